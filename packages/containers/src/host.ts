@@ -1,0 +1,115 @@
+// The port between the control plane and whatever runs containers.
+//
+// Why a port: the same functions must run on a laptop without any isolation, on one Linux machine through
+// an OCI runtime, through Docker and on Kubernetes, and nothing above may know which. An adapter that cannot
+// do something says so in `features`, and the contract suite prints it by name.
+
+/** What an adapter can enforce or offer on this machine. */
+export interface HostFeatures {
+  /** Processes, files and network of a container are its own. */
+  readonly isolation: boolean;
+  /** CPU, memory and pids limits are enforced. */
+  readonly limits: boolean;
+  /** A full writable layer stops at `diskMiB`. */
+  readonly diskLimit: boolean;
+  /** Image layers are honoured. Without it the command runs on the machine's own files. */
+  readonly images: boolean;
+  /** `network: "none"` is honoured. */
+  readonly networkIsolation: boolean;
+}
+
+export interface Limits {
+  /** Cores, e.g. 0.5. Absent: no limit. */
+  readonly cpu?: number;
+  /** Hard limit of resident memory; the kernel kills what exceeds it. Absent: no limit. */
+  readonly memoryMiB?: number;
+  /** Processes and threads. Default 4,096. */
+  readonly pids?: number;
+  /** Size of the writable layer. Default 10,240. */
+  readonly diskMiB?: number;
+}
+
+/** A host directory or file seen inside the container. */
+export interface Bind {
+  readonly source: string;
+  /** Absolute path in the container. */
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export interface ContainerSpec {
+  /** Unique, `[a-zA-Z0-9-]{1,64}`. */
+  readonly id: string;
+  /** Directories of read-only layers, topmost first. Ignored by hosts without images. */
+  readonly layers: readonly string[];
+  readonly command: readonly string[];
+  /** The whole environment: nothing of the host's is added. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute. Default "/". Created when missing. */
+  readonly workdir?: string;
+  readonly limits: Limits;
+  /** "outbound": the internet through NAT, nothing of the host itself. */
+  readonly network: "outbound" | "none";
+  readonly binds: readonly Bind[];
+  /** Keep the writable layer after exit, for `commit`. Default false. */
+  readonly keepWritableLayer?: boolean;
+}
+
+/** How the main process ended. Exactly one of code and signal is set. */
+export interface Exit {
+  readonly code?: number;
+  /** e.g. "SIGKILL". OCI runtimes report 128+n for a signal, so codes 129..159 are read as signals. */
+  readonly signal?: string;
+  /** The kernel killed it, or a process in it, for exceeding `memoryMiB`. */
+  readonly oomKilled: boolean;
+}
+
+export interface OutputChunk {
+  readonly stream: "stdout" | "stderr";
+  readonly data: Uint8Array;
+}
+
+export interface ContainerStats {
+  readonly memoryBytes: number;
+  readonly cpuMs: number;
+  readonly pids: number;
+}
+
+/** A started container. */
+export interface Container {
+  readonly id: string;
+  /**
+   * Everything it prints, in order per stream, ending at exit. One reader. The reader's pace is the container's:
+   * a slow reader stops the container's writes, so memory stays bounded and nothing is lost.
+   */
+  readonly output: AsyncIterable<OutputChunk>;
+  /** Resolves once, after all output has been read out of the pipes. Never rejects. */
+  readonly exited: Promise<Exit>;
+  /** Sends a signal to the main process. No error when it has already ended. */
+  signal(name: "SIGINT" | "SIGTERM" | "SIGKILL" | "SIGUSR1"): Promise<void>;
+  /** Changes limits of the running container. */
+  update(limits: Limits): Promise<void>;
+  stats(): Promise<ContainerStats>;
+  /** SIGINT, at most `graceMs`, then SIGKILL. Resolves when ended. */
+  stop(graceMs: number): Promise<Exit>;
+  /** Frees every trace: processes, mounts, network, cgroup, files. Idempotent. Kills what still runs. */
+  remove(): Promise<void>;
+}
+
+export interface ContainerHost extends AsyncDisposable {
+  readonly name: "oci" | "process";
+  readonly features: HostFeatures;
+  /** e.g. "runc 1.1.5". */
+  readonly runtime: string;
+  /**
+   * Makes network namespaces and writable layers ahead, so that `start` finds them. Called once by the owner;
+   * `start` works without.
+   */
+  warm(count: number): Promise<void>;
+  /** Resolves when the main process has been started; rejects with the reason when it could not be. */
+  start(spec: ContainerSpec): Promise<Container>;
+  /** Turns the writable layer of an ended container (started with `keepWritableLayer`) into a read-only layer at `target`. */
+  commit(container: Container, target: string): Promise<void>;
+  /** Removes what an earlier process of this host left behind: containers, mounts, namespaces, cgroups. Returns the ids. */
+  sweep(): Promise<readonly string[]>;
+}
