@@ -1,0 +1,76 @@
+// BullMQ on Redis with `appendfsync always`: each acknowledged write has been synced, as ours has.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Queue, QueueEvents, Worker } from "bullmq";
+import { rate, sequential } from "../measure.ts";
+import { accepting, service } from "../processes.ts";
+
+const PORT = 17_379;
+
+export interface QueuePeer {
+  readonly name: string;
+  /** Milliseconds per call: enqueue one and wait for its result. */
+  readonly roundTripMs: readonly number[];
+  /** Tasks per second, added in bulk, every result returned to the caller; a worker with 100 slots. */
+  readonly returned: number;
+  /** Tasks per second, added one by one with 100 in flight, until the worker has finished the last. */
+  readonly spawned: number;
+}
+
+export async function bullmq(calls: number, tasks: number): Promise<QueuePeer> {
+  const dir = await mkdtemp(join(tmpdir(), "bench-redis-"));
+  await using _redis = service("redis-server", [
+    ...["--port", String(PORT), "--bind", "127.0.0.1", "--dir", dir],
+    ...["--appendonly", "yes", "--appendfsync", "always", "--save", ""],
+  ]);
+  await accepting({ port: PORT });
+  const connection = { host: "127.0.0.1", port: PORT, maxRetriesPerRequest: null };
+  const queue = new Queue("bench", { connection });
+  const events = new QueueEvents("bench", { connection });
+  let finished = 0;
+  let allFinished: (() => void) | undefined;
+  let goal = Number.POSITIVE_INFINITY;
+  const worker = new Worker(
+    "bench",
+    async (job) => {
+      const { x } = job.data as { x: number };
+      return x * x;
+    },
+    { connection, concurrency: 100 },
+  );
+  worker.on("completed", () => {
+    if (++finished === goal) allFinished?.();
+  });
+  try {
+    await Promise.all([events.waitUntilReady(), worker.waitUntilReady()]);
+    const roundTripMs = await sequential(calls, 20, async (i) => (await queue.add("square", { x: i })).waitUntilFinished(events, 30_000));
+    // What `.map` does: every result comes back to the caller.
+    const returned = await rate(tasks, async () => {
+      for (let at = 0; at < tasks; at += 1_000) {
+        const jobs = await queue.addBulk(Array.from({ length: Math.min(1_000, tasks - at) }, (_, i) => ({ name: "square", data: { x: at + i } })));
+        await Promise.all(jobs.map((job) => job.waitUntilFinished(events, 60_000)));
+      }
+    });
+    // What `.spawn` does: one call at a time is made, 100 in flight; the results stay in the store.
+    finished = 0;
+    goal = tasks;
+    const done = new Promise<void>((resolve) => {
+      allFinished = resolve;
+    });
+    const spawned = await rate(tasks, async () => {
+      let next = 0;
+      const lane = async () => {
+        while (next < tasks) await queue.add("square", { x: next++ });
+      };
+      await Promise.all(Array.from({ length: 100 }, lane));
+      await done;
+    });
+    return { name: "BullMQ, Redis appendfsync always", roundTripMs, returned, spawned };
+  } finally {
+    await worker.close();
+    await events.close();
+    await queue.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
