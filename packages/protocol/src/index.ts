@@ -1,0 +1,32 @@
+export type { DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+export { clone, create, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
+export type { Empty, Timestamp } from "@bufbuild/protobuf/wkt";
+export { EmptySchema, TimestampSchema, timestampDate, timestampFromMs, timestampMs, timestampNow } from "@bufbuild/protobuf/wkt";
+export * from "./errors.ts";
+export * from "./generated/lydian/v1/lydian_pb.js";
+export * from "./generated/modal/client/apps_pb.js";
+export * from "./generated/modal/client/blobs_pb.js";
+export * from "./generated/modal/client/calls_pb.js";
+export * from "./generated/modal/client/common_pb.js";
+export * from "./generated/modal/client/containers_pb.js";
+export * from "./generated/modal/client/functions_pb.js";
+export * from "./generated/modal/client/identity_pb.js";
+export * from "./generated/modal/client/images_pb.js";
+export * from "./generated/modal/client/mounts_pb.js";
+export * from "./generated/modal/client/service_pb.js";
+export { errorFromWire, errorToWire, registerError, type WireError } from "./payload/errors.ts";
+export { type DecodeLimits, decodePayload, type EncodeOptions, encodePayload } from "./payload/payload.ts";
+export { SerializationError } from "./payload/serialization-error.ts";
+export * from "./runtime-contract.ts";
+export {
+  type CallOptions,
+  type Client,
+  type Connection,
+  type ConnectOptions,
+  connect,
+  type HttpRequest,
+  type HttpResponse,
+} from "./transport/client.ts";
+export type { CallContext, Headers, Peer } from "./transport/context.ts";
+export { createServer, type GrpcServer, type ListenAt, type Listener, type ServerOptions } from "./transport/server.ts";
+export { type Handlers, type ServiceDefinition, service } from "./transport/service.ts";
