@@ -1,0 +1,66 @@
+// Lydian as a user runs it: `lydian server` in one process, `lydian run` in another.
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { accepting, service } from "./processes.ts";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const cli = join(root, "lydian");
+
+export interface LydianBench extends AsyncDisposable {
+  /** Runs one entrypoint of apps/calls.ts and returns what it reported, and the events of the run. */
+  run<T>(entrypoint: string, env?: Record<string, string>): Promise<{ result: T; events: Record<string, unknown>[] }>;
+  readonly serverPid: number;
+  readonly dataDir: string;
+}
+
+export async function lydian(dataDir: string): Promise<LydianBench> {
+  const home = await mkdtemp(join(tmpdir(), "bench-lydian-"));
+  const server = service(process.execPath, [join(root, "packages/lydian/dist/cli.js"), "server", "--data", dataDir], {
+    env: { ...process.env, LYDIAN_HOME: home },
+  });
+  await accepting({ path: join(dataDir, "api.sock") });
+  const token = JSON.parse(await readFile(join(dataDir, "local-token.json"), "utf8")) as { id?: string; secret?: string; tokenId?: string; tokenSecret?: string };
+  const env = {
+    ...process.env,
+    LYDIAN_HOME: home,
+    MODAL_SERVER_URL: `unix://${join(dataDir, "api.sock")}`,
+    MODAL_TOKEN_ID: token.tokenId ?? token.id ?? "",
+    MODAL_TOKEN_SECRET: token.tokenSecret ?? token.secret ?? "",
+  };
+  return {
+    serverPid: server.process.pid ?? 0,
+    dataDir,
+    async run<T>(entrypoint: string, extra: Record<string, string> = {}) {
+      const out = join(home, `${entrypoint}.json`);
+      const child = spawn(cli, ["run", "--json", `${join(root, "bench/apps/calls.ts")}::${entrypoint}`], {
+        env: { ...env, ...extra, BENCH_OUT: out },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let stdout = "";
+      let stderr = "";
+      child.stdout.on("data", (chunk: Buffer) => {
+        stdout += chunk.toString();
+      });
+      child.stderr.on("data", (chunk: Buffer) => {
+        stderr += chunk.toString();
+      });
+      const code = await new Promise((resolve) => child.once("close", resolve));
+      if (code !== 0) throw new Error(`lydian run ::${entrypoint} ended with ${code}\n${stdout}\n${stderr}`);
+      const events = `${stdout}\n${stderr}`.split("\n").flatMap((line) => {
+        try {
+          return line.startsWith("{") ? [JSON.parse(line) as Record<string, unknown>] : [];
+        } catch {
+          return [];
+        }
+      });
+      return { result: JSON.parse(await readFile(out, "utf8")) as T, events };
+    },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}

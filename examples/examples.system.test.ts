@@ -1,0 +1,50 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+
+function run(...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(join(root, "lydian"), ["run", ...args], (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }));
+  });
+}
+
+describe("the examples", () => {
+  it("hello: a call, a map, a generator, an error and a spawn", async () => {
+    const { code, stdout, stderr } = await run("examples/hello.ts", "--count", "4");
+    expect(code, stderr).toBe(0);
+    const lines = stdout.split("\n").filter((line) => !line.includes("squaring"));
+    expect(lines).toEqual([
+      "one: 49",
+      "sum of squares: 14",
+      "T minus 3",
+      "T minus 2",
+      "T minus 1",
+      "failed as it should: no such id: 42",
+      "spawned fc- -> 144",
+      "",
+    ]);
+    expect(stdout).toContain("squaring 12");
+  });
+
+  it("images: Debian packages, native npm packages, local files and settings", async () => {
+    const { code, stdout, stderr } = await run("examples/images.ts");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^names: Mercury, Venus, Earth, Mars\nfingerprint: local:[0-9a-f]{12,16}\n$/);
+  });
+
+  it("failures: retries, refusals, timeouts and cancellation", async () => {
+    const { code, stdout, stderr } = await run("examples/failures.ts");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(
+      ["upload worked at attempt 3", "attempt 1: 30 is fine", "refused: age must not be negative, got -1", "timed out: true", "cancelled: yes", ""].join("\n"),
+    );
+  });
+
+  it("streaming: an endless source and functions that call functions", async () => {
+    const { code, stdout, stderr } = await run("examples/streaming.ts", "--limit", "150");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(["first result has parity: true", "took 150 results of an endless stream", "even among 10: 5", ""].join("\n"));
+  });
+});
