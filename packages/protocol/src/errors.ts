@@ -76,9 +76,9 @@ export interface LydianErrorOptions {
  */
 export class LydianError extends Error {
   readonly code: ErrorCode;
-  readonly hint?: string;
-  readonly details?: unknown;
-  readonly retryAfterMs?: number;
+  declare readonly hint?: string;
+  declare readonly details?: unknown;
+  declare readonly retryAfterMs?: number;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
 

@@ -24,9 +24,9 @@ export {
   type Connection,
   type ConnectOptions,
   connect,
-  type HttpRequest,
-  type HttpResponse,
 } from "./transport/client.ts";
 export type { CallContext, Headers, Peer } from "./transport/context.ts";
-export { createServer, type GrpcServer, type ListenAt, type Listener, type ServerOptions } from "./transport/server.ts";
+export type { HttpRequest, HttpResponse } from "./transport/http-client.ts";
+export type { ListenAt } from "./transport/listening-socket.ts";
+export { createServer, type GrpcServer, type Listener, type ServerOptions } from "./transport/server.ts";
 export { type Handlers, type ServiceDefinition, service } from "./transport/service.ts";

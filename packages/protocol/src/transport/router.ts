@@ -1,0 +1,100 @@
+// Finds the method of a call and keeps count of what is in flight.
+import { setMaxListeners } from "node:events";
+import { constants, type ServerHttp2Stream } from "node:http2";
+import { LydianError } from "../errors.ts";
+import type { Headers, Peer } from "./context.ts";
+import type { ServerOptions } from "./server.ts";
+import { type CallEnvironment, type PreparedMethod, ServerCall } from "./server-call.ts";
+import type { ServiceDefinition } from "./service.ts";
+import { errorTrailers } from "./status.ts";
+
+function ignore(): void {}
+
+export class Router<C> {
+  readonly #methods: ReadonlyMap<string, PreparedMethod<C>>;
+  readonly #environment: CallEnvironment<C>;
+  readonly #draining = new AbortController();
+  readonly #calls = new Set<ServerCall<C>>();
+  /** Arrived while draining. Left unanswered, so that the end of the connection sends their clients elsewhere. */
+  readonly #refused = new Set<ServerHttp2Stream>();
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: ServerOptions<C>, maxMessageBytes: number) {
+    this.#methods = prepare(options.services);
+    setMaxListeners(0, this.#draining.signal);
+    this.#environment = {
+      authenticate: options.authenticate,
+      onError: options.onError ?? ignore,
+      maxMessageBytes,
+      draining: this.#draining.signal,
+    };
+  }
+
+  serve(stream: ServerHttp2Stream, headers: Headers, peer: Peer): void {
+    if (this.#draining.signal.aborted) {
+      stream.on("error", ignore);
+      stream.on("close", () => this.#refused.delete(stream));
+      this.#refused.add(stream);
+      return;
+    }
+    const method = this.#methods.get(headers[":path"] ?? "");
+    if (method === undefined || !headers["content-type"]?.startsWith("application/grpc")) {
+      refuse(stream, headers);
+      return;
+    }
+    const call = new ServerCall(method, this.#environment, stream, headers, peer);
+    this.#calls.add(call);
+    stream.on("close", () => {
+      this.#calls.delete(call);
+      if (this.#calls.size === 0) this.#onIdle?.();
+    });
+    void call.serve();
+  }
+
+  /** Tells long polls to answer, and takes no more calls. */
+  drain(): void {
+    this.#draining.abort(new LydianError("unavailable", "the server is shutting down"));
+  }
+
+  /** Resolves when the calls that were in flight have been answered. */
+  idle(): Promise<void> {
+    if (this.#calls.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  abortAll(): void {
+    const reason = new LydianError("unavailable", "the server shut down before the call was answered");
+    for (const call of this.#calls) call.abort(reason);
+    for (const stream of this.#refused) stream.close(constants.NGHTTP2_REFUSED_STREAM);
+  }
+}
+
+function prepare<C>(services: readonly ServiceDefinition<C>[]): Map<string, PreparedMethod<C>> {
+  const methods = new Map<string, PreparedMethod<C>>();
+  for (const { desc, handlers } of services) {
+    for (const { name, localName, input, output, methodKind } of desc.methods) {
+      const path = `/${desc.typeName}/${name}`;
+      if (methodKind !== "unary" && methodKind !== "server_streaming") {
+        throw new LydianError("unimplemented", `${path} is ${methodKind}; this transport serves unary and server_streaming methods`);
+      }
+      const handler = handlers.get(localName) ?? (() => notServed(path));
+      methods.set(path, { path, input, output, streaming: methodKind === "server_streaming", handler });
+    }
+  }
+  return methods;
+}
+
+function notServed(path: string): never {
+  throw new LydianError("unimplemented", `${path} is not served by this server`);
+}
+
+function refuse(stream: ServerHttp2Stream, headers: Headers): void {
+  stream.on("error", ignore);
+  const isGrpc = headers["content-type"]?.startsWith("application/grpc");
+  const error = new LydianError("unimplemented", `${headers[":path"]} is not served by this server`);
+  const answer = isGrpc ? { ":status": 200, "content-type": "application/grpc", ...errorTrailers(error) } : { ":status": 415 };
+  stream.respond(answer, { endStream: true });
+  stream.close(constants.NGHTTP2_NO_ERROR);
+}
