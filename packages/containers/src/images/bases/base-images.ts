@@ -1,0 +1,91 @@
+// From the name in FROM to an image. In this order: what the name meant before on this machine; its registry; for
+// Docker Hub's names, the recipe that needs no registry.
+import { ImageError, reasonOf, throwIfCancelled } from "../errors.ts";
+import type { BuiltImage, OnBuildLog } from "../image.ts";
+import type { LayerStore } from "../layer-store.ts";
+import { pullImage } from "../registry/pull.ts";
+import { isReachable, registryUrl } from "../registry/reachable.ts";
+import { DOCKER_HUB, formatReference, type ImageReference, parseReference } from "../registry/reference.ts";
+import { TagMemory } from "../tag-memory.ts";
+import { makeBase, RECIPE_NAMES, recipeFor } from "./recipes.ts";
+
+export interface BaseImagesOptions {
+  readonly store: LayerStore;
+  /** Registry of the npm packages that make a Node layer. Default: what npm on this machine is configured to use. */
+  readonly npmRegistry?: string;
+  /** Where Docker Hub's images come from: the URL of a mirror, or "never" to make them here. Default Docker Hub. */
+  readonly hub?: string;
+}
+
+export interface ResolveOptions {
+  readonly onLog: OnBuildLog;
+  readonly signal?: AbortSignal;
+  /** Do not use what the name meant before. Default false. */
+  readonly refresh?: boolean;
+}
+
+/** How long Docker Hub may take to answer before its images are made here, and how long that is remembered. */
+const HUB_ANSWER_MS = 3_000;
+const HUB_MEMORY_MS = 300_000;
+
+export class BaseImages {
+  readonly #options: BaseImagesOptions;
+  readonly #tags: TagMemory;
+  #hub: { readonly reachable: Promise<boolean>; readonly until: number } | undefined;
+
+  constructor(options: BaseImagesOptions) {
+    this.#options = options;
+    this.#tags = new TagMemory(options.store);
+  }
+
+  /** The image of `name` if nothing has to be made or fetched for it. */
+  async remembered(name: string): Promise<BuiltImage | undefined> {
+    return this.#tags.get(formatReference(parseReference(name)));
+  }
+
+  async resolve(name: string, options: ResolveOptions): Promise<BuiltImage> {
+    const reference = parseReference(name);
+    const fullName = formatReference(reference);
+    const before = options.refresh === true ? undefined : await this.#tags.get(fullName);
+    if (before !== undefined) return before;
+    const image = reference.registry === DOCKER_HUB ? await this.#fromHub(name, reference, options) : await this.#pull(name, reference, registryUrl(reference.registry), options);
+    await this.#tags.set(fullName, image);
+    return image;
+  }
+
+  async #fromHub(name: string, reference: ImageReference, options: ResolveOptions): Promise<BuiltImage> {
+    const recipe = recipeFor(reference);
+    const reachable = await this.#hubReachable();
+    throwIfCancelled(options.signal);
+    if (reachable) {
+      try {
+        return await this.#pull(name, reference, this.#hubUrl(), options);
+      } catch (error) {
+        const canBeMade = recipe !== undefined && error instanceof ImageError && (error.kind === "unreachable" || error.kind === "corrupt");
+        if (!canBeMade) throw error;
+        options.onLog({ stream: "info", text: `Docker Hub did not give ${name} (${reasonOf(error)}); making it here.` });
+      }
+    }
+    if (recipe === undefined) {
+      const tried = this.#options.hub === "never" ? "Docker Hub is switched off by configuration" : "Docker Hub could not be reached from this machine";
+      throw new ImageError("unreachable", `The image "${name}" cannot be had: ${tried}, and there is no built-in recipe for it. Use one of ${RECIPE_NAMES}, or name a registry that is reachable, e.g. "registry.example.com/${name}".`);
+    }
+    return makeBase(recipe, this.#options.store, { ...options, ...(this.#options.npmRegistry === undefined ? {} : { npmRegistry: this.#options.npmRegistry }) });
+  }
+
+  #pull(name: string, reference: ImageReference, url: string, options: ResolveOptions): Promise<BuiltImage> {
+    return pullImage({ name, reference, url, store: this.#options.store, onLog: options.onLog, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+  }
+
+  #hubUrl(): string {
+    return this.#options.hub ?? registryUrl(DOCKER_HUB);
+  }
+
+  #hubReachable(): Promise<boolean> {
+    if (this.#options.hub === "never") return Promise.resolve(false);
+    if (this.#hub === undefined || this.#hub.until < Date.now()) {
+      this.#hub = { reachable: isReachable(this.#hubUrl(), HUB_ANSWER_MS), until: Date.now() + HUB_MEMORY_MS };
+    }
+    return this.#hub.reachable;
+  }
+}

@@ -1,0 +1,68 @@
+// A small Debian, made with mmdebstrap: what `debian:<suite>-slim` is, without a registry.
+import { chmod, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { ImageError } from "../errors.ts";
+import { runHostCommand } from "../host-command.ts";
+import type { OnBuildLog } from "../image.ts";
+import { layerKey } from "../keys.ts";
+import type { LayerStore } from "../layer-store.ts";
+import { readHostApt } from "./host-apt.ts";
+import { installCertificates, readHostCertificates } from "./host-certificates.ts";
+
+/** Raise when the same inputs must give another layer. */
+const RECIPE_VERSION = 1;
+/** Beyond Debian's minimal set: TLS for apt, npm and programs, and the C++ library that Node needs. */
+const PACKAGES = ["ca-certificates", "libstdc++6"];
+const TIMEOUT_MS = 900_000;
+
+/** Settings of dpkg in the image, as in Debian's slim images: no manuals and translations; no sync per file. */
+const DPKG_OPTIONS = [
+  "force-unsafe-io",
+  ...["man", "info", "doc", "groff", "linda", "lintian", "locale"].map((name) => `path-exclude=/usr/share/${name}/*`),
+  "path-include=/usr/share/doc/*/copyright",
+  "path-include=/usr/share/locale/locale.alias",
+];
+const APT_SETTINGS = ['Acquire::Languages "none";', 'Acquire::GzipIndexes "true";', 'Apt::AutoRemove::SuggestsImportant "false";'];
+
+/** Makes the layer unless it is in the store, and returns its id. */
+export async function debianLayer(suite: string, store: LayerStore, options: { onLog: OnBuildLog; signal?: AbortSignal }): Promise<string> {
+  const [apt, certificates] = await Promise.all([readHostApt(suite), readHostCertificates()]);
+  const id = layerKey({ kind: "debian", version: RECIPE_VERSION, suite, arch: process.arch, packages: PACKAGES, sources: apt.lines, settings: apt.settings, certificates: certificates.key });
+  const make = async (target: string, signal: AbortSignal): Promise<void> => {
+    if (process.getuid?.() !== 0) throw new ImageError("unsupported", `Making the base image debian:${suite}-slim needs root (mmdebstrap unpacks a system). Run the server as root, or make a registry with the image reachable.`);
+    options.onLog({ stream: "info", text: `Making debian:${suite}-slim on this machine from ${apt.lines[0]?.split(" ")[1]} (about half a minute, once).` });
+    const aptOptions = [...APT_SETTINGS, ...apt.settings];
+    await runHostCommand(
+      "mmdebstrap",
+      [
+        "--mode=root",
+        "--format=directory",
+        "--variant=minbase",
+        `--include=${PACKAGES.join(",")}`,
+        ...DPKG_OPTIONS.map((option) => `--dpkgopt=${option}`),
+        ...aptOptions.map((setting) => `--aptopt=${setting}`),
+        suite,
+        target,
+        ...apt.lines,
+      ],
+      {
+        signal,
+        timeoutMs: TIMEOUT_MS,
+        cwd: "/",
+        env: { ...process.env, SOURCE_DATE_EPOCH: "0", DEBIAN_FRONTEND: "noninteractive" },
+        onLine: (stream, text) => options.onLog({ stream, text: text.replace(/^I: /, "") }),
+      },
+    ).catch((error: unknown) => {
+      if (!(error instanceof ImageError) || error.kind === "cancelled") throw error;
+      const hint = error.kind === "unsupported" ? "Install it (apt-get install mmdebstrap), or run: lydian doctor" : "Check that the Debian mirror is reachable (apt-get update).";
+      throw new ImageError(error.kind, `The base image debian:${suite}-slim could not be made. ${error.message}\n${hint}`, { cause: error });
+    });
+    await installCertificates(certificates, target, signal);
+    for (const leftover of ["var/log/apt", "var/log/dpkg.log", "var/log/alternatives.log", "var/log/bootstrap.log", "var/cache/ldconfig/aux-cache", "etc/resolv.conf", "etc/hostname"]) {
+      await rm(join(target, leftover), { recursive: true, force: true });
+    }
+    await chmod(target, 0o755);
+  };
+  await store.make(id, make, { ...(options.signal === undefined ? {} : { signal: options.signal }), onShared: () => options.onLog({ stream: "info", text: `Waiting for debian:${suite}-slim, which another build is making.` }) });
+  return id;
+}

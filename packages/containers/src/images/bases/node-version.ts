@@ -1,0 +1,33 @@
+// Which Node version a tag means, among those the npm registry has.
+
+/** A release: pre-releases are never chosen. */
+const RELEASE = /^(\d+)\.(\d+)\.(\d+)$/;
+const WANTED = /^\d+(\.\d+){0,2}$/;
+
+/** Whether `text` is a version or the beginning of one: "24", "24.9", "24.9.0". */
+export function isVersionPrefix(text: string): boolean {
+  return WANTED.test(text);
+}
+
+/** The newest release that is `wanted` or begins with it. */
+export function newestVersion(wanted: string, available: readonly string[]): string | undefined {
+  return available
+    .filter((version) => RELEASE.test(version) && (version === wanted || version.startsWith(`${wanted}.`)))
+    .sort(compare)
+    .at(-1);
+}
+
+function compare(left: string, right: string): number {
+  const [a, b] = [left, right].map((version) => version.split(".").map(Number));
+  for (let index = 0; index < 3; index += 1) {
+    const difference = (a?.[index] ?? 0) - (b?.[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** The npm line that a Node release is published with. Newer lines refuse older Node versions. */
+export function npmLineFor(nodeVersion: string): string {
+  const major = Number(nodeVersion.split(".", 1)[0]);
+  return major >= 24 ? "11" : "10";
+}

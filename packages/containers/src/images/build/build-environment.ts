@@ -1,0 +1,32 @@
+// Variables that exist only while an image is built. They let apt, npm and pip reach what this machine reaches, and
+// enter neither the image nor the keys of its layers: the same recipe gives the same image behind another mirror.
+
+/** Variables of this machine that a build step sees as well. */
+const CARRIED = ["npm_config_registry", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+/** The certificates of the system, those of this machine included: pip and uv bring others of their own. */
+const SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
+
+export interface BuildEnvironmentOptions {
+  readonly hostEnv: NodeJS.ProcessEnv;
+  /** Absent: npm's default. */
+  readonly npmRegistry?: string;
+  /** The base image has certificates of this machine. */
+  readonly hasHostCertificates: boolean;
+}
+
+export function buildEnvironment(options: BuildEnvironmentOptions): Readonly<Record<string, string>> {
+  const env: Record<string, string> = { DEBIAN_FRONTEND: "noninteractive", npm_config_update_notifier: "false", npm_config_fund: "false", npm_config_audit: "false" };
+  for (const name of CARRIED) {
+    const value = options.hostEnv[name];
+    // A proxy cannot be used without its password; a registry that is read can.
+    if (value !== undefined && value !== "") env[name] = /_proxy$/i.test(name) ? value : withoutCredentials(value);
+  }
+  if (options.npmRegistry !== undefined) env.npm_config_registry = withoutCredentials(options.npmRegistry);
+  if (options.hasHostCertificates) for (const name of ["PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]) env[name] = SYSTEM_CERTIFICATES;
+  return env;
+}
+
+/** A build step runs anything that a package brings; it must not learn the password of a registry. */
+function withoutCredentials(value: string): string {
+  return value.replace(/^([a-z+]+:\/\/)[^/@]*@/, "$1");
+}

@@ -1,0 +1,127 @@
+// Builds an image instruction by instruction. The key of each layer is a hash of the layers below it and of all that
+// the instruction depends on, so a recipe finds again what any recipe with the same beginning has made.
+import type { ContainerHost } from "../../host.ts";
+import type { BaseImages } from "../bases/base-images.ts";
+import type { Instruction, Run } from "../dockerfile/instructions.ts";
+import { parseDockerfile } from "../dockerfile/parse.ts";
+import { ImageError, throwIfCancelled } from "../errors.ts";
+import type { BuiltImage, OnBuildLog } from "../image.ts";
+import { type Hashable, layerKey } from "../keys.ts";
+import type { LayerStore } from "../layer-store.ts";
+import { buildEnvironment } from "./build-environment.ts";
+import { BuildState } from "./build-state.ts";
+import type { ImageRecipe } from "./context.ts";
+import { prepareCopy } from "./copy-step.ts";
+import { asUser, runStep } from "./run-step.ts";
+
+export interface ImageBuilderOptions {
+  readonly store: LayerStore;
+  readonly host: ContainerHost;
+  readonly bases: BaseImages;
+  /** Registry for npm in build steps. Absent: that of the environment, else npm's default. */
+  readonly npmRegistry?: string;
+}
+
+export interface BuildOptions {
+  readonly onLog: OnBuildLog;
+  readonly signal?: AbortSignal;
+}
+
+/** An overlay mount lists all layers in one page of options. */
+const MAX_LAYERS = 60;
+
+/** Makes the layer of an instruction. Answers false when it may only be looked up and is not there. */
+type Layer = (id: string, title: string, make: (target: string, signal: AbortSignal) => Promise<void>) => Promise<boolean>;
+
+export class ImageBuilder {
+  readonly #options: ImageBuilderOptions;
+
+  constructor(options: ImageBuilderOptions) {
+    this.#options = options;
+  }
+
+  /** Throws ImageError "invalid" when the recipe cannot be built wherever it runs. */
+  check(recipe: ImageRecipe): void {
+    parseDockerfile(recipe.lines.join("\n"));
+  }
+
+  /** The image when nothing has to be run, fetched or copied for it. Nothing is changed. */
+  async cached(recipe: ImageRecipe): Promise<BuiltImage | undefined> {
+    return this.#walk(recipe, {
+      base: async (name) => (this.#options.host.features.images ? this.#options.bases.remembered(name) : BuildState.withoutFiles()),
+      layer: (id) => this.#options.store.has(id),
+      onLog: () => {},
+    });
+  }
+
+  /** Builds what is missing. Throws ImageError; a failed step's message has its command, last output and exit code. */
+  async build(recipe: ImageRecipe, options: BuildOptions): Promise<BuiltImage> {
+    const { store, host, bases } = this.#options;
+    const { onLog, signal } = options;
+    const withSignal = signal === undefined ? {} : { signal };
+    const image = await this.#walk(recipe, {
+      base: async (name) => (host.features.images ? bases.resolve(name, { onLog, ...withSignal, refresh: recipe.salt !== undefined }) : BuildState.withoutFiles()),
+      layer: async (id, title, make) => {
+        const onShared = (): void => onLog({ stream: "info", text: `${title} is being run by another build; waiting for it.` });
+        if ((await store.make(id, make, { ...withSignal, onShared })) === "cached") onLog({ stream: "info", text: "cached" });
+        return true;
+      },
+      onLog,
+      ...withSignal,
+    });
+    if (image === undefined) throw new ImageError("invalid", "The image could not be built.");
+    return image;
+  }
+
+  async #walk(recipe: ImageRecipe, on: { base: (name: string) => Promise<BuiltImage | undefined>; layer: Layer; onLog: OnBuildLog; signal?: AbortSignal }): Promise<BuiltImage | undefined> {
+    const instructions = parseDockerfile(recipe.lines.join("\n"));
+    const state = new BuildState(recipe.buildArgs ?? {});
+    for (const [index, instruction] of instructions.entries()) {
+      throwIfCancelled(on.signal);
+      const [head = ""] = instruction.text.split("\n", 1);
+      on.onLog({ stream: "info", text: `Step ${index + 1}/${instructions.length}: ${head}` });
+      if (instruction.kind === "from") {
+        const name = state.expandImageName(instruction);
+        const base = recipe.bases?.[name] ?? (name === "scratch" ? BuildState.scratch() : await on.base(name));
+        if (base === undefined) return undefined;
+        state.begin(base);
+      } else if (instruction.kind === "run" || instruction.kind === "copy") {
+        if (!(await this.#layer(instruction, `Step ${index + 1} (${head})`, recipe, state, on))) return undefined;
+      } else {
+        state.apply(instruction);
+      }
+    }
+    state.assertArgsUsed();
+    return state.image();
+  }
+
+  async #layer(instruction: Extract<Instruction, { kind: "run" | "copy" }>, title: string, recipe: ImageRecipe, state: BuildState, on: { layer: Layer; onLog: OnBuildLog }): Promise<boolean> {
+    const { store, host } = this.#options;
+    if (!host.features.images) {
+      throw new ImageError("unsupported", `${title} needs containers with images of their own, which the container host "${host.name}" does not have. Use the default image without steps, or a machine where "lydian doctor" finds a container runtime.`);
+    }
+    if (state.layers.length >= MAX_LAYERS) throw new ImageError("invalid", `${title} would be layer ${state.layers.length + 1}; at most ${MAX_LAYERS} are possible. Join RUN instructions with "&&".`);
+    const layers = state.layers.map((id) => store.path(id)).reverse();
+    const prepared = instruction.kind === "run" ? this.#prepareRun(instruction, title, layers, state, on.onLog) : await prepareCopy(instruction, { context: recipe.context ?? [], layers, workdir: state.workdir, lookup: state.lookup });
+    const id = layerKey({ kind: instruction.kind, below: state.layers, step: prepared.key, salt: recipe.salt });
+    if (!(await on.layer(id, title, prepared.make))) return false;
+    state.push(id);
+    return true;
+  }
+
+  #prepareRun(instruction: Run, title: string, layers: readonly string[], state: BuildState, onLog: OnBuildLog): { key: Hashable; make: (target: string, signal: AbortSignal) => Promise<void> } {
+    const { command } = instruction;
+    const line = command.form === "exec" ? command.args : [...state.shell, command.script];
+    const { user } = state.config;
+    const env = { ...state.args, ...state.config.env };
+    const buildTime = buildEnvironment({
+      hostEnv: process.env,
+      hasHostCertificates: env.NODE_EXTRA_CA_CERTS !== undefined,
+      ...(this.#options.npmRegistry === undefined ? {} : { npmRegistry: this.#options.npmRegistry }),
+    });
+    return {
+      key: { line, env, workdir: state.workdir, user },
+      make: (target, signal) => runStep({ host: this.#options.host, command: asUser(user, line), layers, env: { HOME: "/root", ...buildTime, ...env }, workdir: state.workdir, onLog, title }, target, signal),
+    };
+  }
+}

@@ -1,0 +1,24 @@
+import type { BuiltImage } from "../image.ts";
+
+/** A file of the build context, by content. */
+export interface ContextFile {
+  /** Absolute and normalised; "/" is the root of the context. */
+  readonly path: string;
+  readonly sha256: string;
+  /** Permission bits. */
+  readonly mode: number;
+  /** Where the content is: a file of this machine, or the bytes. */
+  readonly content: { readonly file: string } | { readonly data: Uint8Array };
+}
+
+/** What an image is made of. Equal recipes give equal layers. */
+export interface ImageRecipe {
+  /** Lines of a Dockerfile. */
+  readonly lines: readonly string[];
+  /** Images that FROM can name, e.g. "base". They win over names of registries. */
+  readonly bases?: Readonly<Record<string, BuiltImage>>;
+  readonly context?: readonly ContextFile[];
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Makes every layer anew that is made with this value for the first time. Absent: layers are found again. */
+  readonly salt?: string;
+}

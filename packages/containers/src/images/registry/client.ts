@@ -1,0 +1,155 @@
+// The part of the OCI distribution protocol that reads: manifests and blobs, with anonymous tokens.
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { ImageError, reasonOf } from "../errors.ts";
+
+export interface RegistryClientOptions {
+  /** e.g. "https://registry-1.docker.io" */
+  readonly url: string;
+  readonly repository: string;
+  /** For messages. */
+  readonly name: string;
+  readonly signal?: AbortSignal;
+}
+
+/** A registry that sends no headers for this long is given up; the body of a layer may take as long as it moves. */
+const ANSWER_MS = 30_000;
+const STALL_MS = 60_000;
+const MAX_DOCUMENT_BYTES = 8 * 2 ** 20;
+
+export class RegistryClient {
+  readonly #options: RegistryClientOptions;
+  #token: string | undefined;
+
+  constructor(options: RegistryClientOptions) {
+    this.#options = options;
+  }
+
+  /** A manifest by tag or digest; verified when asked for by digest. */
+  async manifest(version: string, accept: readonly string[]): Promise<Uint8Array> {
+    const stream = await this.#get(`manifests/${version}`, { accept: accept.join(", ") });
+    return this.#document(stream, version.startsWith("sha256:") ? version : undefined);
+  }
+
+  /** A small blob as a whole, verified. */
+  async document(digest: string): Promise<Uint8Array> {
+    return this.#document(await this.#get(`blobs/${digest}`), digest);
+  }
+
+  /** A blob as a stream that ends with an error when its bytes do not have the digest. */
+  async *blob(digest: string, size: number): AsyncGenerator<Uint8Array> {
+    const hash = createHash("sha256");
+    let received = 0;
+    for await (const chunk of await this.#get(`blobs/${digest}`)) {
+      received += chunk.length;
+      if (received > size) break;
+      hash.update(chunk);
+      yield chunk;
+    }
+    if (received !== size || `sha256:${hash.digest("hex")}` !== digest) {
+      throw new ImageError("corrupt", `The registry sent other bytes for ${digest} of "${this.#options.name}" than its digest says.`);
+    }
+  }
+
+  async #document(stream: AsyncIterable<Uint8Array>, digest: string | undefined): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of stream) {
+      size += chunk.length;
+      if (size > MAX_DOCUMENT_BYTES) throw new ImageError("corrupt", `The registry sent a document of more than ${MAX_DOCUMENT_BYTES} bytes for "${this.#options.name}".`);
+      chunks.push(chunk);
+    }
+    const bytes = Buffer.concat(chunks);
+    if (digest !== undefined && `sha256:${createHash("sha256").update(bytes).digest("hex")}` !== digest) {
+      throw new ImageError("corrupt", `The registry sent other bytes for ${digest} of "${this.#options.name}" than its digest says.`);
+    }
+    return bytes;
+  }
+
+  async #get(path: string, headers: Record<string, string> = {}): Promise<AsyncIterable<Uint8Array>> {
+    const { url, repository, name } = this.#options;
+    const address = `${url}/v2/${repository}/${path}`;
+    let response = await this.#fetch(address, { ...headers, ...this.#authorization() });
+    if (response.status === 401 && this.#token === undefined) {
+      const challenge = response.headers.get("www-authenticate") ?? "";
+      await response.body?.cancel();
+      this.#token = await this.#fetchToken(challenge);
+      response = await this.#fetch(address, { ...headers, ...this.#authorization() });
+    }
+    if (!response.ok || response.body === null) {
+      await response.body?.cancel();
+      throw this.#refused(response.status, new URL(url).host, name);
+    }
+    return stallGuard(Readable.fromWeb(response.body as import("node:stream/web").ReadableStream<Uint8Array>), name);
+  }
+
+  #refused(status: number, host: string, name: string): ImageError {
+    if (status === 404) return new ImageError("invalid", `The registry ${host} has no image "${name}". Check the repository and the tag.`);
+    if (status === 401 || status === 403) return new ImageError("invalid", `The registry ${host} does not give out "${name}" without a login. Registry credentials are not served yet; use a public image.`);
+    if (status === 429) return new ImageError("unreachable", `The registry ${host} refuses more downloads for now (too many requests).`);
+    return new ImageError("unreachable", `The registry ${host} answered ${status} for "${name}".`);
+  }
+
+  #authorization(): Record<string, string> {
+    return this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+  }
+
+  async #fetchToken(challenge: string): Promise<string> {
+    const { realm, service, scope } = parseChallenge(challenge);
+    const host = new URL(this.#options.url).host;
+    if (realm === undefined) throw new ImageError("invalid", `The registry ${host} wants a login ("${challenge.slice(0, 100)}") for "${this.#options.name}". Registry credentials are not served yet; use a public image.`);
+    const address = new URL(realm);
+    if (address.protocol !== "https:" && !this.#options.url.startsWith("http:")) throw new ImageError("invalid", `The registry ${host} sends to ${realm} for a token, which is not encrypted.`);
+    if (service !== undefined) address.searchParams.set("service", service);
+    address.searchParams.set("scope", scope ?? `repository:${this.#options.repository}:pull`);
+    const response = await this.#fetch(address.href, {});
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw this.#refused(response.status, address.host, this.#options.name);
+    }
+    const answer = (await response.json()) as { token?: unknown; access_token?: unknown };
+    const token = answer.token ?? answer.access_token;
+    if (typeof token !== "string") throw new ImageError("unreachable", `${address.host} sent no token for "${this.#options.name}".`);
+    return token;
+  }
+
+  async #fetch(address: string, headers: Record<string, string>): Promise<Response> {
+    const controller = new AbortController();
+    const { signal } = this.#options;
+    const abort = (): void => controller.abort(signal?.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    const timer = setTimeout(() => controller.abort(new Error(`no answer within ${ANSWER_MS / 1000} s`)), ANSWER_MS);
+    try {
+      return await fetch(address, { headers, signal: controller.signal });
+    } catch (error) {
+      if (signal?.aborted) throw new ImageError("cancelled", "The image build was cancelled.", { cause: error });
+      throw new ImageError("unreachable", `The registry ${new URL(address).host} could not be reached for "${this.#options.name}": ${reasonOf(error)}.`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** `Bearer realm="…",service="…",scope="…"`; all undefined for other schemes. */
+export function parseChallenge(header: string): { realm?: string; service?: string; scope?: string } {
+  if (!/^bearer\s/i.test(header)) return {};
+  const found: Record<string, string> = {};
+  for (const [, key = "", value = ""] of header.matchAll(/([a-z_]+)="([^"]*)"/gi)) found[key.toLowerCase()] = value;
+  return found;
+}
+
+/** Ends a download that has stopped moving. */
+async function* stallGuard(stream: Readable, name: string): AsyncGenerator<Uint8Array> {
+  const stalled = (): void => void stream.destroy(new ImageError("unreachable", `The download of "${name}" stopped: no bytes for ${STALL_MS / 1000} s.`));
+  let timer = setTimeout(stalled, STALL_MS);
+  try {
+    for await (const chunk of stream) {
+      clearTimeout(timer);
+      yield chunk as Uint8Array;
+      timer = setTimeout(stalled, STALL_MS);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
