@@ -1,0 +1,154 @@
+// The control group of one slot. We make, fill and remove it ourselves instead of leaving it to the OCI runtime:
+// it is ready before a start, its counters (was there an OOM kill?) survive the runtime, and versions 1, 2 and hybrid
+// look the same to the rest.
+
+import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ContainerStats, Limits } from "../host.ts";
+import type { CgroupLayout } from "./cgroup-layout.ts";
+import { DEVICE_RULES, limitWrites } from "./limits.ts";
+
+/** How long the kernel may take to reap killed processes before a group counts as stuck. */
+const REMOVE_TIMEOUT_MS = 10_000;
+
+export class Cgroup {
+  readonly #layout: CgroupLayout;
+  /** Path below each tree's root, e.g. `lydian-1a2b/ly1a2b0`. */
+  readonly path: string;
+
+  constructor(layout: CgroupLayout, path: string) {
+    this.#layout = layout;
+    this.path = path;
+  }
+
+  /** Its directory in each tree. */
+  get directories(): readonly string[] {
+    return [...new Set(Object.values(this.#layout.roots))].map((root) => join(root, this.path));
+  }
+
+  /** Writing a pid to each of these moves a process in. */
+  get procsFiles(): readonly string[] {
+    return this.directories.map((directory) => join(directory, "cgroup.procs"));
+  }
+
+  async create(): Promise<void> {
+    for (const directory of this.directories) await mkdir(directory, { recursive: true });
+    const devices = this.#layout.version === 1 ? this.#layout.roots.devices : undefined;
+    if (devices === undefined) return;
+    await writeFile(join(devices, this.path, "devices.deny"), "a");
+    for (const rule of DEVICE_RULES) await writeFile(join(devices, this.path, "devices.allow"), rule);
+  }
+
+  async setLimits(limits: Limits): Promise<void> {
+    for (const write of limitWrites(limits, this.#layout)) {
+      const root = this.#layout.roots[write.controller];
+      if (root === undefined) continue;
+      try {
+        await writeFile(join(root, this.path, write.file), write.value);
+      } catch (error) {
+        if (write.optional) continue;
+        throw new Error(`Could not set ${write.file} to ${write.value}: ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        });
+      }
+    }
+  }
+
+  async #read(controller: "memory" | "pids" | "cpu" | "cpuacct", file: string): Promise<string> {
+    const root = this.#layout.roots[controller];
+    return root === undefined ? "" : readFile(join(root, this.path, file), "utf8").catch(() => "");
+  }
+
+  /** Whether the kernel killed something in it for memory. A runtime may have put the processes one level deeper. */
+  async oomKilled(): Promise<boolean> {
+    const file = this.#layout.version === 2 ? "memory.events" : "memory.oom_control";
+    for (const path of [file, join(CHILD, file)]) {
+      if (/^oom_kill [1-9]/m.test(await this.#read("memory", path))) return true;
+    }
+    return false;
+  }
+
+  async stats(): Promise<ContainerStats> {
+    const number = (text: string) => Number.parseInt(text, 10) || 0;
+    if (this.#layout.version === 2) {
+      const [memory, cpu, pids] = await Promise.all([
+        this.#read("memory", "memory.current"),
+        this.#read("cpu", "cpu.stat"),
+        this.#read("pids", "pids.current"),
+      ]);
+      return { memoryBytes: number(memory), cpuMs: Math.round(number(/usage_usec (\d+)/.exec(cpu)?.[1] ?? "") / 1000), pids: number(pids) };
+    }
+    const [memory, cpu, pids] = await Promise.all([
+      this.#read("memory", "memory.usage_in_bytes"),
+      this.#read("cpuacct", "cpuacct.usage"),
+      this.#read("pids", "pids.current"),
+    ]);
+    return { memoryBytes: number(memory), cpuMs: Math.round(number(cpu) / 1e6), pids: number(pids) };
+  }
+
+  /** Pids of all processes in it. */
+  async processes(): Promise<readonly number[]> {
+    const pids = new Set<number>();
+    for (const directory of this.directories) {
+      for (const file of [join(directory, "cgroup.procs"), join(directory, CHILD, "cgroup.procs")]) {
+        for (const line of (await readFile(file, "utf8").catch(() => "")).split("\n")) if (line !== "") pids.add(Number(line));
+      }
+    }
+    return [...pids];
+  }
+
+  /** Kills what is in it and removes it. No error when it does not exist. */
+  async remove(): Promise<void> {
+    const deadline = Date.now() + REMOVE_TIMEOUT_MS;
+    for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 100)) {
+      for (const pid of await this.processes()) {
+        try {
+          process.kill(pid, "SIGKILL");
+        } catch {
+          // Ended already.
+        }
+      }
+      const left = (await Promise.all(this.directories.map(removeTree))).filter((directory) => directory !== undefined);
+      if (left.length === 0) return;
+      // The kernel has no event for "the last process of a dead group has been reaped" in version 1.
+      if (Date.now() > deadline) throw new Error(`The control group ${left[0]} could not be removed within ${REMOVE_TIMEOUT_MS} ms.`);
+      await delay(waitMs);
+    }
+  }
+}
+
+/** Where runtimes that insist on their own group put the container. */
+export const CHILD = "c";
+
+/** Returns the directory when it is still busy. */
+async function removeTree(directory: string): Promise<string | undefined> {
+  try {
+    const entries = await readdir(directory, { withFileTypes: true });
+    for (const entry of entries) if (entry.isDirectory()) await removeTree(join(directory, entry.name));
+    await rmdir(directory);
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : directory;
+  }
+}
+
+/** Makes the group that holds all slots of a host, and hands it the controllers. */
+export async function createParentCgroup(layout: CgroupLayout, name: string): Promise<void> {
+  for (const root of new Set(Object.values(layout.roots))) {
+    await mkdir(join(root, name), { recursive: true });
+    if (layout.version === 1) continue;
+    const wanted = ["memory", "pids", "cpu"].filter((controller) => controller in layout.roots).map((controller) => `+${controller}`);
+    for (const directory of [root, join(root, name)]) await writeFile(join(directory, "cgroup.subtree_control"), wanted.join(" "));
+  }
+}
+
+/** Names of the groups inside the host's group. */
+export async function listCgroups(layout: CgroupLayout, name: string): Promise<readonly string[]> {
+  const names = new Set<string>();
+  for (const root of new Set(Object.values(layout.roots))) {
+    const entries = await readdir(join(root, name), { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) if (entry.isDirectory()) names.add(entry.name);
+  }
+  return [...names];
+}
