@@ -17,6 +17,7 @@ export * from "./generated/modal/client/service_pb.js";
 export { errorFromWire, errorToWire, registerError, type WireError } from "./payload/errors.ts";
 export { type DecodeLimits, decodePayload, type EncodeOptions, encodePayload } from "./payload/payload.ts";
 export { SerializationError } from "./payload/serialization-error.ts";
+export { Tagged } from "./payload/tags.ts";
 export * from "./runtime-contract.ts";
 export {
   type CallOptions,

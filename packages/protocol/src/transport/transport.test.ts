@@ -215,6 +215,7 @@ describe.each(TRANSPORTS)("gRPC over %s", (transport) => {
         begun.open();
         await fired(signal);
         ended.open();
+        yield {};
       },
     });
     const reading = failure(h.client.appGetLogs({})[Symbol.asyncIterator]().next());
