@@ -4,12 +4,12 @@ import { SerializationError } from "./serialization-error.ts";
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const CACHED_STRINGS = 512;
 const CACHED_LENGTH = 24;
+// Payloads repeat their keys: short strings by a hash of their bytes, the latest of each.
+const STRINGS: (string | undefined)[] = new Array<string | undefined>(CACHED_STRINGS).fill(undefined);
 
 export class ByteReader {
   readonly #bytes: Buffer;
   #position = 0;
-  /** Records repeat their keys: short strings by a hash of their bytes. */
-  readonly #strings: (string | undefined)[] = [];
 
   constructor(bytes: Uint8Array) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -92,10 +92,10 @@ export class ByteReader {
     }
     this.#position = end;
     const slot = hash & (CACHED_STRINGS - 1);
-    const cached = this.#strings[slot];
+    const cached = STRINGS[slot];
     if (cached !== undefined && cached.length === length && this.#equals(cached, start)) return cached;
     const text = bytes.toString("latin1", start, end);
-    this.#strings[slot] = text;
+    STRINGS[slot] = text;
     return text;
   }
 
