@@ -1,6 +1,7 @@
 // The host's side of the launcher process (see main.ts).
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -47,10 +48,14 @@ export interface LauncherOptions {
 }
 
 const READY_TIMEOUT_MS = 30_000;
+const MAX_SOCKET_PATH_BYTES = 107;
+let sockets = 0;
 
 export class Launcher implements AsyncDisposable {
   readonly #child: ChildProcess;
-  readonly #socketPath: string;
+  readonly #socket: string;
+  readonly #connectPath: string;
+  readonly #dir: number | undefined;
   readonly #waiting = new Map<number, (exit: ProcessExit) => void>();
   readonly #ended: Promise<void>;
   #alive = true;
@@ -60,27 +65,27 @@ export class Launcher implements AsyncDisposable {
   static async start(options: LauncherOptions): Promise<Launcher> {
     await mkdir(options.dir, { recursive: true, mode: 0o700 });
     const program = options.program ?? (await resolveProgram(options.dir));
-    // Unix socket paths end at 107 bytes: connect relative to the directory that both sides share.
-    const socketPath = join(options.dir, `launcher-${process.pid}-${Date.now().toString(36)}.sock`);
-    if (Buffer.byteLength(socketPath) > 107) {
-      throw new Error(`The path ${socketPath} is too long for a unix socket (107 bytes). Choose a shorter data directory.`);
-    }
-    const child = spawn(process.execPath, ["--max-old-space-size=128", program, socketPath], {
+    const name = `launcher-${process.pid}-${(sockets++).toString(36)}.sock`;
+    const child = spawn(process.execPath, ["--max-old-space-size=128", program, name], {
+      cwd: options.dir,
       stdio: ["pipe", "pipe", "inherit"],
       env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin" },
       // A terminal's Ctrl-C goes to the foreground group; the launcher must outlive it by as long as its host.
       detached: true,
     });
-    const launcher = new Launcher(child, socketPath);
+    const launcher = new Launcher(child, options.dir, name);
     await launcher.#ready;
     return launcher;
   }
 
   readonly #ready: Promise<void>;
 
-  private constructor(child: ChildProcess, socketPath: string) {
+  private constructor(child: ChildProcess, dir: string, name: string) {
     this.#child = child;
-    this.#socketPath = socketPath;
+    this.#socket = join(dir, name);
+    // Paths of unix sockets end at 107 bytes; through a descriptor of its directory each is short enough.
+    this.#dir = Buffer.byteLength(this.#socket) > MAX_SOCKET_PATH_BYTES ? openSync(dir, "r") : undefined;
+    this.#connectPath = this.#dir === undefined ? this.#socket : `/proc/self/fd/${this.#dir}/${name}`;
     let ready = () => {};
     this.#ended = new Promise((resolve) => child.once("close", () => resolve()));
     this.#ready = new Promise((resolve, reject) => {
@@ -128,7 +133,7 @@ export class Launcher implements AsyncDisposable {
     if (!this.#alive) return Promise.reject(new Error("The launcher has ended."));
     const id = this.#nextId++;
     const request: SpawnRequest = { group: false, procsFiles: [], ...options, id };
-    const socket = connect(this.#socketPath);
+    const socket = connect(this.#connectPath);
     return new Promise((resolve, reject) => {
       const output = new OutputQueue({ pause: () => socket.pause(), resume: () => socket.resume() });
       const closed = new Promise<void>((done) => socket.once("close", () => done()));
@@ -160,7 +165,11 @@ export class Launcher implements AsyncDisposable {
 
   /** Runs a short command to its end. Rejects with its stderr when it fails. */
   async run(argv: readonly string[], options: { cwd?: string; input?: string } = {}): Promise<string> {
-    const child = await this.spawn({ argv, env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" }, cwd: options.cwd ?? "/" });
+    const child = await this.spawn({
+      argv,
+      env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
+      cwd: options.cwd ?? "/",
+    });
     if (options.input !== undefined) child.write(options.input);
     child.endInput();
     let stdout = "";
@@ -172,7 +181,9 @@ export class Launcher implements AsyncDisposable {
     }
     const exit = await child.exited;
     if (exit.code === 0) return stdout;
-    throw new Error(`\`${argv.join(" ")}\` failed (${exit.signal ?? `code ${exit.code}`}): ${stderr.trim() || stdout.trim() || "no message"}`);
+    throw new Error(
+      `\`${argv.join(" ")}\` failed (${exit.signal ?? `code ${exit.code}`}): ${stderr.trim() || stdout.trim() || "no message"}`,
+    );
   }
 
   /** Ends the launcher and all that it started. */
@@ -180,7 +191,8 @@ export class Launcher implements AsyncDisposable {
     this.#child.stdin?.end();
     this.#child.ref();
     await this.#ended;
-    await rm(this.#socketPath, { force: true });
+    if (this.#dir !== undefined) closeSync(this.#dir);
+    await rm(this.#socket, { force: true });
   }
 }
 

@@ -52,6 +52,36 @@ export class OutputQueue implements AsyncIterable<OutputChunk> {
     this.#wake?.();
   }
 
+  /**
+   * Takes stdout up to and with `marker`, which is the last thing printed for now. Undefined: it came. Otherwise the output ended
+   * before, and the answer is what stderr said.
+   */
+  async takeUntil(marker: string): Promise<string | undefined> {
+    let stdout = "";
+    let stderr = "";
+    for (;;) {
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
+        this.#bytes -= chunk.data.byteLength;
+        const text = Buffer.from(chunk.data).toString();
+        if (chunk.stream === "stdout") stdout += text;
+        else stderr += text;
+        if (stdout.endsWith(marker)) return undefined;
+      } else if (this.#ended || this.#discarding) {
+        return stderr;
+      } else {
+        await this.#arrival();
+      }
+    }
+  }
+
+  async #arrival(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<OutputChunk> {
     if (this.#taken) throw new Error("The output of a container has one reader, and it has been taken.");
     this.#taken = true;
@@ -65,10 +95,7 @@ export class OutputQueue implements AsyncIterable<OutputChunk> {
         } else if (this.#ended || this.#discarding) {
           return;
         } else {
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-          this.#wake = undefined;
+          await this.#arrival();
         }
       }
     } finally {

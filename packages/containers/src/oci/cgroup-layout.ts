@@ -35,7 +35,10 @@ export function parseCgroupLayout(mounts: string, rootControllers: string): Cgro
 
 export async function readCgroupLayout(): Promise<CgroupLayout | undefined> {
   const mounts = await readFile("/proc/self/mounts", "utf8");
-  const root = mounts.split("\n").find((line) => line.split(" ")[2] === "cgroup2")?.split(" ")[1];
+  const root = mounts
+    .split("\n")
+    .find((line) => line.split(" ")[2] === "cgroup2")
+    ?.split(" ")[1];
   const controllers = root === undefined ? "" : await readFile(`${root}/cgroup.controllers`, "utf8").catch(() => "");
   return parseCgroupLayout(mounts, controllers);
 }

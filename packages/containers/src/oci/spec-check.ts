@@ -13,13 +13,16 @@ const MAX_LAYERS = 500;
 export function checkSpec(spec: ContainerSpec): void {
   if (!ID.test(spec.id)) throw new TypeError(`The container id ${JSON.stringify(spec.id)} must match ${ID.source}.`);
   if (spec.command.length === 0) throw new TypeError(`Container ${spec.id} has no command.`);
-  if (spec.layers.length > MAX_LAYERS) throw new RangeError(`Container ${spec.id} has ${spec.layers.length} layers; the kernel takes ${MAX_LAYERS}.`);
-  if (spec.workdir !== undefined && !isAbsolute(spec.workdir)) throw new TypeError(`workdir ${JSON.stringify(spec.workdir)} must be absolute.`);
+  if (spec.layers.length > MAX_LAYERS)
+    throw new RangeError(`Container ${spec.id} has ${spec.layers.length} layers; the kernel takes ${MAX_LAYERS}.`);
+  if (spec.workdir !== undefined && !isAbsolute(spec.workdir))
+    throw new TypeError(`workdir ${JSON.stringify(spec.workdir)} must be absolute.`);
   for (const text of [...spec.command, ...Object.entries(spec.env).flat()]) {
     if (text.includes("\0")) throw new TypeError(`Container ${spec.id}: command and environment must not contain NUL bytes.`);
   }
   for (const name of Object.keys(spec.env)) {
-    if (name === "" || name.includes("=")) throw new TypeError(`Container ${spec.id}: ${JSON.stringify(name)} is no name for an environment variable.`);
+    if (name === "" || name.includes("="))
+      throw new TypeError(`Container ${spec.id}: ${JSON.stringify(name)} is no name for an environment variable.`);
   }
   const targets = new Set<string>();
   for (const { target, source } of spec.binds) {

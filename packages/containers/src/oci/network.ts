@@ -1,0 +1,93 @@
+// The network of all containers of one host: a subnet of its own, routed point to point (no bridge: containers share no
+// link), with address translation to the outside. The links themselves are made by the slots (slot-script.ts) and vanish
+// with their namespaces.
+
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Launcher } from "../launcher/launcher.ts";
+import { addressIn, firewall, freeSubnets, resolvConf, SUBNET_SIZE, type Subnet, subnetOf } from "./network-rules.ts";
+
+const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
+
+export interface NetworkOptions {
+  readonly launcher: Launcher;
+  readonly stateDir: string;
+  /** e.g. "lyab12": names the table and begins the names of the links. */
+  readonly key: string;
+}
+
+export class Network {
+  readonly subnet: Subnet;
+  /** Host files to be seen as /etc/resolv.conf and /etc/hosts. */
+  readonly etc: readonly { readonly source: string; readonly target: string }[];
+  readonly #options: NetworkOptions;
+  readonly #free: number[];
+
+  private constructor(options: NetworkOptions, subnet: Subnet, etc: Network["etc"]) {
+    this.#options = options;
+    this.subnet = subnet;
+    this.etc = etc;
+    this.#free = Array.from({ length: SUBNET_SIZE - 3 }, (_, index) => index + 2);
+  }
+
+  /** Takes a subnet, or the one that an earlier process of this host had, and installs the firewall. */
+  static async open(options: NetworkOptions): Promise<Network> {
+    const { launcher, stateDir, key } = options;
+    const file = join(stateDir, "subnet");
+    const earlier = (await readFile(file, "utf8").catch(() => "")).trim();
+    const subnet = subnetOf(await reserve(launcher, earlier));
+    await writeFile(file, `${subnet.cidr}\n`);
+    await launcher.run(["nft", "-f", "-"], { input: firewall(table(key), key, subnet) });
+    if ((await readFile(FORWARDING, "utf8")).trim() !== "1") await writeFile(FORWARDING, "1");
+    const read = (path: string) => readFile(path, "utf8").catch(() => "");
+    const etc = [
+      { source: join(stateDir, "resolv.conf"), target: "/etc/resolv.conf" },
+      { source: join(stateDir, "hosts"), target: "/etc/hosts" },
+    ];
+    await writeFile(
+      join(stateDir, "resolv.conf"),
+      resolvConf(await read("/etc/resolv.conf"), await read("/run/systemd/resolve/resolv.conf")),
+    );
+    await writeFile(join(stateDir, "hosts"), "127.0.0.1 localhost\n");
+    return new Network(options, subnet, etc);
+  }
+
+  /** An address for one slot, e.g. "10.88.0.2". */
+  lease(): string {
+    const index = this.#free.shift();
+    if (index === undefined) throw new Error(`All ${SUBNET_SIZE - 3} addresses of ${this.subnet.cidr} are in use.`);
+    return addressIn(this.subnet, index);
+  }
+
+  release(address: string): void {
+    const [, , third = 0, fourth = 0] = address.split(".").map(Number);
+    this.#free.push((third % 16) * 256 + fourth);
+  }
+
+  /** Removes the firewall and gives the subnet back. */
+  async close(): Promise<void> {
+    const { launcher, key } = this.#options;
+    await launcher.run(["nft", "delete", "table", "inet", table(key)]).catch(() => {});
+    await launcher.run(["ip", "route", "del", "blackhole", this.subnet.cidr]).catch(() => {});
+  }
+}
+
+const table = (key: string) => `lydian-${key}`;
+
+/** A blackhole route is the reservation: the kernel refuses a second one, also to another Lydian on this machine. */
+async function reserve(launcher: Launcher, earlier: string): Promise<string> {
+  const routes = await launcher.run(["ip", "-4", "route", "show", "table", "all"]);
+  if (earlier !== "" && routes.includes(`blackhole ${earlier}`)) return earlier;
+  let reason: unknown;
+  for (const cidr of freeSubnets(routes)) {
+    try {
+      await launcher.run(["ip", "route", "add", "blackhole", cidr]);
+      return cidr;
+    } catch (error) {
+      reason = error;
+    }
+  }
+  throw new Error("No free private subnet (10.88–90.0.0/16, 10.188–189.0.0/16, 172.30.0.0/16) was found for containers.", {
+    cause: reason,
+  });
+}

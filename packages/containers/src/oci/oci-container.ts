@@ -1,0 +1,127 @@
+// A container that runs, or has run, in a slot.
+
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readExit } from "../exit.ts";
+import type { Container, ContainerSpec, ContainerStats, Exit, Limits, OutputChunk } from "../host.ts";
+import { checkLimits, DEFAULT_DISK_MIB } from "./limits.ts";
+import type { Slot } from "./slot.ts";
+
+/** How long a killed container may take to end before its runtime is given up. */
+const KILL_TIMEOUT_MS = 10_000;
+
+export interface OciContainerOptions {
+  readonly spec: ContainerSpec;
+  readonly slot: Slot;
+  /** Pid of the main process, seen from the host. Undefined when it ended before it could be read. */
+  readonly pid: number | undefined;
+  /** Paths to delete with it. */
+  readonly traces: readonly string[];
+  readonly onRemoved: () => void;
+}
+
+export class OciContainer implements Container {
+  readonly id: string;
+  readonly output: AsyncIterable<OutputChunk>;
+  readonly exited: Promise<Exit>;
+  readonly #options: OciContainerOptions;
+  #ended = false;
+  #removed: Promise<void> | undefined;
+
+  constructor(options: OciContainerOptions) {
+    this.#options = options;
+    this.id = options.spec.id;
+    this.output = options.slot.process.output;
+    this.exited = this.#exit();
+  }
+
+  async #exit(): Promise<Exit> {
+    const { slot } = this.#options;
+    const exit = await slot.process.exited;
+    // The runtime answered with a code, or died itself: then the container has lost its parent and goes too.
+    if (exit.signal !== undefined) await this.#kill();
+    const oomKilled = await slot.cgroup.oomKilled();
+    this.#ended = true;
+    return readExit(exit, oomKilled);
+  }
+
+  async #kill(): Promise<void> {
+    for (const pid of await this.#options.slot.cgroup.processes()) send(pid, "SIGKILL");
+  }
+
+  async signal(name: "SIGINT" | "SIGTERM" | "SIGKILL" | "SIGUSR1"): Promise<void> {
+    const { pid, slot } = this.#options;
+    if (this.#ended || pid === undefined) return;
+    // The pid could be another process's by now; inside the control group it is ours.
+    if ((await slot.cgroup.processes()).includes(pid)) send(pid, name);
+  }
+
+  async update(limits: Limits): Promise<void> {
+    checkLimits(limits);
+    const had = this.#options.slot.diskMiB;
+    if (limits.diskMiB !== undefined && limits.diskMiB !== (this.#options.spec.limits.diskMiB ?? DEFAULT_DISK_MIB)) {
+      throw new RangeError(
+        `diskMiB cannot change from ${had} to ${limits.diskMiB} while container ${this.id} runs: its file system is made at start.`,
+      );
+    }
+    if (!this.#ended) await this.#options.slot.cgroup.setLimits(limits);
+  }
+
+  stats(): Promise<ContainerStats> {
+    return this.#options.slot.cgroup.stats();
+  }
+
+  async stop(graceMs: number): Promise<Exit> {
+    if (graceMs > 0) {
+      await this.signal("SIGINT");
+      const exit = await within(this.exited, graceMs);
+      if (exit !== undefined) return exit;
+    }
+    await this.signal("SIGKILL");
+    const exit = await within(this.exited, KILL_TIMEOUT_MS);
+    if (exit !== undefined) return exit;
+    this.#options.slot.process.close();
+    return this.exited;
+  }
+
+  /** The writable layer's directory as the host sees it, while the container was started with `keepWritableLayer`. */
+  async writableLayer(): Promise<string> {
+    const { slot, spec } = this.#options;
+    if (spec.keepWritableLayer !== true) throw new Error(`Container ${this.id} was not started with keepWritableLayer.`);
+    if (this.#removed !== undefined) throw new Error(`Container ${this.id} has been removed, and its writable layer with it.`);
+    if (!this.#ended) throw new Error(`Container ${this.id} still runs: commit its layer after it has exited.`);
+    const holder = (await readFile(join(slot.dir, "holder"), "utf8")).trim();
+    return join("/proc", holder, "root", slot.dir, "w/u");
+  }
+
+  remove(): Promise<void> {
+    this.#removed ??= this.#remove();
+    return this.#removed;
+  }
+
+  async #remove(): Promise<void> {
+    const { slot, traces, onRemoved } = this.#options;
+    slot.process.output.discard();
+    if (!this.#ended) await this.stop(0);
+    await slot.remove();
+    for (const path of traces) await rm(path, { recursive: true, force: true });
+    onRemoved();
+  }
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** Undefined when it takes longer. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,257 @@
+// Runs containers through an OCI runtime on this machine (Linux, root).
+//
+// The idea: a start is one line to a shell that already waits in the right namespaces (slot.ts), so what a caller waits for
+// is one overlay mount and the runtime itself.
+
+import { createHash } from "node:crypto";
+import { mkdir, readFile, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
+import type { Container, ContainerHost, ContainerSpec, HostFeatures, OutputChunk } from "../host.ts";
+import { Launcher } from "../launcher/launcher.ts";
+import { createParentCgroup } from "./cgroup.ts";
+import { readCgroupLayout } from "./cgroup-layout.ts";
+import { ociConfig } from "./config.ts";
+import { Disks } from "./disks.ts";
+import { DEFAULT_DISK_MIB } from "./limits.ts";
+import { Network } from "./network.ts";
+import { OciContainer } from "./oci-container.ts";
+import { PidWatch } from "./pid-watch.ts";
+import { findRuntime, logErrors, type Runtime, type RuntimeName, runCommand } from "./runtimes.ts";
+import { compileFilter, encodeFilter } from "./seccomp/compile.ts";
+import { seccompProfile } from "./seccomp/profile.ts";
+import { copyDisk, ID_FILE, type Slot, type SlotOptions } from "./slot.ts";
+import { PREPARE_FAILED, startLine } from "./slot-script.ts";
+import { Slots } from "./slots.ts";
+import { checkSources, checkSpec } from "./spec-check.ts";
+import { StartGate } from "./start-gate.ts";
+import { sweepLeftovers } from "./sweep.ts";
+
+export interface OciHostOptions {
+  /** Everything this host keeps. One host per directory at a time. */
+  readonly stateDir: string;
+  /** Default: the best that works. */
+  readonly runtime?: RuntimeName;
+  /** See `LauncherOptions`. */
+  readonly launcherProgram?: string;
+  /** How many starts run at once. Default: twice the cores. */
+  readonly parallelStarts?: number;
+}
+
+/** How much of a failed start's output goes into its error. */
+const MAX_REASON_BYTES = 4_096;
+
+export async function createOciHost(options: OciHostOptions): Promise<ContainerHost> {
+  await mkdir(options.stateDir, { recursive: true, mode: 0o700 });
+  const stateDir = await realpath(options.stateDir);
+  const layout = await readCgroupLayout();
+  if (layout?.roots.memory === undefined || layout.roots.pids === undefined) {
+    throw new Error("This machine has no control groups for memory and pids. Mount them (systemd does), or choose the process host.");
+  }
+  if (process.arch !== "x64" && process.arch !== "arm64") throw new Error(`The processor architecture ${process.arch} is not served.`);
+  // Distinguishes the hosts of one machine, e.g. "ly3k9z": begins the names of their links, tables and groups.
+  const key = `ly${BigInt(`0x${createHash("sha256").update(stateDir).digest("hex").slice(0, 12)}`)
+    .toString(36)
+    .padStart(4, "0")
+    .slice(-4)}`;
+  const paths = { slots: join(stateDir, "s"), runtime: join(stateDir, "r"), pids: join(stateDir, "p") };
+  const left = await sweepLeftovers({ layout, cgroupParent: `lydian-${key}`, paths });
+  for (const path of Object.values(paths)) await mkdir(path, { recursive: true, mode: 0o700 });
+  const launcher = await Launcher.start({
+    dir: stateDir,
+    ...(options.launcherProgram === undefined ? {} : { program: options.launcherProgram }),
+  });
+  try {
+    const runtime = await findRuntime(launcher, options.runtime);
+    await createParentCgroup(layout, `lydian-${key}`);
+    const network = await Network.open({ launcher, stateDir, key });
+    const disks = new Disks(launcher, stateDir);
+    const slots: SlotOptions = {
+      launcher,
+      layout,
+      disks,
+      network,
+      cgroupParent: `lydian-${key}`,
+      slotsDir: paths.slots,
+      joinCgroup: !runtime.ownCgroup,
+    };
+    const seccomp = runtime.compiledSeccomp
+      ? { bpf: encodeFilter(compileFilter(process.arch)).toString("base64") }
+      : { profile: seccompProfile(process.arch) };
+    const width = options.parallelStarts ?? 2 * availableParallelism();
+    return new OciHost({ launcher, runtime, network, seccomp, key, paths, slotOptions: slots, left, gate: new StartGate(width) });
+  } catch (error) {
+    await launcher[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly launcher: Launcher;
+  readonly runtime: Runtime;
+  readonly network: Network;
+  readonly seccomp: { readonly bpf: string } | { readonly profile: object };
+  readonly key: string;
+  readonly paths: { readonly slots: string; readonly runtime: string; readonly pids: string };
+  readonly slotOptions: SlotOptions;
+  readonly gate: StartGate;
+  /** Ids found and removed when the host was opened. */
+  readonly left: readonly string[];
+}
+
+class OciHost implements ContainerHost {
+  readonly name = "oci";
+  readonly features: HostFeatures = { isolation: true, limits: true, diskLimit: true, images: true, networkIsolation: true };
+  readonly runtime: string;
+  readonly #parts: Parts;
+  readonly #slots: Slots;
+  readonly #pids: PidWatch;
+  /** By id. A start under way holds its id with `undefined`. */
+  readonly #containers = new Map<string, OciContainer | undefined>();
+  #left: readonly string[];
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#left = parts.left;
+    this.runtime = `${parts.runtime.name} ${parts.runtime.version}`;
+    this.#slots = new Slots(parts.key, DEFAULT_DISK_MIB, parts.slotOptions);
+    this.#pids = new PidWatch(parts.paths.pids);
+  }
+
+  warm(count: number): Promise<void> {
+    return this.#slots.warm(count);
+  }
+
+  async start(spec: ContainerSpec): Promise<Container> {
+    checkSpec(spec);
+    if (this.#closed !== undefined) throw new Error("The container host has been closed.");
+    if (this.#containers.has(spec.id)) throw new Error(`There is a container ${spec.id} already.`);
+    this.#containers.set(spec.id, undefined);
+    try {
+      await checkSources(spec, { layers: true });
+      const container = await this.#parts.gate.run(() => this.#start(spec));
+      this.#containers.set(spec.id, container);
+      return container;
+    } catch (error) {
+      this.#containers.delete(spec.id);
+      throw error;
+    }
+  }
+
+  async #start(spec: ContainerSpec): Promise<OciContainer> {
+    const diskMiB = spec.limits.diskMiB ?? DEFAULT_DISK_MIB;
+    try {
+      const slot = await this.#slots.take(diskMiB);
+      try {
+        return await this.#startIn(slot, spec, diskMiB);
+      } catch (error) {
+        this.#pids.forget(slot.name);
+        await slot.remove();
+        await rm(this.#pids.path(slot.name), { force: true });
+        throw error;
+      }
+    } finally {
+      this.#slots.done();
+    }
+  }
+
+  async #startIn(slot: Slot, spec: ContainerSpec, diskMiB: number): Promise<OciContainer> {
+    const { runtime, network, paths } = this.#parts;
+    const at = (file: string) => join(slot.dir, file);
+    const otherDisk = slot.diskMiB === diskMiB ? {} : { image: "disk" };
+    const config = ociConfig(spec, {
+      etc: network.etc.filter((file) => spec.binds.every((bind) => bind.target !== file.target)),
+      seccomp: this.#parts.seccomp,
+      ...(runtime.ownCgroup ? { cgroupPath: slot.cgroup.path } : {}),
+    });
+    await Promise.all([
+      writeFile(at(ID_FILE), spec.id),
+      writeFile(at("config.json"), JSON.stringify(config)),
+      ...spec.layers.map((layer, index) => symlink(layer, at(index.toString(36)))),
+      slot.cgroup.setLimits(spec.limits),
+      "image" in otherDisk ? copyDisk(this.#parts.slotOptions, diskMiB, at("disk")) : undefined,
+    ]);
+    const started = this.#pids.wait(slot.name);
+    slot.process.write(
+      startLine({
+        layers: spec.layers.length,
+        withoutNetwork: spec.network === "none",
+        volatile: true,
+        keep: spec.keepWritableLayer === true,
+        runtime: runCommand(runtime, slot.name, { root: paths.runtime, log: "log", pidFile: this.#pids.path(slot.name) }),
+        ...otherDisk,
+      }),
+    );
+    slot.process.endInput();
+    const exit = await Promise.race([started.then(() => undefined), slot.process.exited]);
+    if (exit !== undefined) {
+      const reason = await this.#failure(slot, exit.code);
+      if (reason !== undefined) throw new Error(`Container ${spec.id} could not be started with ${this.runtime}: ${reason}`);
+    }
+    const pid = exit === undefined ? await started : undefined;
+    return new OciContainer({
+      spec,
+      slot,
+      pid,
+      traces: [this.#pids.path(slot.name), join(paths.runtime, slot.name)],
+      onRemoved: () => this.#containers.delete(spec.id),
+    });
+  }
+
+  /** Why a runtime ended without a container. Undefined: there was one, it was only quick. */
+  async #failure(slot: Slot, code: number | undefined): Promise<string | undefined> {
+    const read = (file: string) => readFile(join(slot.dir, file), "utf8").catch(() => "");
+    if (code === PREPARE_FAILED) {
+      const error = (await read("error")).trim();
+      if (error !== "") return error;
+    }
+    const logged = logErrors(await read("log"));
+    if (logged !== "") return logged;
+    const pid = await readFile(this.#pids.path(slot.name), "utf8").catch(() => "");
+    if (pid !== "") return undefined;
+    slot.process.output.end();
+    return (await collect(slot.process.output, MAX_REASON_BYTES)) || `it ended with code ${code} and no message`;
+  }
+
+  async commit(container: Container, target: string): Promise<void> {
+    if (!(container instanceof OciContainer)) throw new TypeError(`Container ${container.id} is not one of this host.`);
+    const layer = await container.writableLayer();
+    const partial = `${target}.partial-${process.pid}`;
+    await mkdir(dirname(target), { recursive: true });
+    await rm(partial, { recursive: true, force: true });
+    await this.#parts.launcher.run(["cp", "--archive", "--no-target-directory", layer, partial]);
+    await rename(partial, target);
+  }
+
+  async sweep(): Promise<readonly string[]> {
+    // What an earlier process left was removed when this one opened, before it could be in the way.
+    const found = this.#left;
+    this.#left = [];
+    return found;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#slots.close();
+    await Promise.all([...this.#containers.values()].map((container) => container?.remove()));
+    const { slotOptions, cgroupParent } = { slotOptions: this.#parts.slotOptions, cgroupParent: this.#parts.slotOptions.cgroupParent };
+    this.#pids.close();
+    await this.#parts.network.close();
+    await this.#parts.launcher[Symbol.asyncDispose]();
+    await sweepLeftovers({ layout: slotOptions.layout, cgroupParent, paths: this.#parts.paths, parentToo: true });
+  }
+}
+
+async function collect(output: AsyncIterable<OutputChunk>, maxBytes: number): Promise<string> {
+  let text = "";
+  for await (const chunk of output) {
+    text += Buffer.from(chunk.data).toString();
+    if (text.length > maxBytes) break;
+  }
+  return text.trim().slice(0, maxBytes);
+}

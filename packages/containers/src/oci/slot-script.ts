@@ -1,0 +1,90 @@
+// What a slot's shell does ahead of a start. Everything it makes lives in namespaces that only it is in, so that all of
+// it (mounts, loop device, network, link on the host's side) vanishes with the process, however that ends.
+
+export interface SlotScriptOptions {
+  /** Directories the shell uses: `w` (writable layer) and `rootfs` in its working directory. */
+  readonly image: string;
+  /** Name of the link on the host's side, at most 15 bytes. */
+  readonly link: string;
+  readonly address: string;
+  readonly gateway: string;
+  /** The version 2 tree of a hybrid machine, for a runtime that refuses to see it. */
+  readonly hideCgroups?: string;
+  /** Join these before the start. */
+  readonly procsFiles: readonly string[];
+}
+
+export const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/**
+ * Prints "ready" and waits for one line, which it executes. Its own namespaces are made by `unshare` before; the host's
+ * network is reached through its parent, the launcher.
+ */
+export function slotScript(o: SlotScriptOptions): string {
+  return `set -eu
+umask 022
+host=/proc/$PPID/ns/net
+${o.hideCgroups === undefined ? "" : `umount ${quote(o.hideCgroups)}`}
+${mountImage(o.image)}
+echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || :
+nsenter --net="$host" ip -batch - <<END
+link add ${o.link} type veth peer name eth0 netns $$
+address add ${o.gateway}/32 dev ${o.link}
+link set ${o.link} up
+route add ${o.address}/32 dev ${o.link} src ${o.gateway}
+END
+ip -batch - <<END
+link set lo up
+address add ${o.address}/32 dev eth0
+link set eth0 up
+route add ${o.gateway}/32 dev eth0 scope link
+route add default via ${o.gateway}
+END
+${o.procsFiles.map((file) => `echo $$ >${quote(file)}`).join("\n")}
+echo ready
+IFS= read -r line
+eval "$line"
+`;
+}
+
+/** The image's file is unlinked at once: the mount keeps it, and nothing is left when that goes. */
+export function mountImage(image: string): string {
+  return `mount -t ext4 -o loop,noatime,nodev ${quote(image)} w && rm ${quote(image)} && mkdir w/u w/w`;
+}
+
+export interface StartLineOptions {
+  readonly layers: number;
+  /** An image that replaces the slot's own, for another size. */
+  readonly image?: string;
+  readonly withoutNetwork: boolean;
+  readonly volatile: boolean;
+  /** Leaves a process behind that holds the mounts until it is killed; its pid goes to the file `holder`. */
+  readonly keep: boolean;
+  readonly runtime: readonly string[];
+}
+
+/** Exit code of the shell when it could not get as far as the runtime; the reason is in the file `error`. */
+export const PREPARE_FAILED = 125;
+
+/** The line that turns a ready slot into a container. Layers are the links 0, 1, 2 … in the slot's directory, topmost first. */
+export function startLine(o: StartLineOptions): string {
+  const lower = Array.from({ length: o.layers }, (_, index) => index.toString(36)).join(":");
+  const options = [
+    "nodev",
+    `lowerdir=${lower}`,
+    "upperdir=w/u",
+    "workdir=w/w",
+    // A layer is used again below others: it must be complete in itself.
+    "redirect_dir=off",
+    "metacopy=off",
+    "index=off",
+    ...(o.volatile ? ["volatile"] : []),
+  ];
+  const steps = [
+    ...(o.image === undefined ? [] : [`umount w && ${mountImage(o.image)}`]),
+    ...(o.withoutNetwork ? ["ip link del eth0"] : []),
+    `mount -t overlay lydian -o ${options.join(",")} rootfs`,
+  ];
+  const holder = o.keep ? "sleep 2147483647 </dev/null >/dev/null 2>&1 & echo $! >holder; " : "";
+  return `{ ${steps.join(" && ")}; } 2>error || exit ${PREPARE_FAILED}; ${holder}exec ${o.runtime.map(quote).join(" ")} </dev/null\n`;
+}

@@ -1,0 +1,100 @@
+// A slot: everything a container needs but its image and command, made ahead. It is a shell that waits in namespaces of its
+// own with a network, an empty writable layer and a control group, and becomes the container's runtime on one line of input.
+
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { LaunchedProcess, Launcher } from "../launcher/launcher.ts";
+import { Cgroup } from "./cgroup.ts";
+import type { CgroupLayout } from "./cgroup-layout.ts";
+import type { Disks } from "./disks.ts";
+import type { Network } from "./network.ts";
+import { slotScript } from "./slot-script.ts";
+
+export interface SlotOptions {
+  readonly launcher: Launcher;
+  readonly layout: CgroupLayout;
+  readonly disks: Disks;
+  readonly network: Network;
+  /** The host's control group. */
+  readonly cgroupParent: string;
+  /** The directory that holds the directories of all slots. */
+  readonly slotsDir: string;
+  /** The runtime must be started inside our control group, without a version 2 tree in sight. */
+  readonly joinCgroup: boolean;
+}
+
+/** The file in a slot's directory that holds the id of the container it became. */
+export const ID_FILE = "container-id";
+
+export interface Slot {
+  /** Unique in the machine, at most 15 bytes: also the name of the link. */
+  readonly name: string;
+  readonly dir: string;
+  readonly diskMiB: number;
+  readonly cgroup: Cgroup;
+  readonly process: LaunchedProcess;
+  /** Frees all of it. Idempotent. */
+  remove(): Promise<void>;
+}
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Makes a copy of an empty disk. The copy is sparse and a few hundred kilobytes. */
+export async function copyDisk(o: Pick<SlotOptions, "disks" | "launcher">, diskMiB: number, target: string): Promise<void> {
+  await o.launcher.run(["cp", "--sparse=always", "--reflink=auto", await o.disks.template(diskMiB), target]);
+}
+
+export async function makeSlot(name: string, diskMiB: number, o: SlotOptions): Promise<Slot> {
+  const dir = join(o.slotsDir, name);
+  const cgroup = new Cgroup(o.layout, `${o.cgroupParent}/${name}`);
+  const address = o.network.lease();
+  let launched: LaunchedProcess | undefined;
+  const free = async () => {
+    launched?.close();
+    await launched?.exited;
+    await cgroup.remove();
+    await rm(dir, { recursive: true, force: true });
+    o.network.release(address);
+  };
+  try {
+    await mkdir(dir, { mode: 0o700 });
+    await Promise.all(["w", "rootfs"].map((each) => mkdir(join(dir, each))));
+    await Promise.all([copyDisk(o, diskMiB, join(dir, "disk")), cgroup.create()]);
+    const script = slotScript({
+      image: "disk",
+      link: name,
+      address,
+      gateway: o.network.subnet.gateway,
+      procsFiles: o.joinCgroup ? cgroup.procsFiles : [],
+      ...(o.joinCgroup && o.layout.unified !== undefined ? { hideCgroups: o.layout.unified } : {}),
+    });
+    launched = await o.launcher.spawn({
+      argv: ["unshare", "--mount", "--net", "--propagation", "slave", "sh", "-c", script],
+      env: { PATH, LC_ALL: "C" },
+      cwd: dir,
+      procsFiles: [...cgroup.procsFiles, ...cgroup.directories.map((directory) => join(directory, "c", "cgroup.procs"))],
+    });
+    await ready(launched);
+  } catch (error) {
+    await free();
+    throw new Error(`A container could not be prepared: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+  let freed: Promise<void> | undefined;
+  return {
+    name,
+    dir,
+    diskMiB,
+    cgroup,
+    process: launched,
+    remove: () => {
+      freed ??= free();
+      return freed;
+    },
+  };
+}
+
+/** Waits for the shell's "ready", the first thing on its stdout. */
+async function ready(launched: LaunchedProcess): Promise<void> {
+  const complaint = await launched.output.takeUntil("ready\n");
+  if (complaint !== undefined) throw new Error(complaint.trim() || `the shell ended (${JSON.stringify(await launched.exited)})`);
+}

@@ -1,0 +1,84 @@
+// The pool of ready slots. A start takes one; a replacement is made in the background, one at a time and only while no start
+// is under way, so that making slots never delays a start.
+
+import { makeSlot, type Slot, type SlotOptions } from "./slot.ts";
+
+export class Slots {
+  readonly #options: SlotOptions;
+  readonly #ready: Slot[] = [];
+  readonly #prefix: string;
+  #target = 0;
+  #next = 0;
+  #busy = 0;
+  #lastDiskMiB: number;
+  #refilling: Promise<void> | undefined;
+  #closed = false;
+  #idle: (() => void) | undefined;
+
+  constructor(prefix: string, defaultDiskMiB: number, options: SlotOptions) {
+    this.#prefix = prefix;
+    this.#lastDiskMiB = defaultDiskMiB;
+    this.#options = options;
+  }
+
+  get readyCount(): number {
+    return this.#ready.length;
+  }
+
+  /** Sets how many to keep ready, and resolves when they are. Rejects with the reason when they cannot be made. */
+  async warm(count: number): Promise<void> {
+    this.#target = count;
+    await this.#refill();
+  }
+
+  /** A slot, of this size if there is one; a ready one of another size is better than none. Call `done` after the start. */
+  async take(diskMiB: number): Promise<Slot> {
+    if (this.#closed) throw new Error("The container host has been closed.");
+    this.#busy++;
+    this.#lastDiskMiB = diskMiB;
+    const fitting = this.#ready.findIndex((slot) => slot.diskMiB === diskMiB);
+    const [found] = this.#ready.splice(fitting === -1 ? 0 : fitting, 1);
+    return found ?? this.#make(diskMiB);
+  }
+
+  done(): void {
+    this.#busy--;
+    if (this.#busy > 0) return;
+    this.#idle?.();
+    // A failure here shows itself, with its reason, at the next start that finds no slot.
+    this.#refill().catch(() => {});
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#idle?.();
+    await this.#refilling?.catch(() => {});
+    await Promise.all(this.#ready.splice(0).map((slot) => slot.remove()));
+  }
+
+  #make(diskMiB: number): Promise<Slot> {
+    const name = `${this.#prefix}${(this.#next++).toString(36)}`;
+    return makeSlot(name, diskMiB, this.#options);
+  }
+
+  #refill(): Promise<void> {
+    this.#refilling ??= this.#fill().finally(() => {
+      this.#refilling = undefined;
+    });
+    return this.#refilling;
+  }
+
+  async #fill(): Promise<void> {
+    while (!this.#closed && this.#ready.length < this.#target) {
+      if (this.#busy > 0) {
+        await new Promise<void>((resolve) => {
+          this.#idle = resolve;
+        });
+        this.#idle = undefined;
+        continue;
+      }
+      this.#ready.push(await this.#make(this.#lastDiskMiB));
+    }
+    while (this.#ready.length > this.#target) await this.#ready.pop()?.remove();
+  }
+}

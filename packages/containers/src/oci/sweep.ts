@@ -1,0 +1,44 @@
+// Removes what an earlier process of the same host left when it was killed.
+//
+// There is little to find: mounts, networks and links live in namespaces of the slots' processes and go with them, and the
+// launcher kills those when it loses its host. What stays is whatever runs on (if the launcher was killed too), the control
+// groups and the files.
+
+import { readdir, readFile, readlink, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Cgroup, listCgroups } from "./cgroup.ts";
+import type { CgroupLayout } from "./cgroup-layout.ts";
+import { ID_FILE } from "./slot.ts";
+
+export interface SweepOptions {
+  readonly layout: CgroupLayout;
+  readonly cgroupParent: string;
+  readonly paths: { readonly slots: string; readonly runtime: string; readonly pids: string };
+  /** Remove the host's own control group as well. Default false. */
+  readonly parentToo?: boolean;
+}
+
+/** Returns the ids of the containers it removed. */
+export async function sweepLeftovers(o: SweepOptions): Promise<readonly string[]> {
+  const slots = await readdir(o.paths.slots).catch(() => []);
+  const ids = await Promise.all(slots.map((slot) => readFile(join(o.paths.slots, slot, ID_FILE), "utf8").catch(() => undefined)));
+  await killSlotProcesses(o.paths.slots);
+  const groups = await listCgroups(o.layout, o.cgroupParent);
+  await Promise.all(groups.map((name) => new Cgroup(o.layout, `${o.cgroupParent}/${name}`).remove()));
+  if (o.parentToo === true) await new Cgroup(o.layout, o.cgroupParent).remove();
+  for (const path of Object.values(o.paths)) await rm(path, { recursive: true, force: true });
+  return ids.filter((id) => id !== undefined);
+}
+
+/** Kills processes whose working directory is in a slot: shells and runtimes, which may be outside the control groups. */
+async function killSlotProcesses(slotsDir: string): Promise<void> {
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
+    if (!cwd.startsWith(`${slotsDir}/`)) continue;
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  }
+}
