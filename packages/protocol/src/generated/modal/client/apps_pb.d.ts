@@ -18,6 +18,8 @@ export declare const file_modal_client_apps: GenFile;
  */
 export declare type AppCreateRequest = Message<"modal.client.AppCreateRequest"> & {
   /**
+   * The name of an ephemeral app.
+   *
    * @generated from field: string description = 2;
    */
   description: string;
@@ -71,6 +73,8 @@ export declare type AppCreateResponse = Message<"modal.client.AppCreateResponse"
 export declare const AppCreateResponseSchema: GenMessage<AppCreateResponse>;
 
 /**
+ * Makes the functions callable. With state DEPLOYED and a name, replaces the deployment of that name.
+ *
  * @generated from message modal.client.AppPublishRequest
  */
 export declare type AppPublishRequest = Message<"modal.client.AppPublishRequest"> & {
@@ -105,6 +109,8 @@ export declare type AppPublishRequest = Message<"modal.client.AppPublishRequest"
   classIds: { [key: string]: string };
 
   /**
+   * By function id.
+   *
    * @generated from field: map<string, string> definition_ids = 7;
    */
   definitionIds: { [key: string]: string };
@@ -321,6 +327,8 @@ export declare type AppGetLifecycleResponse = Message<"modal.client.AppGetLifecy
 export declare const AppGetLifecycleResponseSchema: GenMessage<AppGetLifecycleResponse>;
 
 /**
+ * Unix seconds; 0 for what has not happened.
+ *
  * @generated from message modal.client.AppLifecycle
  */
 export declare type AppLifecycle = Message<"modal.client.AppLifecycle"> & {
@@ -451,6 +459,8 @@ export declare type AppGetByDeploymentNameResponse = Message<"modal.client.AppGe
 export declare const AppGetByDeploymentNameResponseSchema: GenMessage<AppGetByDeploymentNameResponse>;
 
 /**
+ * A stream that follows; it ends after `timeout` seconds or when the app is done. Empty filters match everything.
+ *
  * @generated from message modal.client.AppGetLogsRequest
  */
 export declare type AppGetLogsRequest = Message<"modal.client.AppGetLogsRequest"> & {
@@ -523,6 +533,8 @@ export declare type TaskLogsBatch = Message<"modal.client.TaskLogsBatch"> & {
   entryId: string;
 
   /**
+   * The last batch of a stopped app. Clients wait for it before they leave.
+   *
    * @generated from field: bool app_done = 10;
    */
   appDone: boolean;
@@ -543,6 +555,8 @@ export declare type TaskLogsBatch = Message<"modal.client.TaskLogsBatch"> & {
   imageId: string;
 
   /**
+   * No more lines of this container.
+   *
    * @generated from field: bool eof = 14;
    */
   eof: boolean;
@@ -555,6 +569,8 @@ export declare type TaskLogsBatch = Message<"modal.client.TaskLogsBatch"> & {
 export declare const TaskLogsBatchSchema: GenMessage<TaskLogsBatch>;
 
 /**
+ * EPHEMERAL apps live while a client sends heartbeats; DETACHED ones outlive it; DEPLOYED ones stay until stopped.
+ *
  * @generated from enum modal.client.AppState
  */
 export enum AppState {
@@ -615,6 +631,8 @@ export enum AppState {
 export declare const AppStateSchema: GenEnum<AppState>;
 
 /**
+ * Why the client leaves its ephemeral app, which then stops.
+ *
  * @generated from enum modal.client.AppDisconnectReason
  */
 export enum AppDisconnectReason {

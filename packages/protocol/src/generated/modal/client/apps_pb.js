@@ -153,6 +153,8 @@ export const AppStateSchema = /*@__PURE__*/
   enumDesc(file_modal_client_apps, 0);
 
 /**
+ * EPHEMERAL apps live while a client sends heartbeats; DETACHED ones outlive it; DEPLOYED ones stay until stopped.
+ *
  * @generated from enum modal.client.AppState
  */
 export const AppState = /*@__PURE__*/
@@ -165,6 +167,8 @@ export const AppDisconnectReasonSchema = /*@__PURE__*/
   enumDesc(file_modal_client_apps, 1);
 
 /**
+ * Why the client leaves its ephemeral app, which then stops.
+ *
  * @generated from enum modal.client.AppDisconnectReason
  */
 export const AppDisconnectReason = /*@__PURE__*/

@@ -13,6 +13,8 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_modal_client_blobs: GenFile;
 
 /**
+ * Asks for URLs to PUT the content to. Hashes are checked on arrival.
+ *
  * @generated from message modal.client.BlobCreateRequest
  */
 export declare type BlobCreateRequest = Message<"modal.client.BlobCreateRequest"> & {
@@ -39,6 +41,8 @@ export declare type BlobCreateRequest = Message<"modal.client.BlobCreateRequest"
 export declare const BlobCreateRequestSchema: GenMessage<BlobCreateRequest>;
 
 /**
+ * Singular and plural say the same: clients from 1.6 on read only the plural.
+ *
  * @generated from message modal.client.BlobCreateResponse
  */
 export declare type BlobCreateResponse = Message<"modal.client.BlobCreateResponse"> & {
@@ -94,6 +98,8 @@ export declare type BlobCreateResponse = Message<"modal.client.BlobCreateRespons
 export declare const BlobCreateResponseSchema: GenMessage<BlobCreateResponse>;
 
 /**
+ * Parts of `part_length` bytes, each to its own URL, then a POST to the last.
+ *
  * @generated from message modal.client.MultiPartUpload
  */
 export declare type MultiPartUpload = Message<"modal.client.MultiPartUpload"> & {

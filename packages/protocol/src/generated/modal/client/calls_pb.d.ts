@@ -14,6 +14,8 @@ import type { DataFormat, FunctionCallInvocationType, FunctionInput, FunctionRet
 export declare const file_modal_client_calls: GenFile;
 
 /**
+ * Begins a call. Inputs that fit are sent along, so that one round trip starts the work.
+ *
  * @generated from message modal.client.FunctionMapRequest
  */
 export declare type FunctionMapRequest = Message<"modal.client.FunctionMapRequest"> & {
@@ -60,6 +62,8 @@ export declare type FunctionMapRequest = Message<"modal.client.FunctionMapReques
 export declare const FunctionMapRequestSchema: GenMessage<FunctionMapRequest>;
 
 /**
+ * `idx` orders a map's inputs and names the output that belongs to one.
+ *
  * @generated from message modal.client.FunctionPutInputsItem
  */
 export declare type FunctionPutInputsItem = Message<"modal.client.FunctionPutInputsItem"> & {
@@ -100,6 +104,8 @@ export declare type FunctionMapResponse = Message<"modal.client.FunctionMapRespo
   retryPolicy?: FunctionRetryPolicy | undefined;
 
   /**
+   * As input_jwt, for the call.
+   *
    * @generated from field: string function_call_jwt = 4;
    */
   functionCallJwt: string;
@@ -110,6 +116,8 @@ export declare type FunctionMapResponse = Message<"modal.client.FunctionMapRespo
   syncClientRetriesEnabled: boolean;
 
   /**
+   * Inputs a map may have unanswered before it waits.
+   *
    * @generated from field: uint32 max_inputs_outstanding = 6;
    */
   maxInputsOutstanding: number;
@@ -136,6 +144,8 @@ export declare type FunctionPutInputsResponseItem = Message<"modal.client.Functi
   inputId: string;
 
   /**
+   * Opaque, but official clients read `idx` from its payload. Keep it short: a map sends back all of them in each poll.
+   *
    * @generated from field: string input_jwt = 3;
    */
   inputJwt: string;
@@ -190,6 +200,8 @@ export declare type FunctionPutInputsResponse = Message<"modal.client.FunctionPu
 export declare const FunctionPutInputsResponseSchema: GenMessage<FunctionPutInputsResponse>;
 
 /**
+ * No more inputs: the call ends with the last output.
+ *
  * @generated from message modal.client.FunctionFinishInputsRequest
  */
 export declare type FunctionFinishInputsRequest = Message<"modal.client.FunctionFinishInputsRequest"> & {
@@ -242,6 +254,8 @@ export declare type FunctionGetOutputsRequest = Message<"modal.client.FunctionGe
   lastEntryId: string;
 
   /**
+   * The caller will not ask again, except that it may repeat this very request: keep the call.
+   *
    * @generated from field: bool clear_on_success = 7;
    */
   clearOnSuccess: boolean;
@@ -293,6 +307,8 @@ export declare type FunctionGetOutputsResponse = Message<"modal.client.FunctionG
   lastEntryId: string;
 
   /**
+   * Inputs without an output, these included.
+   *
    * @generated from field: int32 num_unfinished_inputs = 6;
    */
   numUnfinishedInputs: number;
@@ -543,6 +559,8 @@ export declare type FunctionCallInfo = Message<"modal.client.FunctionCallInfo"> 
 export declare const FunctionCallInfoSchema: GenMessage<FunctionCallInfo>;
 
 /**
+ * Inputs in one state, with the latest few of them.
+ *
  * @generated from message modal.client.InputCategoryInfo
  */
 export declare type InputCategoryInfo = Message<"modal.client.InputCategoryInfo"> & {
@@ -610,6 +628,8 @@ export declare type InputInfo = Message<"modal.client.InputInfo"> & {
 export declare const InputInfoSchema: GenMessage<InputInfo>;
 
 /**
+ * Follows the values of a generator after `last_index`.
+ *
  * @generated from message modal.client.FunctionCallGetDataRequest
  */
 export declare type FunctionCallGetDataRequest = Message<"modal.client.FunctionCallGetDataRequest"> & {

@@ -13,6 +13,8 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_modal_client_common: GenFile;
 
 /**
+ * Shown to the user by the client that gets it.
+ *
  * @generated from message modal.client.Warning
  */
 export declare type Warning = Message<"modal.client.Warning"> & {
@@ -80,6 +82,8 @@ export declare type AppLayout = Message<"modal.client.AppLayout"> & {
   functionIds: { [key: string]: string };
 
   /**
+   * By tag. The function that serves a whole class is tagged "Name.*" among the functions.
+   *
    * @generated from field: map<string, string> class_ids = 3;
    */
   classIds: { [key: string]: string };
@@ -92,6 +96,8 @@ export declare type AppLayout = Message<"modal.client.AppLayout"> & {
 export declare const AppLayoutSchema: GenMessage<AppLayout>;
 
 /**
+ * Any object by id, with what a client must know to use it without asking again.
+ *
  * @generated from message modal.client.Object
  */
 export declare type Object$ = Message<"modal.client.Object"> & {
@@ -230,6 +236,8 @@ export declare type Function = Message<"modal.client.Function"> & {
   functionName: string;
 
   /**
+   * Files of the function, in order: a later mount wins.
+   *
    * @generated from field: repeated string mount_ids = 3;
    */
   mountIds: string[];
@@ -285,6 +293,8 @@ export declare type Function = Message<"modal.client.Function"> & {
   retryPolicy?: FunctionRetryPolicy | undefined;
 
   /**
+   * Containers at most; 0 for no limit of its own. autoscaler_settings repeats it for newer clients.
+   *
    * @generated from field: uint32 concurrency_limit = 19;
    */
   concurrencyLimit: number;
@@ -305,11 +315,15 @@ export declare type Function = Message<"modal.client.Function"> & {
   classSerialized: Uint8Array;
 
   /**
+   * How long an idle container is kept.
+   *
    * @generated from field: uint32 task_idle_timeout_secs = 25;
    */
   taskIdleTimeoutSecs: number;
 
   /**
+   * Containers at least.
+   *
    * @generated from field: uint32 warm_pool_size = 27;
    */
   warmPoolSize: number;
@@ -320,6 +334,8 @@ export declare type Function = Message<"modal.client.Function"> & {
   webUrl: string;
 
   /**
+   * "lydian-node" marks a function of our own runtime.
+   *
    * @generated from field: string runtime = 30;
    */
   runtime: string;
@@ -335,11 +351,15 @@ export declare type Function = Message<"modal.client.Function"> & {
   volumeMounts: VolumeMount[];
 
   /**
+   * Inputs at once in one container; 0 and 1 both mean one.
+   *
    * @generated from field: uint32 max_concurrent_inputs = 34;
    */
   maxConcurrentInputs: number;
 
   /**
+   * Runs once to make an image layer.
+   *
    * @generated from field: bool is_builder_function = 32;
    */
   isBuilderFunction: boolean;
@@ -355,6 +375,8 @@ export declare type Function = Message<"modal.client.Function"> & {
   checkpointingEnabled: boolean;
 
   /**
+   * Everything the container will look up; AppLayout must list each of them.
+   *
    * @generated from field: repeated modal.client.ObjectDependency object_dependencies = 43;
    */
   objectDependencies: ObjectDependency[];
@@ -365,6 +387,8 @@ export declare type Function = Message<"modal.client.Function"> & {
   blockNetwork: boolean;
 
   /**
+   * Inputs over a container's life; 1 for a fresh container per input.
+   *
    * @generated from field: uint32 max_inputs = 46;
    */
   maxInputs: number;
@@ -390,6 +414,8 @@ export declare type Function = Message<"modal.client.Function"> & {
   classParameterInfo?: ClassParameterInfo | undefined;
 
   /**
+   * Dynamic batching: inputs at most, and how long the first of them waits for more.
+   *
    * @generated from field: uint32 batch_max_size = 60;
    */
   batchMaxSize: number;
@@ -460,6 +486,8 @@ export declare type Function = Message<"modal.client.Function"> & {
   mountClientDependencies: boolean;
 
   /**
+   * From the start of the container to ContainerHello; 0 leaves it to the server.
+   *
    * @generated from field: uint32 startup_timeout_secs = 86;
    */
   startupTimeoutSecs: number;
@@ -605,6 +633,8 @@ export declare type Resources = Message<"modal.client.Resources"> & {
 export declare const ResourcesSchema: GenMessage<Resources>;
 
 /**
+ * `gpu_type` is the name a user wrote; `type` is what old clients send instead.
+ *
  * @generated from message modal.client.GPUConfig
  */
 export declare type GPUConfig = Message<"modal.client.GPUConfig"> & {
@@ -631,6 +661,8 @@ export declare type GPUConfig = Message<"modal.client.GPUConfig"> & {
 export declare const GPUConfigSchema: GenMessage<GPUConfig>;
 
 /**
+ * Makes a function a web endpoint.
+ *
  * @generated from message modal.client.WebhookConfig
  */
 export declare type WebhookConfig = Message<"modal.client.WebhookConfig"> & {
@@ -657,6 +689,8 @@ export declare type WebhookConfig = Message<"modal.client.WebhookConfig"> & {
 export declare const WebhookConfigSchema: GenMessage<WebhookConfig>;
 
 /**
+ * Network file systems, which predate volumes. Refused.
+ *
  * @generated from message modal.client.SharedVolumeMount
  */
 export declare type SharedVolumeMount = Message<"modal.client.SharedVolumeMount"> & {
@@ -711,6 +745,8 @@ export declare type FunctionRetryPolicy = Message<"modal.client.FunctionRetryPol
 export declare const FunctionRetryPolicySchema: GenMessage<FunctionRetryPolicy>;
 
 /**
+ * Asks for a terminal.
+ *
  * @generated from message modal.client.PTYInfo
  */
 export declare type PTYInfo = Message<"modal.client.PTYInfo"> & {
@@ -783,6 +819,8 @@ export declare type VolumeMount = Message<"modal.client.VolumeMount"> & {
 export declare const VolumeMountSchema: GenMessage<VolumeMount>;
 
 /**
+ * An id that the function needs to be resolvable where it runs.
+ *
  * @generated from message modal.client.ObjectDependency
  */
 export declare type ObjectDependency = Message<"modal.client.ObjectDependency"> & {
@@ -875,6 +913,8 @@ export enum CloudBucketMount_MetadataTTLType {
 export declare const CloudBucketMount_MetadataTTLTypeSchema: GenEnum<CloudBucketMount_MetadataTTLType>;
 
 /**
+ * Wishes about where containers run. One host has one place.
+ *
  * @generated from message modal.client.SchedulerPlacement
  */
 export declare type SchedulerPlacement = Message<"modal.client.SchedulerPlacement"> & {
@@ -896,6 +936,8 @@ export declare type SchedulerPlacement = Message<"modal.client.SchedulerPlacemen
 export declare const SchedulerPlacementSchema: GenMessage<SchedulerPlacement>;
 
 /**
+ * Constructor parameters of a class.
+ *
  * @generated from message modal.client.ClassParameterInfo
  */
 export declare type ClassParameterInfo = Message<"modal.client.ClassParameterInfo"> & {
@@ -1124,6 +1166,8 @@ export declare type Schedule_Period = Message<"modal.client.Schedule.Period"> & 
 export declare const Schedule_PeriodSchema: GenMessage<Schedule_Period>;
 
 /**
+ * One method of a class; its other settings are those of the function that serves the class.
+ *
  * @generated from message modal.client.MethodDefinition
  */
 export declare type MethodDefinition = Message<"modal.client.MethodDefinition"> & {
@@ -1160,6 +1204,8 @@ export declare type MethodDefinition = Message<"modal.client.MethodDefinition"> 
 export declare const MethodDefinitionSchema: GenMessage<MethodDefinition>;
 
 /**
+ * The signature, for callers that cannot see the source.
+ *
  * @generated from message modal.client.FunctionSchema
  */
 export declare type FunctionSchema = Message<"modal.client.FunctionSchema"> & {
@@ -1259,6 +1305,8 @@ export declare type AutoscalerSettings = Message<"modal.client.AutoscalerSetting
 export declare const AutoscalerSettingsSchema: GenMessage<AutoscalerSettings>;
 
 /**
+ * A port inside the container that speaks HTTP.
+ *
  * @generated from message modal.client.HTTPConfig
  */
 export declare type HTTPConfig = Message<"modal.client.HTTPConfig"> & {
@@ -1275,6 +1323,8 @@ export declare type HTTPConfig = Message<"modal.client.HTTPConfig"> & {
 export declare const HTTPConfigSchema: GenMessage<HTTPConfig>;
 
 /**
+ * The hash covers paths, contents and modes.
+ *
  * @generated from message modal.client.MountHandleMetadata
  */
 export declare type MountHandleMetadata = Message<"modal.client.MountHandleMetadata"> & {
@@ -1343,6 +1393,8 @@ export declare type ClassMethod = Message<"modal.client.ClassMethod"> & {
 export declare const ClassMethodSchema: GenMessage<ClassMethod>;
 
 /**
+ * One piece of output. `data` ends where the writer flushed, not always at a line.
+ *
  * @generated from message modal.client.TaskLogs
  */
 export declare type TaskLogs = Message<"modal.client.TaskLogs"> & {
@@ -1394,6 +1446,8 @@ export declare type TaskLogs = Message<"modal.client.TaskLogs"> & {
 export declare const TaskLogsSchema: GenMessage<TaskLogs>;
 
 /**
+ * A progress bar's state.
+ *
  * @generated from message modal.client.TaskProgress
  */
 export declare type TaskProgress = Message<"modal.client.TaskProgress"> & {
@@ -1425,6 +1479,8 @@ export declare type TaskProgress = Message<"modal.client.TaskProgress"> & {
 export declare const TaskProgressSchema: GenMessage<TaskProgress>;
 
 /**
+ * One call's arguments: (args, kwargs) in `data_format`. Large ones are blobs.
+ *
  * @generated from message modal.client.FunctionInput
  */
 export declare type FunctionInput = Message<"modal.client.FunctionInput"> & {
@@ -1446,6 +1502,8 @@ export declare type FunctionInput = Message<"modal.client.FunctionInput"> & {
   } | { case: undefined; value?: undefined };
 
   /**
+   * Ends a call's inputs; sent alone.
+   *
    * @generated from field: bool final_input = 9;
    */
   finalInput: boolean;
@@ -1456,6 +1514,8 @@ export declare type FunctionInput = Message<"modal.client.FunctionInput"> & {
   dataFormat: DataFormat;
 
   /**
+   * For functions that serve a class.
+   *
    * @generated from field: optional string method_name = 11;
    */
   methodName?: string | undefined;
@@ -1494,6 +1554,8 @@ export declare type GenericResult = Message<"modal.client.GenericResult"> & {
   traceback: string;
 
   /**
+   * Pickled traceback of a Python function.
+   *
    * @generated from field: bytes serialized_tb = 11;
    */
   serializedTb: Uint8Array;
@@ -1521,6 +1583,8 @@ export declare type GenericResult = Message<"modal.client.GenericResult"> & {
   } | { case: undefined; value?: undefined };
 
   /**
+   * Why a failure elsewhere ended this.
+   *
    * @generated from field: string propagation_reason = 13;
    */
   propagationReason: string;
@@ -1711,6 +1775,8 @@ export enum WebhookType {
 export declare const WebhookTypeSchema: GenEnum<WebhookType>;
 
 /**
+ * Types in signatures: of class parameters, and of arguments for callers in other languages.
+ *
  * @generated from enum modal.client.ParameterType
  */
 export enum ParameterType {
@@ -1813,6 +1879,8 @@ export enum DataFormat {
 export declare const DataFormatSchema: GenEnum<DataFormat>;
 
 /**
+ * Which stream a log line came from. INFO is the platform speaking.
+ *
  * @generated from enum modal.client.FileDescriptor
  */
 export enum FileDescriptor {
@@ -1843,6 +1911,8 @@ export enum FileDescriptor {
 export declare const FileDescriptorSchema: GenEnum<FileDescriptor>;
 
 /**
+ * A container's life as the logs tell it. Numbers follow history, not order.
+ *
  * @generated from enum modal.client.TaskState
  */
 export enum TaskState {
@@ -1933,6 +2003,8 @@ export enum ProgressType {
 export declare const ProgressTypeSchema: GenEnum<ProgressType>;
 
 /**
+ * What GetOrCreate does when the object is there, or not. UNSPECIFIED only looks it up.
+ *
  * @generated from enum modal.client.ObjectCreationType
  */
 export enum ObjectCreationType {
@@ -1973,6 +2045,8 @@ export enum ObjectCreationType {
 export declare const ObjectCreationTypeSchema: GenEnum<ObjectCreationType>;
 
 /**
+ * SYNC callers wait and retry by themselves; ASYNC ones come back later. The LEGACY pair is from older clients.
+ *
  * @generated from enum modal.client.FunctionCallInvocationType
  */
 export enum FunctionCallInvocationType {
@@ -2008,6 +2082,8 @@ export enum FunctionCallInvocationType {
 export declare const FunctionCallInvocationTypeSchema: GenEnum<FunctionCallInvocationType>;
 
 /**
+ * GLOBAL objects are the platform's own, such as the mount of a Python client version.
+ *
  * @generated from enum modal.client.DeploymentNamespace
  */
 export enum DeploymentNamespace {

@@ -382,6 +382,8 @@ export const ParameterTypeSchema = /*@__PURE__*/
   enumDesc(file_modal_client_common, 2);
 
 /**
+ * Types in signatures: of class parameters, and of arguments for callers in other languages.
+ *
  * @generated from enum modal.client.ParameterType
  */
 export const ParameterType = /*@__PURE__*/
@@ -406,6 +408,8 @@ export const FileDescriptorSchema = /*@__PURE__*/
   enumDesc(file_modal_client_common, 4);
 
 /**
+ * Which stream a log line came from. INFO is the platform speaking.
+ *
  * @generated from enum modal.client.FileDescriptor
  */
 export const FileDescriptor = /*@__PURE__*/
@@ -418,6 +422,8 @@ export const TaskStateSchema = /*@__PURE__*/
   enumDesc(file_modal_client_common, 5);
 
 /**
+ * A container's life as the logs tell it. Numbers follow history, not order.
+ *
  * @generated from enum modal.client.TaskState
  */
 export const TaskState = /*@__PURE__*/
@@ -442,6 +448,8 @@ export const ObjectCreationTypeSchema = /*@__PURE__*/
   enumDesc(file_modal_client_common, 7);
 
 /**
+ * What GetOrCreate does when the object is there, or not. UNSPECIFIED only looks it up.
+ *
  * @generated from enum modal.client.ObjectCreationType
  */
 export const ObjectCreationType = /*@__PURE__*/
@@ -454,6 +462,8 @@ export const FunctionCallInvocationTypeSchema = /*@__PURE__*/
   enumDesc(file_modal_client_common, 8);
 
 /**
+ * SYNC callers wait and retry by themselves; ASYNC ones come back later. The LEGACY pair is from older clients.
+ *
  * @generated from enum modal.client.FunctionCallInvocationType
  */
 export const FunctionCallInvocationType = /*@__PURE__*/
@@ -466,6 +476,8 @@ export const DeploymentNamespaceSchema = /*@__PURE__*/
   enumDesc(file_modal_client_common, 9);
 
 /**
+ * GLOBAL objects are the platform's own, such as the mount of a Python client version.
+ *
  * @generated from enum modal.client.DeploymentNamespace
  */
 export const DeploymentNamespace = /*@__PURE__*/

@@ -14,6 +14,8 @@ import type { AppLayout, DataFormat, Function, FunctionCallInvocationType, Funct
 export declare const file_modal_client_containers: GenFile;
 
 /**
+ * Held by the server until there is an event or some 14 s have passed. Flags say what the runtime understands.
+ *
  * @generated from message modal.client.ContainerHeartbeatRequest
  */
 export declare type ContainerHeartbeatRequest = Message<"modal.client.ContainerHeartbeatRequest"> & {
@@ -51,6 +53,8 @@ export declare type ContainerHeartbeatResponse = Message<"modal.client.Container
 export declare const ContainerHeartbeatResponseSchema: GenMessage<ContainerHeartbeatResponse>;
 
 /**
+ * Stop these inputs; with `terminate_containers`, the container too.
+ *
  * @generated from message modal.client.CancelInputEvent
  */
 export declare type CancelInputEvent = Message<"modal.client.CancelInputEvent"> & {
@@ -86,11 +90,15 @@ export declare type FunctionGetInputsRequest = Message<"modal.client.FunctionGet
   functionId: string;
 
   /**
+   * Inputs the container runs at once.
+   *
    * @generated from field: int32 input_concurrency = 6;
    */
   inputConcurrency: number;
 
   /**
+   * Above 1, several inputs may be answered: a batch.
+   *
    * @generated from field: uint32 batch_max_size = 11;
    */
   batchMaxSize: number;
@@ -124,6 +132,8 @@ export declare type FunctionGetInputsResponse = Message<"modal.client.FunctionGe
   inputs: FunctionGetInputsItem[];
 
   /**
+   * Seconds to wait before asking again; 0 for none.
+   *
    * @generated from field: float rate_limit_sleep_duration = 4;
    */
   rateLimitSleepDuration: number;
@@ -167,6 +177,8 @@ export declare type FunctionGetInputsItem = Message<"modal.client.FunctionGetInp
   functionCallInvocationType: FunctionCallInvocationType;
 
   /**
+   * Attempts before this one.
+   *
    * @generated from field: uint32 retry_count = 7;
    */
   retryCount: number;
@@ -251,6 +263,8 @@ export declare type FunctionPutOutputsItem = Message<"modal.client.FunctionPutOu
 export declare const FunctionPutOutputsItemSchema: GenMessage<FunctionPutOutputsItem>;
 
 /**
+ * A container's last word, on its way out.
+ *
  * @generated from message modal.client.TaskResultRequest
  */
 export declare type TaskResultRequest = Message<"modal.client.TaskResultRequest"> & {
@@ -477,6 +491,8 @@ export declare type ContainerArguments = Message<"modal.client.ContainerArgument
   functionDef?: Function | undefined;
 
   /**
+   * Constructor arguments of a class.
+   *
    * @generated from field: bytes serialized_params = 10;
    */
   serializedParams: Uint8Array;
@@ -504,6 +520,8 @@ export declare type ContainerArguments = Message<"modal.client.ContainerArgument
 export declare const ContainerArgumentsSchema: GenMessage<ContainerArguments>;
 
 /**
+ * Why a container ended, as far as the server knows.
+ *
  * @generated from enum modal.client.TaskTerminationReason
  */
 export enum TaskTerminationReason {

@@ -146,6 +146,8 @@ export const TaskTerminationReasonSchema = /*@__PURE__*/
   enumDesc(file_modal_client_containers, 0);
 
 /**
+ * Why a container ended, as far as the server knows.
+ *
  * @generated from enum modal.client.TaskTerminationReason
  */
 export const TaskTerminationReason = /*@__PURE__*/

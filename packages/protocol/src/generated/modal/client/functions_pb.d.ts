@@ -14,6 +14,8 @@ import type { AutoscalerSettings, ClassParameterInfo, DataFormat, Function, Func
 export declare const file_modal_client_functions: GenFile;
 
 /**
+ * Reserves an id, so that functions can refer to each other before any of them is defined.
+ *
  * @generated from message modal.client.FunctionPrecreateRequest
  */
 export declare type FunctionPrecreateRequest = Message<"modal.client.FunctionPrecreateRequest"> & {
@@ -122,6 +124,8 @@ export declare type FunctionCreateRequest = Message<"modal.client.FunctionCreate
 export declare const FunctionCreateRequestSchema: GenMessage<FunctionCreateRequest>;
 
 /**
+ * A definition as 1.6 clients send and read it: `ranked_functions` holds one definition per GPU choice, and never none.
+ *
  * @generated from message modal.client.FunctionData
  */
 export declare type FunctionData = Message<"modal.client.FunctionData"> & {
@@ -380,6 +384,8 @@ export declare type FunctionCreateResponse = Message<"modal.client.FunctionCreat
 export declare const FunctionCreateResponseSchema: GenMessage<FunctionCreateResponse>;
 
 /**
+ * By name within a deployed app.
+ *
  * @generated from message modal.client.FunctionGetRequest
  */
 export declare type FunctionGetRequest = Message<"modal.client.FunctionGetRequest"> & {
@@ -485,6 +491,8 @@ export declare type FunctionGetCurrentStatsRequest = Message<"modal.client.Funct
 export declare const FunctionGetCurrentStatsRequestSchema: GenMessage<FunctionGetCurrentStatsRequest>;
 
 /**
+ * A pool at this moment.
+ *
  * @generated from message modal.client.FunctionStats
  */
 export declare type FunctionStats = Message<"modal.client.FunctionStats"> & {
@@ -504,6 +512,8 @@ export declare type FunctionStats = Message<"modal.client.FunctionStats"> & {
   numRunningInputs: number;
 
   /**
+   * Free places in running containers.
+   *
    * @generated from field: uint32 input_headroom = 5;
    */
   inputHeadroom: number;

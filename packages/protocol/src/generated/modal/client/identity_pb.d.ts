@@ -15,6 +15,8 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_modal_client_identity: GenFile;
 
 /**
+ * `warning` is printed by the client.
+ *
  * @generated from message modal.client.ClientHelloResponse
  */
 export declare type ClientHelloResponse = Message<"modal.client.ClientHelloResponse"> & {
@@ -69,6 +71,8 @@ export declare type TokenInfoGetRequest = Message<"modal.client.TokenInfoGetRequ
 export declare const TokenInfoGetRequestSchema: GenMessage<TokenInfoGetRequest>;
 
 /**
+ * Of the token the call was made with.
+ *
  * @generated from message modal.client.TokenInfoGetResponse
  */
 export declare type TokenInfoGetResponse = Message<"modal.client.TokenInfoGetResponse"> & {
@@ -178,6 +182,8 @@ export declare type EnvironmentMetadata = Message<"modal.client.EnvironmentMetad
 export declare const EnvironmentMetadataSchema: GenMessage<EnvironmentMetadata>;
 
 /**
+ * Limits are refused: pools have their own.
+ *
  * @generated from message modal.client.EnvironmentSettings
  */
 export declare type EnvironmentSettings = Message<"modal.client.EnvironmentSettings"> & {

@@ -48,6 +48,8 @@ export declare type ImageGetOrCreateRequest = Message<"modal.client.ImageGetOrCr
   namespace: DeploymentNamespace;
 
   /**
+   * Year-and-month names of Modal's base set; part of the image's identity.
+   *
    * @generated from field: string builder_version = 9;
    */
   builderVersion: string;
@@ -96,6 +98,8 @@ export declare type Image = Message<"modal.client.Image"> & {
   secretIds: string[];
 
   /**
+   * Files that COPY takes from.
+   *
    * @generated from field: string context_mount_id = 15;
    */
   contextMountId: string;
@@ -142,6 +146,8 @@ export declare type BaseImage = Message<"modal.client.BaseImage"> & {
   imageId: string;
 
   /**
+   * The base is named either way: an image of ours or a reference in a registry.
+   *
    * @generated from field: string docker_tag = 2;
    */
   dockerTag: string;
@@ -196,6 +202,8 @@ export declare type ImageRegistryConfig = Message<"modal.client.ImageRegistryCon
 export declare const ImageRegistryConfigSchema: GenMessage<ImageRegistryConfig>;
 
 /**
+ * A function whose effects on the file system become a layer.
+ *
  * @generated from message modal.client.BuildFunction
  */
 export declare type BuildFunction = Message<"modal.client.BuildFunction"> & {
@@ -212,6 +220,8 @@ export declare type BuildFunction = Message<"modal.client.BuildFunction"> & {
 export declare const BuildFunctionSchema: GenMessage<BuildFunction>;
 
 /**
+ * `result` is set at once for an image that is there; otherwise join the build's stream.
+ *
  * @generated from message modal.client.ImageGetOrCreateResponse
  */
 export declare type ImageGetOrCreateResponse = Message<"modal.client.ImageGetOrCreateResponse"> & {
@@ -238,6 +248,8 @@ export declare type ImageGetOrCreateResponse = Message<"modal.client.ImageGetOrC
 export declare const ImageGetOrCreateResponseSchema: GenMessage<ImageGetOrCreateResponse>;
 
 /**
+ * What clients check before they use an image.
+ *
  * @generated from message modal.client.ImageMetadata
  */
 export declare type ImageMetadata = Message<"modal.client.ImageMetadata"> & {
@@ -274,6 +286,8 @@ export declare type ImageMetadata = Message<"modal.client.ImageMetadata"> & {
 export declare const ImageMetadataSchema: GenMessage<ImageMetadata>;
 
 /**
+ * Follows a build: logs after `last_entry_id`, and `result` when it has ended.
+ *
  * @generated from message modal.client.ImageJoinStreamingRequest
  */
 export declare type ImageJoinStreamingRequest = Message<"modal.client.ImageJoinStreamingRequest"> & {

@@ -52,6 +52,8 @@ export declare type MountBatchedCheckExistenceResponse = Message<"modal.client.M
 export declare const MountBatchedCheckExistenceResponseSchema: GenMessage<MountBatchedCheckExistenceResponse>;
 
 /**
+ * Uploads a content, or asks with an empty request whether it is there.
+ *
  * @generated from message modal.client.MountPutFileRequest
  */
 export declare type MountPutFileRequest = Message<"modal.client.MountPutFileRequest"> & {
@@ -106,6 +108,8 @@ export declare type MountPutFileResponse = Message<"modal.client.MountPutFileRes
 export declare const MountPutFileResponseSchema: GenMessage<MountPutFileResponse>;
 
 /**
+ * Files whose contents are all uploaded, or the name of a published mount.
+ *
  * @generated from message modal.client.MountGetOrCreateRequest
  */
 export declare type MountGetOrCreateRequest = Message<"modal.client.MountGetOrCreateRequest"> & {
