@@ -68,12 +68,15 @@ export async function runHostCommand(program: string, args: readonly string[], o
     });
     for (const splitter of splitters) splitter.end();
     if (options.signal?.aborted) throw new ImageError("cancelled", "The image build was cancelled.", { cause: options.signal.reason });
-    if (timedOut) throw new ImageError("unreachable", `${program} did not finish within ${options.timeoutMs / 1000} s. Its last output:\n${last}`);
-    if (code !== 0) throw new ImageError("unreachable", `${program} failed (${code === null ? signal : `exit code ${code}`}). Its last output:\n${last}`);
+    if (timedOut)
+      throw new ImageError("unreachable", `${program} did not finish within ${options.timeoutMs / 1000} s. Its last output:\n${last}`);
+    if (code !== 0)
+      throw new ImageError("unreachable", `${program} failed (${code === null ? signal : `exit code ${code}`}). Its last output:\n${last}`);
     if (size > MAX_STDOUT) throw new ImageError("corrupt", `${program} printed ${size} bytes; at most ${MAX_STDOUT} are expected.`);
     return Buffer.concat(chunks).toString("utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw new ImageError("unsupported", `${program} is not installed on this machine.`, { cause: error });
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      throw new ImageError("unsupported", `${program} is not installed on this machine.`, { cause: error });
     throw error;
   } finally {
     clearTimeout(timer);

@@ -7,7 +7,7 @@
 // A name in <dir> therefore means a whole layer, after a crash too. Processes may share a store.
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { access, mkdir, open, readFile, readdir, realpath, rename, rm, statfs } from "node:fs/promises";
+import { access, mkdir, open, readdir, readFile, realpath, rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ImageError, throwIfCancelled } from "./errors.ts";
@@ -75,7 +75,11 @@ export class LayerStore {
    * Makes layer `id` unless it is there. Callers that want the same layer at the same time share one run, which is
    * cancelled only when all of them have gone.
    */
-  async make(id: string, make: MakeLayer, options: { signal?: AbortSignal; onShared?: () => void } = {}): Promise<"cached" | "made" | "shared"> {
+  async make(
+    id: string,
+    make: MakeLayer,
+    options: { signal?: AbortSignal; onShared?: () => void } = {},
+  ): Promise<"cached" | "made" | "shared"> {
     throwIfCancelled(options.signal);
     if (await this.has(id)) return "cached";
     let flight = this.#flights.get(id);
@@ -134,7 +138,9 @@ export class LayerStore {
       this.#known.add(id);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOSPC") {
-        throw new ImageError("disk_full", `The disk is full where image layers are kept (${this.dir}). Free some space and build again.`, { cause: error });
+        throw new ImageError("disk_full", `The disk is full where image layers are kept (${this.dir}). Free some space and build again.`, {
+          cause: error,
+        });
       }
       throw error;
     } finally {

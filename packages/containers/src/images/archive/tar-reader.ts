@@ -142,7 +142,8 @@ function typeOf(flag: string, name: string): TarEntry["type"] {
 }
 
 async function meta(bytes: ByteSource, size: number): Promise<Buffer> {
-  if (size > MAX_META_BYTES) throw new ImageError("corrupt", `The archive has a header of ${size} bytes; at most ${MAX_META_BYTES} are read.`);
+  if (size > MAX_META_BYTES)
+    throw new ImageError("corrupt", `The archive has a header of ${size} bytes; at most ${MAX_META_BYTES} are read.`);
   const data = size === 0 ? new Uint8Array(0) : await bytes.exactly(Math.ceil(size / BLOCK) * BLOCK);
   if (data === undefined) throw new ImageError("corrupt", "The archive ends in the middle of a header.");
   return Buffer.from(data.subarray(0, size));
@@ -155,7 +156,8 @@ function paxRecords(data: Buffer): Map<string, string> {
     const space = data.indexOf(0x20, at);
     const length = Number(data.toString("latin1", at, space));
     const equals = data.indexOf(0x3d, space);
-    if (space < 0 || !Number.isSafeInteger(length) || length <= 0 || equals < 0 || equals >= at + length) throw new ImageError("corrupt", "The archive has a broken extended header.");
+    if (space < 0 || !Number.isSafeInteger(length) || length <= 0 || equals < 0 || equals >= at + length)
+      throw new ImageError("corrupt", "The archive has a broken extended header.");
     records.set(data.toString("utf8", space + 1, equals), data.toString("utf8", equals + 1, at + length - 1));
     at += length;
   }

@@ -31,7 +31,8 @@ const OPAQUE = ".wh..wh..opq";
 export function safeComponents(path: string): readonly string[] {
   if (path.includes("\0")) throw new ImageError("corrupt", `The archive has a path with a zero byte: ${JSON.stringify(path)}.`);
   const components = path.split("/").filter((component) => component !== "" && component !== ".");
-  if (components.includes("..")) throw new ImageError("corrupt", `The archive has the path ${JSON.stringify(path)}, which leads outside of its root.`);
+  if (components.includes(".."))
+    throw new ImageError("corrupt", `The archive has the path ${JSON.stringify(path)}, which leads outside of its root.`);
   return components;
 }
 
@@ -64,7 +65,11 @@ export async function unpackTar(source: AsyncIterable<Uint8Array>, options: Unpa
       if (found === undefined) {
         await mkdir(parent, { mode: 0o755 });
         directories.set(parent, { path: parent, mode: 0o755, uid: 0, gid: 0, mtime: 0 });
-      } else if (!found.isDirectory()) throw new ImageError("corrupt", `The archive has the path ${JSON.stringify(path)}, whose parent is not a directory but a link or file of the same archive.`);
+      } else if (!found.isDirectory())
+        throw new ImageError(
+          "corrupt",
+          `The archive has the path ${JSON.stringify(path)}, whose parent is not a directory but a link or file of the same archive.`,
+        );
       real.add(parent);
     }
     return parent;
@@ -99,7 +104,8 @@ export async function unpackTar(source: AsyncIterable<Uint8Array>, options: Unpa
     }
     if (whiteouts !== undefined && name.startsWith(WHITEOUT)) {
       const hidden = safeComponents(name.slice(WHITEOUT.length)).at(-1);
-      if (hidden === undefined) throw new ImageError("corrupt", `The archive has the entry ${JSON.stringify(entry.path)}, which deletes nothing.`);
+      if (hidden === undefined)
+        throw new ImageError("corrupt", `The archive has the entry ${JSON.stringify(entry.path)}, which deletes nothing.`);
       const target = join(parent, hidden);
       if ((await lstat(target).catch(() => undefined)) === undefined) await whiteouts.make(target);
       continue;
@@ -128,7 +134,10 @@ export async function unpackTar(source: AsyncIterable<Uint8Array>, options: Unpa
         const existing = join(await parentOf(from, entry.link), from.at(-1) ?? "");
         const found = await lstat(existing).catch(() => undefined);
         if (found === undefined || !(found.isFile() || found.isSymbolicLink())) {
-          throw new ImageError("corrupt", `The archive has the hard link ${JSON.stringify(entry.path)} to ${JSON.stringify(entry.link)}, which is no file of the same archive.`);
+          throw new ImageError(
+            "corrupt",
+            `The archive has the hard link ${JSON.stringify(entry.path)} to ${JSON.stringify(entry.link)}, which is no file of the same archive.`,
+          );
         }
         if (existing === target) break;
         await clear(target, false);

@@ -32,17 +32,36 @@ export class Whiteouts {
  * Marks directories as opaque. GNU tar sets extended attributes that it finds in an archive and is on every Debian;
  * setfattr is not.
  */
-export async function makeOpaque(directories: readonly { path: string; mode: number; uid: number; gid: number; mtime: number }[]): Promise<void> {
+export async function makeOpaque(
+  directories: readonly { path: string; mode: number; uid: number; gid: number; mtime: number }[],
+): Promise<void> {
   for (const directory of directories) {
     const attribute = paxRecord("SCHILY.xattr.trusted.overlay.opaque", "y");
     const name = `${basename(directory.path)}/`;
     const records = Buffer.concat([attribute, paxRecord("path", name)]);
-    const archive = Buffer.concat([header("pax", "x", records.length, directory), pad(records), header("entry/", "5", 0, directory), Buffer.alloc(1024)]);
-    await runHostCommand("tar", ["--extract", "--file=-", "--xattrs", "--xattrs-include=trusted.overlay.*", "--preserve-permissions", "--numeric-owner", "--no-overwrite-dir"], {
-      cwd: dirname(directory.path),
-      stdin: archive,
-      timeoutMs: TOOL_TIMEOUT_MS,
-    });
+    const archive = Buffer.concat([
+      header("pax", "x", records.length, directory),
+      pad(records),
+      header("entry/", "5", 0, directory),
+      Buffer.alloc(1024),
+    ]);
+    await runHostCommand(
+      "tar",
+      [
+        "--extract",
+        "--file=-",
+        "--xattrs",
+        "--xattrs-include=trusted.overlay.*",
+        "--preserve-permissions",
+        "--numeric-owner",
+        "--no-overwrite-dir",
+      ],
+      {
+        cwd: dirname(directory.path),
+        stdin: archive,
+        timeoutMs: TOOL_TIMEOUT_MS,
+      },
+    );
   }
 }
 
@@ -61,7 +80,14 @@ function pad(data: Buffer): Buffer {
 
 function header(name: string, type: string, size: number, of: { mode: number; uid: number; gid: number; mtime: number }): Buffer {
   const block = Buffer.alloc(512);
-  const octal = (value: number, at: number, width: number): number => block.write(`${Math.floor(value).toString(8).padStart(width - 1, "0")}\0`, at, "latin1");
+  const octal = (value: number, at: number, width: number): number =>
+    block.write(
+      `${Math.floor(value)
+        .toString(8)
+        .padStart(width - 1, "0")}\0`,
+      at,
+      "latin1",
+    );
   block.write(name, 0, "latin1");
   octal(of.mode, 100, 8);
   octal(of.uid, 108, 8);

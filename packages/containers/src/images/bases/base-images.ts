@@ -48,7 +48,10 @@ export class BaseImages {
     const fullName = formatReference(reference);
     const before = options.refresh === true ? undefined : await this.#tags.get(fullName);
     if (before !== undefined) return before;
-    const image = reference.registry === DOCKER_HUB ? await this.#fromHub(name, reference, options) : await this.#pull(name, reference, registryUrl(reference.registry), options);
+    const image =
+      reference.registry === DOCKER_HUB
+        ? await this.#fromHub(name, reference, options)
+        : await this.#pull(name, reference, registryUrl(reference.registry), options);
     await this.#tags.set(fullName, image);
     return image;
   }
@@ -67,14 +70,28 @@ export class BaseImages {
       }
     }
     if (recipe === undefined) {
-      const tried = this.#options.hub === "never" ? "Docker Hub is switched off by configuration" : "Docker Hub could not be reached from this machine";
-      throw new ImageError("unreachable", `The image "${name}" cannot be had: ${tried}, and there is no built-in recipe for it. Use one of ${RECIPE_NAMES}, or name a registry that is reachable, e.g. "registry.example.com/${name}".`);
+      const tried =
+        this.#options.hub === "never" ? "Docker Hub is switched off by configuration" : "Docker Hub could not be reached from this machine";
+      throw new ImageError(
+        "unreachable",
+        `The image "${name}" cannot be had: ${tried}, and there is no built-in recipe for it. Use one of ${RECIPE_NAMES}, or name a registry that is reachable, e.g. "registry.example.com/${name}".`,
+      );
     }
-    return makeBase(recipe, this.#options.store, { ...options, ...(this.#options.npmRegistry === undefined ? {} : { npmRegistry: this.#options.npmRegistry }) });
+    return makeBase(recipe, this.#options.store, {
+      ...options,
+      ...(this.#options.npmRegistry === undefined ? {} : { npmRegistry: this.#options.npmRegistry }),
+    });
   }
 
   #pull(name: string, reference: ImageReference, url: string, options: ResolveOptions): Promise<BuiltImage> {
-    return pullImage({ name, reference, url, store: this.#options.store, onLog: options.onLog, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+    return pullImage({
+      name,
+      reference,
+      url,
+      store: this.#options.store,
+      onLog: options.onLog,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
   }
 
   #hubUrl(): string {

@@ -27,10 +27,26 @@ const APT_SETTINGS = ['Acquire::Languages "none";', 'Acquire::GzipIndexes "true"
 /** Makes the layer unless it is in the store, and returns its id. */
 export async function debianLayer(suite: string, store: LayerStore, options: { onLog: OnBuildLog; signal?: AbortSignal }): Promise<string> {
   const [apt, certificates] = await Promise.all([readHostApt(suite), readHostCertificates()]);
-  const id = layerKey({ kind: "debian", version: RECIPE_VERSION, suite, arch: process.arch, packages: PACKAGES, sources: apt.lines, settings: apt.settings, certificates: certificates.key });
+  const id = layerKey({
+    kind: "debian",
+    version: RECIPE_VERSION,
+    suite,
+    arch: process.arch,
+    packages: PACKAGES,
+    sources: apt.lines,
+    settings: apt.settings,
+    certificates: certificates.key,
+  });
   const make = async (target: string, signal: AbortSignal): Promise<void> => {
-    if (process.getuid?.() !== 0) throw new ImageError("unsupported", `Making the base image debian:${suite}-slim needs root (mmdebstrap unpacks a system). Run the server as root, or make a registry with the image reachable.`);
-    options.onLog({ stream: "info", text: `Making debian:${suite}-slim on this machine from ${apt.lines[0]?.split(" ")[1]} (about half a minute, once).` });
+    if (process.getuid?.() !== 0)
+      throw new ImageError(
+        "unsupported",
+        `Making the base image debian:${suite}-slim needs root (mmdebstrap unpacks a system). Run the server as root, or make a registry with the image reachable.`,
+      );
+    options.onLog({
+      stream: "info",
+      text: `Making debian:${suite}-slim on this machine from ${apt.lines[0]?.split(" ")[1]} (about half a minute, once).`,
+    });
     const aptOptions = [...APT_SETTINGS, ...apt.settings];
     await runHostCommand(
       "mmdebstrap",
@@ -54,15 +70,31 @@ export async function debianLayer(suite: string, store: LayerStore, options: { o
       },
     ).catch((error: unknown) => {
       if (!(error instanceof ImageError) || error.kind === "cancelled") throw error;
-      const hint = error.kind === "unsupported" ? "Install it (apt-get install mmdebstrap), or run: lydian doctor" : "Check that the Debian mirror is reachable (apt-get update).";
-      throw new ImageError(error.kind, `The base image debian:${suite}-slim could not be made. ${error.message}\n${hint}`, { cause: error });
+      const hint =
+        error.kind === "unsupported"
+          ? "Install it (apt-get install mmdebstrap), or run: lydian doctor"
+          : "Check that the Debian mirror is reachable (apt-get update).";
+      throw new ImageError(error.kind, `The base image debian:${suite}-slim could not be made. ${error.message}\n${hint}`, {
+        cause: error,
+      });
     });
     await installCertificates(certificates, target, signal);
-    for (const leftover of ["var/log/apt", "var/log/dpkg.log", "var/log/alternatives.log", "var/log/bootstrap.log", "var/cache/ldconfig/aux-cache", "etc/resolv.conf", "etc/hostname"]) {
+    for (const leftover of [
+      "var/log/apt",
+      "var/log/dpkg.log",
+      "var/log/alternatives.log",
+      "var/log/bootstrap.log",
+      "var/cache/ldconfig/aux-cache",
+      "etc/resolv.conf",
+      "etc/hostname",
+    ]) {
       await rm(join(target, leftover), { recursive: true, force: true });
     }
     await chmod(target, 0o755);
   };
-  await store.make(id, make, { ...(options.signal === undefined ? {} : { signal: options.signal }), onShared: () => options.onLog({ stream: "info", text: `Waiting for debian:${suite}-slim, which another build is making.` }) });
+  await store.make(id, make, {
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    onShared: () => options.onLog({ stream: "info", text: `Waiting for debian:${suite}-slim, which another build is making.` }),
+  });
   return id;
 }

@@ -19,7 +19,10 @@ const CARRIED = /^Acquire::(?:(?:http|https)::(?:Proxy|Pipeline-Depth)|Check-Val
 export async function readHostApt(suite: string): Promise<AptSources> {
   const targets = await output("apt-get", ["indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT) $(IDENTIFIER)"]);
   const dump = await output("apt-config", ["dump"]);
-  return { lines: sourceLines(suite, mirrorsOf(targets)), settings: dump.split("\n").filter((line) => CARRIED.test(line) && !/ "";$/.test(line)) };
+  return {
+    lines: sourceLines(suite, mirrorsOf(targets)),
+    settings: dump.split("\n").filter((line) => CARRIED.test(line) && !/ "";$/.test(line)),
+  };
 }
 
 export interface Mirrors {
@@ -43,7 +46,11 @@ export function mirrorsOf(targets: string): Mirrors {
 export function sourceLines(suite: string, mirrors: Mirrors): readonly string[] {
   const main = mirrors.main ?? DEBIAN;
   const security = mirrors.security ?? (mirrors.main === undefined ? DEBIAN_SECURITY : undefined);
-  return [`deb ${main} ${suite} main`, `deb ${main} ${suite}-updates main`, ...(security === undefined ? [] : [`deb ${security} ${suite}-security main`])];
+  return [
+    `deb ${main} ${suite} main`,
+    `deb ${main} ${suite}-updates main`,
+    ...(security === undefined ? [] : [`deb ${security} ${suite}-security main`]),
+  ];
 }
 
 /** Empty when the machine has no apt. */

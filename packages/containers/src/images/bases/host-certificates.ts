@@ -33,7 +33,11 @@ export async function installCertificates(certificates: HostCertificates, root: 
     contents.push((await readFile(file, "utf8")).trimEnd());
   }
   await writeFile(join(root, EXTRA_BUNDLE), `${contents.join("\n")}\n`);
-  await runHostCommand("chroot", [root, "update-ca-certificates"], { signal, timeoutMs: 120_000, env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
+  await runHostCommand("chroot", [root, "update-ca-certificates"], {
+    signal,
+    timeoutMs: 120_000,
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+  });
 }
 
 /** What an image with these certificates needs in its environment. */

@@ -19,10 +19,21 @@ export interface NodeLayer {
 }
 
 /** Makes the layer with the newest Node that begins with `wanted`, unless it is in the store. */
-export async function nodeLayer(wanted: string, store: LayerStore, options: { onLog: OnBuildLog; registry?: string; signal?: AbortSignal }): Promise<NodeLayer> {
+export async function nodeLayer(
+  wanted: string,
+  store: LayerStore,
+  options: { onLog: OnBuildLog; registry?: string; signal?: AbortSignal },
+): Promise<NodeLayer> {
   const name = PACKAGES[process.arch];
-  if (name === undefined) throw new ImageError("unsupported", `There is no Node package in the npm registry for this machine's architecture (${process.arch}). Use an image from a registry.`);
-  const npmOptions = { ...(options.registry === undefined ? {} : { registry: options.registry }), ...(options.signal === undefined ? {} : { signal: options.signal }) };
+  if (name === undefined)
+    throw new ImageError(
+      "unsupported",
+      `There is no Node package in the npm registry for this machine's architecture (${process.arch}). Use an image from a registry.`,
+    );
+  const npmOptions = {
+    ...(options.registry === undefined ? {} : { registry: options.registry }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
   options.onLog({ stream: "info", text: `Asking the npm registry for Node ${wanted}.` });
   const node = await resolveNpmPackage(name, wanted, npmOptions);
   const npm = await resolveNpmPackage("npm", npmLineFor(node.version), npmOptions);
@@ -34,7 +45,12 @@ export async function nodeLayer(wanted: string, store: LayerStore, options: { on
   return { id, version: node.version };
 }
 
-async function makeLayer(node: NpmPackage, npm: NpmPackage, target: string, options: { onLog: OnBuildLog; registry?: string; signal: AbortSignal }): Promise<void> {
+async function makeLayer(
+  node: NpmPackage,
+  npm: NpmPackage,
+  target: string,
+  options: { onLog: OnBuildLog; registry?: string; signal: AbortSignal },
+): Promise<void> {
   const scratch = dirname(target);
   const local = join(target, "usr/local");
   await mkdir(target, { mode: 0o755 });
@@ -42,7 +58,10 @@ async function makeLayer(node: NpmPackage, npm: NpmPackage, target: string, opti
   await makeReadableDirectories(target, "usr/local/lib/node_modules");
   options.onLog({ stream: "info", text: `Fetching Node ${node.version} (${node.name}).` });
   // The headers stay: npm packages with native code are compiled against them.
-  await unpackNpmPackage(node, join(scratch, "node"), scratch, { ...options, accept: (path) => path.startsWith("bin/") || path.startsWith("include/") });
+  await unpackNpmPackage(node, join(scratch, "node"), scratch, {
+    ...options,
+    accept: (path) => path.startsWith("bin/") || path.startsWith("include/"),
+  });
   await rename(join(scratch, "node/bin"), join(local, "bin"));
   await rename(join(scratch, "node/include"), join(local, "include")).catch(() => {}); // Some releases have none.
   await rm(join(scratch, "node"), { recursive: true, force: true });

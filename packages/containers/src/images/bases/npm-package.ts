@@ -30,15 +30,24 @@ export async function resolveNpmPackage(name: string, wanted: string, options: N
   const versions = parseList(await npm(["view", name, "versions", "--json"], options));
   const version = newestVersion(wanted, versions);
   if (version === undefined) {
-    throw new ImageError("invalid", `The npm registry has no release ${wanted} of ${name}; the newest is ${newestOf(versions) ?? "none at all"}.`);
+    throw new ImageError(
+      "invalid",
+      `The npm registry has no release ${wanted} of ${name}; the newest is ${newestOf(versions) ?? "none at all"}.`,
+    );
   }
   const [integrity = ""] = parseList(await npm(["view", `${name}@${version}`, "dist.integrity", "--json"], options));
-  if (!integrity.startsWith("sha512-")) throw new ImageError("corrupt", `The npm registry gives no sha512 for ${name}@${version}; it cannot be verified.`);
+  if (!integrity.startsWith("sha512-"))
+    throw new ImageError("corrupt", `The npm registry gives no sha512 for ${name}@${version}; it cannot be verified.`);
   return { name, version, integrity };
 }
 
 /** Fetches, verifies and unpacks a package below `into`, which is created. `scratch` is a private directory. */
-export async function unpackNpmPackage(source: NpmPackage, into: string, scratch: string, options: NpmOptions & { accept?: (path: string) => boolean }): Promise<void> {
+export async function unpackNpmPackage(
+  source: NpmPackage,
+  into: string,
+  scratch: string,
+  options: NpmOptions & { accept?: (path: string) => boolean },
+): Promise<void> {
   const download = join(scratch, `download-${source.name}`);
   await mkdir(download, { recursive: true });
   await npm(["pack", `${source.name}@${source.version}`, `--pack-destination=${download}`, "--ignore-scripts"], options);

@@ -19,7 +19,8 @@ const SUITES: Readonly<Record<string, string>> = { "12": "bookworm", bookworm: "
 const DEFAULT_SUITE = "bookworm";
 
 /** For messages: what names have a recipe. */
-export const RECIPE_NAMES = "debian:12-slim, debian:bookworm-slim, debian:13-slim, debian:trixie-slim, node:<version>-slim and node:<version>-<release>-slim";
+export const RECIPE_NAMES =
+  "debian:12-slim, debian:bookworm-slim, debian:13-slim, debian:trixie-slim, node:<version>-slim and node:<version>-<release>-slim";
 
 /** The recipe of an image name; undefined when there is none. */
 export function recipeFor(reference: ImageReference): BaseRecipe | undefined {
@@ -39,13 +40,20 @@ export function recipeFor(reference: ImageReference): BaseRecipe | undefined {
 }
 
 /** Makes the image of a recipe. Its Debian layer is the same for all Node versions. */
-export async function makeBase(recipe: BaseRecipe, store: LayerStore, options: { onLog: OnBuildLog; npmRegistry?: string; signal?: AbortSignal }): Promise<BuiltImage> {
+export async function makeBase(
+  recipe: BaseRecipe,
+  store: LayerStore,
+  options: { onLog: OnBuildLog; npmRegistry?: string; signal?: AbortSignal },
+): Promise<BuiltImage> {
   const env = { PATH: DEFAULT_PATH, ...certificateEnv(await readHostCertificates()) };
   if (recipe.node === undefined) return { layers: [await debianLayer(recipe.suite, store, options)], config: { env, cmd: ["bash"] } };
   // Neither needs the other, and one waits mostly for the disk and one for the network. When one fails, the other ends.
   const failed = new AbortController();
   const both = { ...options, signal: options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]) };
-  const parts = [debianLayer(recipe.suite, store, both), nodeLayer(recipe.node, store, { ...both, ...(options.npmRegistry === undefined ? {} : { registry: options.npmRegistry }) })] as const;
+  const parts = [
+    debianLayer(recipe.suite, store, both),
+    nodeLayer(recipe.node, store, { ...both, ...(options.npmRegistry === undefined ? {} : { registry: options.npmRegistry }) }),
+  ] as const;
   try {
     const [debian, node] = await Promise.all(parts);
     return { layers: [debian, node.id], config: { env: { ...env, NODE_VERSION: node.version }, cmd: ["node"] } };

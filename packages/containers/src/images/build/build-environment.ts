@@ -2,7 +2,19 @@
 // enter neither the image nor the keys of its layers: the same recipe gives the same image behind another mirror.
 
 /** Variables of this machine that a build step sees as well. */
-const CARRIED = ["npm_config_registry", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+const CARRIED = [
+  "npm_config_registry",
+  "PIP_INDEX_URL",
+  "PIP_EXTRA_INDEX_URL",
+  "UV_INDEX_URL",
+  "UV_DEFAULT_INDEX",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+];
 /** The certificates of the system, those of this machine included: pip and uv bring others of their own. */
 const SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -15,7 +27,12 @@ export interface BuildEnvironmentOptions {
 }
 
 export function buildEnvironment(options: BuildEnvironmentOptions): Readonly<Record<string, string>> {
-  const env: Record<string, string> = { DEBIAN_FRONTEND: "noninteractive", npm_config_update_notifier: "false", npm_config_fund: "false", npm_config_audit: "false" };
+  const env: Record<string, string> = {
+    DEBIAN_FRONTEND: "noninteractive",
+    npm_config_update_notifier: "false",
+    npm_config_fund: "false",
+    npm_config_audit: "false",
+  };
   for (const name of CARRIED) {
     const value = options.hostEnv[name];
     // A proxy cannot be used without its password; a registry that is read can.

@@ -78,39 +78,59 @@ export class BuildState {
     };
     switch (instruction.kind) {
       case "env":
-        return set({ env: { ...config.env, ...Object.fromEntries(this.#checked(instruction, () => parsePairs(instruction.value, lookup))) } });
+        set({ env: { ...config.env, ...Object.fromEntries(this.#checked(instruction, () => parsePairs(instruction.value, lookup))) } });
+        break;
       case "label":
-        return set({ labels: { ...config.labels, ...Object.fromEntries(this.#checked(instruction, () => parsePairs(instruction.value, lookup))) } });
+        set({
+          labels: { ...config.labels, ...Object.fromEntries(this.#checked(instruction, () => parsePairs(instruction.value, lookup))) },
+        });
+        break;
       case "workdir":
-        return set({ workdir: this.#checked(instruction, () => parseWorkdir(instruction.value, config.workdir, lookup)) });
+        set({ workdir: this.#checked(instruction, () => parseWorkdir(instruction.value, config.workdir, lookup)) });
+        break;
       case "user":
-        return set({ user: this.#checked(instruction, () => parseUser(instruction.value, lookup)) });
+        set({ user: this.#checked(instruction, () => parseUser(instruction.value, lookup)) });
+        break;
       case "expose":
-        return set({ exposedPorts: [...new Set([...(config.exposedPorts ?? []), ...this.#checked(instruction, () => parsePorts(instruction.value, lookup))])] });
+        set({
+          exposedPorts: [
+            ...new Set([...(config.exposedPorts ?? []), ...this.#checked(instruction, () => parsePorts(instruction.value, lookup))]),
+          ],
+        });
+        break;
       case "arg":
-        for (const [name, byDefault] of this.#checked(instruction, () => parseArgs(instruction.value, lookup))) {
-          this.#declared.add(name);
-          const value = this.#given[name] ?? byDefault;
-          if (value !== undefined) this.#args = { ...this.#args, [name]: value };
-        }
-        return;
+        for (const [name, byDefault] of this.#checked(instruction, () => parseArgs(instruction.value, lookup)))
+          this.#declare(name, byDefault);
+        break;
       case "shell":
-        return set({ shell: instruction.args });
+        set({ shell: instruction.args });
+        break;
       case "cmd":
-        return set({ cmd: this.#commandLine(instruction) });
+        set({ cmd: this.#commandLine(instruction) });
+        break;
       case "entrypoint": {
         // As with Docker: a new entry point makes the base's command meaningless.
         const { cmd: _, ...rest } = config;
         this.#config = { ...rest, entrypoint: this.#commandLine(instruction) };
-        return;
+        break;
       }
     }
+  }
+
+  #declare(name: string, byDefault: string | undefined): void {
+    this.#declared.add(name);
+    const value = this.#given[name] ?? byDefault;
+    if (value !== undefined) this.#args = { ...this.#args, [name]: value };
   }
 
   /** An argument that no ARG declares would be ignored in silence. */
   assertArgsUsed(): void {
     const unknown = Object.keys(this.#given).find((name) => !this.#declared.has(name));
-    if (unknown !== undefined) throw new ImageError("invalid", `The build argument "${unknown}" is not declared. Add "ARG ${unknown}" to the Dockerfile or remove the argument.`);
+    if (unknown !== undefined)
+      throw new ImageError(
+        "invalid",
+        `The build argument "${unknown}" is not declared. Add "ARG ${unknown}" to the Dockerfile or remove the argument.`,
+      );
   }
 
   #commandLine({ command }: SetCommand): readonly string[] {

@@ -60,7 +60,10 @@ export class ImageBuilder {
     const { onLog, signal } = options;
     const withSignal = signal === undefined ? {} : { signal };
     const image = await this.#walk(recipe, {
-      base: async (name) => (host.features.images ? bases.resolve(name, { onLog, ...withSignal, refresh: recipe.salt !== undefined }) : BuildState.withoutFiles()),
+      base: async (name) =>
+        host.features.images
+          ? bases.resolve(name, { onLog, ...withSignal, refresh: recipe.salt !== undefined })
+          : BuildState.withoutFiles(),
       layer: async (id, title, make) => {
         const onShared = (): void => onLog({ stream: "info", text: `${title} is being run by another build; waiting for it.` });
         if ((await store.make(id, make, { ...withSignal, onShared })) === "cached") onLog({ stream: "info", text: "cached" });
@@ -73,7 +76,10 @@ export class ImageBuilder {
     return image;
   }
 
-  async #walk(recipe: ImageRecipe, on: { base: (name: string) => Promise<BuiltImage | undefined>; layer: Layer; onLog: OnBuildLog; signal?: AbortSignal }): Promise<BuiltImage | undefined> {
+  async #walk(
+    recipe: ImageRecipe,
+    on: { base: (name: string) => Promise<BuiltImage | undefined>; layer: Layer; onLog: OnBuildLog; signal?: AbortSignal },
+  ): Promise<BuiltImage | undefined> {
     const instructions = parseDockerfile(recipe.lines.join("\n"));
     const state = new BuildState(recipe.buildArgs ?? {});
     for (const [index, instruction] of instructions.entries()) {
@@ -95,21 +101,43 @@ export class ImageBuilder {
     return state.image();
   }
 
-  async #layer(instruction: Extract<Instruction, { kind: "run" | "copy" }>, title: string, recipe: ImageRecipe, state: BuildState, on: { layer: Layer; onLog: OnBuildLog }): Promise<boolean> {
+  async #layer(
+    instruction: Extract<Instruction, { kind: "run" | "copy" }>,
+    title: string,
+    recipe: ImageRecipe,
+    state: BuildState,
+    on: { layer: Layer; onLog: OnBuildLog },
+  ): Promise<boolean> {
     const { store, host } = this.#options;
     if (!host.features.images) {
-      throw new ImageError("unsupported", `${title} needs containers with images of their own, which the container host "${host.name}" does not have. Use the default image without steps, or a machine where "lydian doctor" finds a container runtime.`);
+      throw new ImageError(
+        "unsupported",
+        `${title} needs containers with images of their own, which the container host "${host.name}" does not have. Use the default image without steps, or a machine where "lydian doctor" finds a container runtime.`,
+      );
     }
-    if (state.layers.length >= MAX_LAYERS) throw new ImageError("invalid", `${title} would be layer ${state.layers.length + 1}; at most ${MAX_LAYERS} are possible. Join RUN instructions with "&&".`);
+    if (state.layers.length >= MAX_LAYERS)
+      throw new ImageError(
+        "invalid",
+        `${title} would be layer ${state.layers.length + 1}; at most ${MAX_LAYERS} are possible. Join RUN instructions with "&&".`,
+      );
     const layers = state.layers.map((id) => store.path(id)).reverse();
-    const prepared = instruction.kind === "run" ? this.#prepareRun(instruction, title, layers, state, on.onLog) : await prepareCopy(instruction, { context: recipe.context ?? [], layers, workdir: state.workdir, lookup: state.lookup });
+    const prepared =
+      instruction.kind === "run"
+        ? this.#prepareRun(instruction, title, layers, state, on.onLog)
+        : await prepareCopy(instruction, { context: recipe.context ?? [], layers, workdir: state.workdir, lookup: state.lookup });
     const id = layerKey({ kind: instruction.kind, below: state.layers, step: prepared.key, salt: recipe.salt });
     if (!(await on.layer(id, title, prepared.make))) return false;
     state.push(id);
     return true;
   }
 
-  #prepareRun(instruction: Run, title: string, layers: readonly string[], state: BuildState, onLog: OnBuildLog): { key: Hashable; make: (target: string, signal: AbortSignal) => Promise<void> } {
+  #prepareRun(
+    instruction: Run,
+    title: string,
+    layers: readonly string[],
+    state: BuildState,
+    onLog: OnBuildLog,
+  ): { key: Hashable; make: (target: string, signal: AbortSignal) => Promise<void> } {
     const { command } = instruction;
     const line = command.form === "exec" ? command.args : [...state.shell, command.script];
     const { user } = state.config;
@@ -121,7 +149,20 @@ export class ImageBuilder {
     });
     return {
       key: { line, env, workdir: state.workdir, user },
-      make: (target, signal) => runStep({ host: this.#options.host, command: asUser(user, line), layers, env: { HOME: "/root", ...buildTime, ...env }, workdir: state.workdir, onLog, title }, target, signal),
+      make: (target, signal) =>
+        runStep(
+          {
+            host: this.#options.host,
+            command: asUser(user, line),
+            layers,
+            env: { HOME: "/root", ...buildTime, ...env },
+            workdir: state.workdir,
+            onLog,
+            title,
+          },
+          target,
+          signal,
+        ),
     };
   }
 }

@@ -23,20 +23,28 @@ export function planCopy(files: readonly ContextFile[], request: CopyRequest): r
   const targets = new Map<string, ContextFile>();
   const matches = sources.map((source) => ({ source, found: matchSource(files, source) }));
   const several = matches.length > 1 || (matches[0]?.found.length ?? 0) > 1;
-  if (several && !/(^|\/)\.{0,2}$/.test(request.destination) && !request.destinationIsDirectory && matches.some(({ found }) => found.every((match) => match.kind === "file"))) {
+  if (
+    several &&
+    !/(^|\/)\.{0,2}$/.test(request.destination) &&
+    !request.destinationIsDirectory &&
+    matches.some(({ found }) => found.every((match) => match.kind === "file"))
+  ) {
     throw new RangeError(`several files cannot be copied to "${request.destination}"; end the destination with "/"`);
   }
   const intoDirectory = several || /(^|\/)\.{0,2}$/.test(request.destination) || request.destinationIsDirectory;
   for (const { found } of matches) {
     for (const match of found) {
-      if (match.kind === "directory") for (const file of match.files) targets.set(posix.join(destination, posix.relative(match.path, file.path)), file);
+      if (match.kind === "directory")
+        for (const file of match.files) targets.set(posix.join(destination, posix.relative(match.path, file.path)), file);
       else targets.set(intoDirectory ? posix.join(destination, posix.basename(match.path)) : destination, match.file);
     }
   }
   return [...targets].map(([path, file]) => ({ path, file })).sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-type Match = { readonly kind: "file"; readonly path: string; readonly file: ContextFile } | { readonly kind: "directory"; readonly path: string; readonly files: readonly ContextFile[] };
+type Match =
+  | { readonly kind: "file"; readonly path: string; readonly file: ContextFile }
+  | { readonly kind: "directory"; readonly path: string; readonly files: readonly ContextFile[] };
 
 function matchSource(files: readonly ContextFile[], source: string): readonly Match[] {
   if (source.split("/").includes("..")) throw new RangeError(`"${source}" leads outside of the build context`);
@@ -87,7 +95,10 @@ function globExpression(component: string): RegExp {
     if (character === "*") source += "[^/]*";
     else if (character === "?") source += "[^/]";
     else if (close > 0) {
-      source += `[${component.slice(at + 1, close).replace(/[\\\]^]/g, "\\$&").replace(/^!|^\\\^/, "^")}]`;
+      source += `[${component
+        .slice(at + 1, close)
+        .replace(/[\\\]^]/g, "\\$&")
+        .replace(/^!|^\\\^/, "^")}]`;
       at = close;
     } else source += character.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   }

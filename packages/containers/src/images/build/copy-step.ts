@@ -43,10 +43,15 @@ export async function prepareCopy(instruction: Copy, input: CopyInput): Promise<
 
 async function prepare(instruction: Copy, input: CopyInput): Promise<CopyStep> {
   const { lookup, workdir } = input;
-  const words = typeof instruction.paths === "string" ? splitWords(instruction.paths, lookup) : instruction.paths.map((path) => expandVariables(path, lookup));
+  const words =
+    typeof instruction.paths === "string"
+      ? splitWords(instruction.paths, lookup)
+      : instruction.paths.map((path) => expandVariables(path, lookup));
   const destination = words.at(-1) ?? "/";
   const view = new RootfsView(input.layers);
-  const inline = instruction.heredocs.map((heredoc) => inlineFile(heredoc.name, heredoc.expand ? expandVariables(heredoc.body, lookup) : heredoc.body));
+  const inline = instruction.heredocs.map((heredoc) =>
+    inlineFile(heredoc.name, heredoc.expand ? expandVariables(heredoc.body, lookup) : heredoc.body),
+  );
   const sources = words.slice(0, -1).map((word) => (/^<<-?\w+$/.test(word) ? `/.here-documents/${word.replace(/^<<-?/, "")}` : word));
   const archive = instruction.keyword === "ADD" ? sources.find((source) => ARCHIVE.test(source)) : undefined;
   if (archive !== undefined) throw new RangeError(`unpacking "${archive}" is not served; use COPY and unpack it in a RUN instruction`);
@@ -55,12 +60,13 @@ async function prepare(instruction: Copy, input: CopyInput): Promise<CopyStep> {
   const context = inline.length === 0 ? input.context : [...input.context, ...inline];
   const targets = planCopy(context, { sources, destination, workdir, destinationIsDirectory: existing ?? false });
   const chmodText = instruction.chmod === undefined ? undefined : expandValue(instruction.chmod, lookup);
-  if (chmodText !== undefined && !/^[0-7]{3,4}$/.test(chmodText)) throw new RangeError(`--chmod=${chmodText} is not three or four octal digits`);
+  if (chmodText !== undefined && !/^[0-7]{3,4}$/.test(chmodText))
+    throw new RangeError(`--chmod=${chmodText} is not three or four octal digits`);
   const mode = chmodText === undefined ? undefined : Number.parseInt(chmodText, 8);
   const owner = instruction.chown === undefined ? { uid: 0, gid: 0 } : await findOwner(expandValue(instruction.chown, lookup), view);
   return {
     key: { mode, owner: { ...owner }, files: targets.map(({ path, file }) => [path, file.sha256, file.mode]) },
-    make: (target, signal) => makeLayer(target, targets, view, owner, mode, signal),
+    make: (target, signal) => makeFilesLayer(target, targets, { view, owner, ...(mode === undefined ? {} : { mode }) }, signal),
   };
 }
 
@@ -69,7 +75,25 @@ function inlineFile(name: string, text: string): ContextFile {
   return { path: `/.here-documents/${name}`, sha256: sha256Hex(data), mode: 0o644, content: { data } };
 }
 
-async function makeLayer(root: string, targets: readonly CopyTarget[], view: RootfsView, owner: Owner, mode: number | undefined, signal: AbortSignal): Promise<void> {
+export interface FilesLayerOptions {
+  /** The image below, whose links and directories are respected. */
+  readonly view: RootfsView;
+  /** Owner of the files and new directories. Default root. */
+  readonly owner?: Owner;
+  /** Mode of all files. Default each file's own. */
+  readonly mode?: number;
+  /** Modes of directories that are not in `view`. Default 0755. */
+  readonly modes?: ReadonlyMap<string, number>;
+}
+
+/** Writes files, with the directories that they need, below `root`, which is created. */
+export async function makeFilesLayer(
+  root: string,
+  targets: readonly CopyTarget[],
+  options: FilesLayerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { view, mode, owner = { uid: 0, gid: 0 } } = options;
   await mkdir(root);
   await chmod(root, 0o755);
   const ownsFiles = process.getuid?.() === 0;
@@ -81,7 +105,7 @@ async function makeLayer(root: string, targets: readonly CopyTarget[], view: Roo
     const below = await view.entry(path);
     const kept = below?.stats.isDirectory() ? below.stats : undefined;
     await mkdir(join(root, path));
-    await chmod(join(root, path), kept === undefined ? 0o755 : kept.mode & 0o7777);
+    await chmod(join(root, path), kept === undefined ? (options.modes?.get(path) ?? 0o755) : kept.mode & 0o7777);
     if (ownsFiles) await chown(join(root, path), kept?.uid ?? owner.uid, kept?.gid ?? owner.gid);
   };
   for (const { path, file } of targets) {

@@ -90,6 +90,7 @@ function failure(step: RunStep, what: string, last: LastLines, exit: Exit): Imag
 export function asUser(user: string | undefined, command: readonly string[]): readonly string[] {
   if (user === undefined || user === "root" || user === "0" || user === "0:0") return command;
   const [name = "", group = ""] = user.split(":");
-  const script = 'group="$2"; [ -n "$group" ] || group="$(id -g "$1" 2>/dev/null || echo 0)"; user="$1"; shift 2; exec setpriv --reuid="$user" --regid="$group" --clear-groups -- "$@"';
+  const script =
+    'group="$2"; [ -n "$group" ] || group="$(id -g "$1" 2>/dev/null || echo 0)"; user="$1"; shift 2; exec setpriv --reuid="$user" --regid="$group" --clear-groups -- "$@"';
   return ["/bin/sh", "-c", script, "sh", name, group, ...command];
 }

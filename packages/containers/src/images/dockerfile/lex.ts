@@ -27,7 +27,8 @@ const TAKES_HEREDOC = new Set(["RUN", "COPY", "ADD"]);
 
 export function lexDockerfile(text: string): LogicalLine[] {
   const lines = text.split(/\r?\n/);
-  if (lines.length > MAX_LINES) throw new ImageError("invalid", `The Dockerfile has ${lines.length} lines; at most ${MAX_LINES} are served.`);
+  if (lines.length > MAX_LINES)
+    throw new ImageError("invalid", `The Dockerfile has ${lines.length} lines; at most ${MAX_LINES} are served.`);
   const result: LogicalLine[] = [];
   let at = 0;
   while (at < lines.length) {

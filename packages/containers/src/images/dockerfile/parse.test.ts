@@ -34,7 +34,16 @@ describe("parseDockerfile", () => {
   });
 
   it("runs the body of a lone here-document and leaves others to the shell", () => {
-    const [, body, shell] = parse("FROM scratch", "RUN <<EOF", "set -e", "echo $HOME", "EOF", "RUN cat <<'X' > /x && echo done", "a $b", "X");
+    const [, body, shell] = parse(
+      "FROM scratch",
+      "RUN <<EOF",
+      "set -e",
+      "echo $HOME",
+      "EOF",
+      "RUN cat <<'X' > /x && echo done",
+      "a $b",
+      "X",
+    );
     expect(body).toMatchObject({ command: { form: "shell", script: "set -e\necho $HOME\n" } });
     expect(shell).toMatchObject({ command: { form: "shell", script: "cat <<'X' > /x && echo done\na $b\nX\n" } });
   });
@@ -92,7 +101,17 @@ describe("words", () => {
 
   it("replaces variables outside single quotes", () => {
     const lookup = (name: string) => ({ A: "1", EMPTY: "" })[name];
-    expect(splitWords(`$A "\${A}x" '$A' \\$A \${B:-d$A} \${A:+set} \${EMPTY:-e} $ "a b"`, lookup)).toEqual(["1", "1x", "$A", "$A", "d1", "set", "e", "$", "a b"]);
+    expect(splitWords(`$A "\${A}x" '$A' \\$A \${B:-d$A} \${A:+set} \${EMPTY:-e} $ "a b"`, lookup)).toEqual([
+      "1",
+      "1x",
+      "$A",
+      "$A",
+      "d1",
+      "set",
+      "e",
+      "$",
+      "a b",
+    ]);
     expect(expandVariables("a $A \\$A 'x' ${A}", lookup)).toBe("a 1 $A 'x' 1");
   });
 });

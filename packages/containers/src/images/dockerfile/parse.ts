@@ -5,7 +5,21 @@ import { type LogicalLine, lexDockerfile } from "./lex.ts";
 import { parsePairs, parseUser, parseWorkdir } from "./values.ts";
 import { splitWords } from "./words.ts";
 
-export const SERVED_INSTRUCTIONS = ["FROM", "RUN", "COPY", "ADD", "ENV", "WORKDIR", "ARG", "CMD", "ENTRYPOINT", "SHELL", "USER", "LABEL", "EXPOSE"] as const;
+export const SERVED_INSTRUCTIONS = [
+  "FROM",
+  "RUN",
+  "COPY",
+  "ADD",
+  "ENV",
+  "WORKDIR",
+  "ARG",
+  "CMD",
+  "ENTRYPOINT",
+  "SHELL",
+  "USER",
+  "LABEL",
+  "EXPOSE",
+] as const;
 
 /** Steps of one file; each can be a layer, and an overlay mount takes only so many. */
 const MAX_INSTRUCTIONS = 500;
@@ -13,12 +27,14 @@ const MAX_INSTRUCTIONS = 500;
 /** Parses a Dockerfile of one stage. Throws ImageError "invalid" that names the line, the instruction and the rule. */
 export function parseDockerfile(text: string): readonly Instruction[] {
   const instructions = lexDockerfile(text).map(parseInstruction);
-  if (instructions.length > MAX_INSTRUCTIONS) throw new ImageError("invalid", `The Dockerfile has ${instructions.length} instructions; at most ${MAX_INSTRUCTIONS} are served.`);
+  if (instructions.length > MAX_INSTRUCTIONS)
+    throw new ImageError("invalid", `The Dockerfile has ${instructions.length} instructions; at most ${MAX_INSTRUCTIONS} are served.`);
   const first = instructions.find((instruction) => instruction.kind !== "arg");
   if (first === undefined) throw new ImageError("invalid", 'The Dockerfile has no FROM instruction. Begin with e.g. "FROM node:24-slim".');
   if (first.kind !== "from") throw invalid(first.line, first.text, "comes before FROM. Only ARG may.");
   const second = instructions.find((instruction) => instruction.kind === "from" && instruction !== first);
-  if (second !== undefined) throw invalid(second.line, second.text, "begins a second stage. Multi-stage builds are not served yet; write one stage.");
+  if (second !== undefined)
+    throw invalid(second.line, second.text, "begins a second stage. Multi-stage builds are not served yet; write one stage.");
   return instructions;
 }
 
@@ -46,7 +62,8 @@ function parseInstruction(source: LogicalLine): Instruction {
   };
   switch (source.keyword) {
     case "FROM": {
-      if (needsValue().startsWith("--")) fail("has a flag. FROM is served without flags; images are always those of this machine's platform.");
+      if (needsValue().startsWith("--"))
+        fail("has a flag. FROM is served without flags; images are always those of this machine's platform.");
       const words = source.rest.split(/\s+/);
       const named = words.length === 3 && words[1]?.toUpperCase() === "AS";
       if (words.length !== 1 && !named) fail('is not "FROM image" or "FROM image AS name".');
@@ -91,7 +108,8 @@ function parseInstruction(source: LogicalLine): Instruction {
 function runCommand(source: LogicalLine): Command {
   const [only] = source.heredocs;
   if (only === undefined) return parseCommand(source.rest);
-  if (source.heredocs.length === 1 && /^<<-?["']?[A-Za-z_][A-Za-z0-9_]*["']?$/.test(source.rest)) return { form: "shell", script: only.body };
+  if (source.heredocs.length === 1 && /^<<-?["']?[A-Za-z_][A-Za-z0-9_]*["']?$/.test(source.rest))
+    return { form: "shell", script: only.body };
   // Leading tabs were removed while reading, so `<<-` and `<<` mean the same here.
   const bodies = source.heredocs.map((heredoc) => `${heredoc.body}${heredoc.name}\n`);
   return { form: "shell", script: `${source.rest}\n${bodies.join("")}` };
@@ -120,7 +138,8 @@ function parseCopy(source: LogicalLine, keyword: "COPY" | "ADD", text: string, f
     const [whole, name = "", value = ""] = flag;
     if (name === "from") fail("copies from another image or stage. That is not served yet; COPY takes files of the build context.");
     if (name !== "chmod" && name !== "chown") fail(`has the flag --${name}. Served are --chmod and --chown.`);
-    if (name === "chmod" && !/^[0-7]{3,4}$/.test(value) && !value.includes("$")) fail(`has --chmod=${value}; three or four octal digits are expected, e.g. --chmod=755.`);
+    if (name === "chmod" && !/^[0-7]{3,4}$/.test(value) && !value.includes("$"))
+      fail(`has --chmod=${value}; three or four octal digits are expected, e.g. --chmod=755.`);
     if (name === "chown" && value === "") fail("has --chown without a value, e.g. --chown=1000:1000.");
     flags[name as "chmod" | "chown"] = value;
     rest = rest.slice(whole.length);

@@ -56,7 +56,11 @@ export class RegistryClient {
     let size = 0;
     for await (const chunk of stream) {
       size += chunk.length;
-      if (size > MAX_DOCUMENT_BYTES) throw new ImageError("corrupt", `The registry sent a document of more than ${MAX_DOCUMENT_BYTES} bytes for "${this.#options.name}".`);
+      if (size > MAX_DOCUMENT_BYTES)
+        throw new ImageError(
+          "corrupt",
+          `The registry sent a document of more than ${MAX_DOCUMENT_BYTES} bytes for "${this.#options.name}".`,
+        );
       chunks.push(chunk);
     }
     const bytes = Buffer.concat(chunks);
@@ -85,7 +89,11 @@ export class RegistryClient {
 
   #refused(status: number, host: string, name: string): ImageError {
     if (status === 404) return new ImageError("invalid", `The registry ${host} has no image "${name}". Check the repository and the tag.`);
-    if (status === 401 || status === 403) return new ImageError("invalid", `The registry ${host} does not give out "${name}" without a login. Registry credentials are not served yet; use a public image.`);
+    if (status === 401 || status === 403)
+      return new ImageError(
+        "invalid",
+        `The registry ${host} does not give out "${name}" without a login. Registry credentials are not served yet; use a public image.`,
+      );
     if (status === 429) return new ImageError("unreachable", `The registry ${host} refuses more downloads for now (too many requests).`);
     return new ImageError("unreachable", `The registry ${host} answered ${status} for "${name}".`);
   }
@@ -97,9 +105,14 @@ export class RegistryClient {
   async #fetchToken(challenge: string): Promise<string> {
     const { realm, service, scope } = parseChallenge(challenge);
     const host = new URL(this.#options.url).host;
-    if (realm === undefined) throw new ImageError("invalid", `The registry ${host} wants a login ("${challenge.slice(0, 100)}") for "${this.#options.name}". Registry credentials are not served yet; use a public image.`);
+    if (realm === undefined)
+      throw new ImageError(
+        "invalid",
+        `The registry ${host} wants a login ("${challenge.slice(0, 100)}") for "${this.#options.name}". Registry credentials are not served yet; use a public image.`,
+      );
     const address = new URL(realm);
-    if (address.protocol !== "https:" && !this.#options.url.startsWith("http:")) throw new ImageError("invalid", `The registry ${host} sends to ${realm} for a token, which is not encrypted.`);
+    if (address.protocol !== "https:" && !this.#options.url.startsWith("http:"))
+      throw new ImageError("invalid", `The registry ${host} sends to ${realm} for a token, which is not encrypted.`);
     if (service !== undefined) address.searchParams.set("service", service);
     address.searchParams.set("scope", scope ?? `repository:${this.#options.repository}:pull`);
     const response = await this.#fetch(address.href, {});
@@ -124,7 +137,11 @@ export class RegistryClient {
       return await fetch(address, { headers, signal: controller.signal });
     } catch (error) {
       if (signal?.aborted) throw new ImageError("cancelled", "The image build was cancelled.", { cause: error });
-      throw new ImageError("unreachable", `The registry ${new URL(address).host} could not be reached for "${this.#options.name}": ${reasonOf(error)}.`, { cause: error });
+      throw new ImageError(
+        "unreachable",
+        `The registry ${new URL(address).host} could not be reached for "${this.#options.name}": ${reasonOf(error)}.`,
+        { cause: error },
+      );
     } finally {
       clearTimeout(timer);
     }
@@ -141,7 +158,8 @@ export function parseChallenge(header: string): { realm?: string; service?: stri
 
 /** Ends a download that has stopped moving. */
 async function* stallGuard(stream: Readable, name: string): AsyncGenerator<Uint8Array> {
-  const stalled = (): void => void stream.destroy(new ImageError("unreachable", `The download of "${name}" stopped: no bytes for ${STALL_MS / 1000} s.`));
+  const stalled = (): void =>
+    void stream.destroy(new ImageError("unreachable", `The download of "${name}" stopped: no bytes for ${STALL_MS / 1000} s.`));
   let timer = setTimeout(stalled, STALL_MS);
   try {
     for await (const chunk of stream) {

@@ -6,7 +6,9 @@ import { DEFAULT_PATH, type ImageConfig } from "../image.ts";
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const descriptor = z.object({ mediaType: z.string(), digest, size: z.number().int().nonnegative() });
 const index = z.object({
-  manifests: z.array(descriptor.extend({ platform: z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() }).optional() })),
+  manifests: z.array(
+    descriptor.extend({ platform: z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() }).optional() }),
+  ),
 });
 const manifest = z.object({ config: descriptor, layers: z.array(descriptor).max(500) });
 const strings = z.array(z.string()).nullish();
@@ -55,15 +57,21 @@ export function readManifest(bytes: Uint8Array, name: string, arch: string = pro
   const architecture = ARCHITECTURES[arch] ?? arch;
   const found = manifests.find(({ platform }) => platform?.os === "linux" && platform.architecture === architecture);
   if (found === undefined) {
-    const offered = manifests.flatMap(({ platform }) => (platform === undefined || platform.os === "unknown" ? [] : [`${platform.os}/${platform.architecture}`]));
-    throw new ImageError("invalid", `The image "${name}" is not made for linux/${architecture}. It exists for ${offered.join(", ") || "no platform"}.`);
+    const offered = manifests.flatMap(({ platform }) =>
+      platform === undefined || platform.os === "unknown" ? [] : [`${platform.os}/${platform.architecture}`],
+    );
+    throw new ImageError(
+      "invalid",
+      `The image "${name}" is not made for linux/${architecture}. It exists for ${offered.join(", ") || "no platform"}.`,
+    );
   }
   return { digest: found.digest };
 }
 
 export function readImageConfig(bytes: Uint8Array, name: string): ImageConfig {
   const document = read(config, bytes, "an image configuration");
-  if (document.os !== undefined && document.os !== "linux") throw new ImageError("invalid", `The image "${name}" is for ${document.os}; only Linux images can run here.`);
+  if (document.os !== undefined && document.os !== "linux")
+    throw new ImageError("invalid", `The image "${name}" is for ${document.os}; only Linux images can run here.`);
   const { Env, WorkingDir, User, Entrypoint, Cmd, Shell, Labels, ExposedPorts } = document.config ?? {};
   const env: Record<string, string> = { PATH: DEFAULT_PATH };
   for (const pair of Env ?? []) {

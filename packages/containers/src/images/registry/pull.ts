@@ -1,5 +1,5 @@
 // An image of a registry becomes layers of the store: one for each of its layers, shared by all images that have it.
-import { mkdir, chmod } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Duplex, pipeline } from "node:stream";
 import * as zlib from "node:zlib";
@@ -38,8 +38,16 @@ export async function pullImage(options: PullOptions): Promise<BuiltImage> {
   const worker = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const { layer, id } = next;
-      const how = await store.make(id, (target, layerSignal) => unpackLayer(new RegistryClient({ url, repository: reference.repository, name, signal: layerSignal }), layer, target, layerSignal), withSignal);
-      onLog({ stream: "info", text: `${layer.digest.slice(0, 19)} ${how === "cached" ? "is there already" : `pulled, ${(layer.size / 2 ** 20).toFixed(1)} MiB`}` });
+      const how = await store.make(
+        id,
+        (target, layerSignal) =>
+          unpackLayer(new RegistryClient({ url, repository: reference.repository, name, signal: layerSignal }), layer, target, layerSignal),
+        withSignal,
+      );
+      onLog({
+        stream: "info",
+        text: `${layer.digest.slice(0, 19)} ${how === "cached" ? "is there already" : `pulled, ${(layer.size / 2 ** 20).toFixed(1)} MiB`}`,
+      });
     }
   };
   const results = await Promise.allSettled(Array.from({ length: PARALLEL_LAYERS }, worker));
@@ -71,7 +79,11 @@ function decoderFor(mediaType: string): Duplex | undefined {
   if (/[.+]zstd$/.test(mediaType)) {
     // Node has it since 22.15; the types of the oldest served Node do not know it.
     const create = (zlib as { createZstdDecompress?: () => Duplex }).createZstdDecompress;
-    if (create === undefined) throw new ImageError("unsupported", `A layer is compressed with zstd, which Node ${process.version} cannot read. Run the server with Node 22.15 or newer.`);
+    if (create === undefined)
+      throw new ImageError(
+        "unsupported",
+        `A layer is compressed with zstd, which Node ${process.version} cannot read. Run the server with Node 22.15 or newer.`,
+      );
     return create();
   }
   if (/\.tar$/.test(mediaType)) return undefined;

@@ -15,7 +15,10 @@ export const DOCKER_HUB = "docker.io";
 /** Parses `[registry/]repository[:tag][@digest]`. Throws ImageError "invalid" with the rule that is broken. */
 export function parseReference(name: string): ImageReference {
   const fail = (rule: string): never => {
-    throw new ImageError("invalid", `"${name}" is not the name of an image: ${rule}. An example is "node:24-slim" or "registry.example.com/team/app:1.0".`);
+    throw new ImageError(
+      "invalid",
+      `"${name}" is not the name of an image: ${rule}. An example is "node:24-slim" or "registry.example.com/team/app:1.0".`,
+    );
   };
   if (name.length > 512) fail("it is too long");
   const [beforeDigest = "", digest, more] = name.split("@");
@@ -29,8 +32,10 @@ export function parseReference(name: string): ImageReference {
   const colon = rest.lastIndexOf(":");
   const path = colon < 0 ? rest : rest.slice(0, colon);
   const tag = colon < 0 ? "latest" : rest.slice(colon + 1);
-  if (hasRegistry && !/^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:\d{1,5})?$/.test(registry)) fail(`"${registry}" is not a registry`);
-  if (!/^[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*$/.test(path)) fail(`"${path}" is not a repository (lower-case letters, digits, ".", "_", "-" and "/")`);
+  if (hasRegistry && !/^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:\d{1,5})?$/.test(registry))
+    fail(`"${registry}" is not a registry`);
+  if (!/^[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*$/.test(path))
+    fail(`"${path}" is not a repository (lower-case letters, digits, ".", "_", "-" and "/")`);
   if (!/^\w[\w.-]{0,127}$/.test(tag)) fail(`"${tag}" is not a tag`);
   const isHub = registry === DOCKER_HUB || registry === "index.docker.io" || registry === "registry-1.docker.io";
   return {

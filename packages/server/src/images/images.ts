@@ -1,0 +1,284 @@
+// Recipes become images. One recipe of a workspace is one image, built once.
+//
+//              ┌──────── asked for again ───────────┐
+//              ▼                                     │
+//   (new) → building ──built──→ ready ──layers gone──┤
+//              ├────step failed──→ failed ───────────┤
+//              └────all apps gone─→ cancelled ───────┘
+//
+// A build lives in this process; its image stays `building` when the process ends, and whoever asks for it or joins it
+// afterwards starts it again. The steps it had finished are found in the layer store.
+import { type BuiltImage, type ContextFile, type ImageBuilder, ImageError, type ImageRecipe, type LayerStore } from "@lydian/containers";
+import { LydianError } from "@lydian/protocol";
+import type { Contents } from "../blobs/contents.ts";
+import { isId, newId } from "../ids.ts";
+import type { Mounts } from "../mounts/mounts.ts";
+import { type ReceivedRecipe, recipeKey, type StoredRecipe } from "./recipe.ts";
+import { RunningBuild } from "./running-build.ts";
+import type { ImageEnd, ImageRecord, ImageStore, LogLine } from "./store.ts";
+
+export interface ImagesDependencies {
+  readonly store: ImageStore;
+  readonly builder: ImageBuilder;
+  readonly layers: LayerStore;
+  readonly contents: Contents;
+  readonly mounts: Mounts;
+  readonly now?: () => number;
+  /** Called with what went wrong in the server itself during a build. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface ImageRequest {
+  readonly workspaceId: string;
+  /** The app that needs it; the build ends when all of its apps have stopped. Empty: it is built to its end. */
+  readonly appId: string;
+  readonly builderVersion: string;
+  /** "use": an equal image is enough. "replace": build anew, and use that from now on. "ignore": build anew, once. */
+  readonly cache: "use" | "replace" | "ignore";
+}
+
+export interface RootFilesystem {
+  /** Directories, topmost first. */
+  readonly layers: string[];
+  readonly env: Record<string, string>;
+  readonly workdir?: string;
+  readonly user?: string;
+}
+
+const MAX_PARALLEL_BUILDS = 4;
+const LOG_PAGE = 500;
+
+export class Images {
+  readonly #dependencies: ImagesDependencies;
+  readonly #now: () => number;
+  readonly #running = new Map<string, RunningBuild>();
+  /** Images never change once they are ready. */
+  readonly #ready = new Map<string, BuiltImage>();
+  readonly #queue: (() => void)[] = [];
+  #active = 0;
+  #stopping = false;
+
+  constructor(dependencies: ImagesDependencies) {
+    this.#dependencies = dependencies;
+    this.#now = dependencies.now ?? Date.now;
+  }
+
+  /** The image of a recipe: ready, or being built from now on. Throws for a recipe that cannot be built anywhere. */
+  async getOrCreate(request: ImageRequest, received: ReceivedRecipe): Promise<ImageRecord> {
+    const { store, builder, contents, mounts, layers } = this.#dependencies;
+    const { workspaceId } = request;
+    const mount = received.recipe.contextMountId === undefined ? undefined : mounts.require(received.recipe.contextMountId, workspaceId);
+    for (const id of Object.values(received.recipe.bases)) this.#requireReady(id, workspaceId);
+    const key = recipeKey(received.recipe, mount?.checksum);
+    const known = request.cache === "use" ? await this.#current(workspaceId, key) : undefined;
+    if (known?.state === "ready" && known.result !== undefined && (await layers.hasAll(known.result.layers))) return known;
+    if (known !== undefined) {
+      if (known.state !== "building") await store.restart(known.id);
+      const again: ImageRecord = { ...known, state: "building", result: undefined, failure: undefined };
+      this.#start(again, request.appId, true);
+      return again;
+    }
+    for (const data of received.data) await contents.put(data);
+    const id = newId("im", this.#now());
+    const recipe: StoredRecipe = request.cache === "use" ? received.recipe : { ...received.recipe, salt: id };
+    const buildable = this.#buildable(recipe);
+    builder.check(buildable);
+    const cached = request.cache === "use" ? await builder.cached(buildable) : undefined;
+    const image: ImageRecord = {
+      id,
+      workspaceId,
+      recipeKey: key,
+      recipe,
+      builderVersion: request.builderVersion,
+      state: cached === undefined ? "building" : "ready",
+      result: cached,
+      failure: undefined,
+    };
+    const inserted = await store.insert(image, request.cache === "use", this.#now());
+    if (inserted.state === "building") this.#start(inserted, request.appId, request.cache !== "ignore");
+    return inserted;
+  }
+
+  /** Throws `not_found` unless the image exists and is the workspace's. */
+  require(imageId: string, workspaceId: string): ImageRecord {
+    const image = isId("im", imageId) ? this.#dependencies.store.get(imageId) : undefined;
+    if (image === undefined || image.workspaceId !== workspaceId) throw new LydianError("not_found", `There is no image "${imageId}".`);
+    return image;
+  }
+
+  /** What a container of the image starts with; undefined when there is no such image or it is not ready. */
+  rootfs(imageId: string): RootFilesystem | undefined {
+    const image = this.#built(imageId);
+    if (image === undefined) return undefined;
+    const { env, workdir, user } = image.config;
+    const layers = image.layers.map((id) => this.#dependencies.layers.path(id)).reverse();
+    return { layers, env: { ...env }, ...(workdir === undefined ? {} : { workdir }), ...(user === undefined ? {} : { user }) };
+  }
+
+  /**
+   * The log of an image's build after line `after`, in pages, live until the build ends. A build that a stopped server
+   * has left is started again. Ends early when a signal aborts.
+   */
+  async *follow(imageId: string, after: number, signals: readonly AbortSignal[]): AsyncGenerator<readonly LogLine[]> {
+    const { store } = this.#dependencies;
+    const image = store.get(imageId);
+    if (image === undefined) return;
+    if (image.state === "building" && !this.#stopping) this.#start(image, "", image.recipe.salt === undefined);
+    const build = this.#running.get(imageId);
+    let at = after;
+    const advance = (page: readonly LogLine[]): readonly LogLine[] => {
+      at = page.at(-1)?.seq ?? at;
+      return page;
+    };
+    for (let page = store.logs(imageId, at, LOG_PAGE); page.length > 0; page = store.logs(imageId, at, LOG_PAGE)) yield advance(page);
+    if (build === undefined) return;
+    while (!signals.some((signal) => signal.aborted)) {
+      const page = build.linesAfter(at);
+      if (page.length > 0) yield advance(page);
+      else if (this.#running.get(imageId) !== build) return;
+      else await build.changed(signals);
+    }
+  }
+
+  /** Cancels builds that no other app waits for. */
+  async stopApp(appId: string): Promise<void> {
+    const ending: Promise<void>[] = [];
+    for (const build of this.#running.values()) {
+      if (!build.apps.delete(appId) || build.apps.size > 0) continue;
+      build.controller.abort(new LydianError("cancelled", "The app has stopped."));
+      ending.push(build.ended);
+    }
+    await Promise.all(ending);
+  }
+
+  /** Ends all builds; they go on when they are asked for again. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const builds = [...this.#running.values()];
+    for (const build of builds) build.controller.abort(new LydianError("unavailable", "The server is stopping."));
+    await Promise.all(builds.map((build) => build.ended));
+  }
+
+  /** The current image of a recipe. One whose build is being cancelled has ended first. */
+  async #current(workspaceId: string, key: string): Promise<ImageRecord | undefined> {
+    const { store } = this.#dependencies;
+    const found = store.current(workspaceId, key);
+    const build = found === undefined ? undefined : this.#running.get(found.id);
+    if (!build?.controller.signal.aborted) return found;
+    await build.ended;
+    return store.current(workspaceId, key);
+  }
+
+  #built(imageId: string): BuiltImage | undefined {
+    const known = this.#ready.get(imageId);
+    if (known !== undefined) return known;
+    const image = isId("im", imageId) ? this.#dependencies.store.get(imageId) : undefined;
+    if (image?.state !== "ready" || image.result === undefined) return undefined;
+    this.#ready.set(imageId, image.result);
+    return image.result;
+  }
+
+  #requireReady(imageId: string, workspaceId: string): BuiltImage {
+    const { state } = this.require(imageId, workspaceId);
+    const built = this.#built(imageId);
+    if (built === undefined)
+      throw new LydianError("failed_precondition", `The base image ${imageId} is not ready: it is ${state}.`, { hint: "Build it first." });
+    return built;
+  }
+
+  /** The recipe with everything it names looked up. */
+  #buildable(recipe: StoredRecipe): ImageRecipe {
+    const { contents, mounts } = this.#dependencies;
+    const named = recipe.contextMountId === undefined ? [] : mounts.files(recipe.contextMountId);
+    const context: ContextFile[] = [...named, ...recipe.files].map((file) => ({ ...file, content: { file: contents.path(file.sha256) } }));
+    const bases: Record<string, BuiltImage> = {};
+    for (const [name, id] of Object.entries(recipe.bases)) {
+      const built = this.#built(id);
+      if (built === undefined)
+        throw new LydianError("failed_precondition", `The base image ${id} is not ready.`, { hint: "Build it first." });
+      bases[name] = built;
+    }
+    return {
+      lines: recipe.lines,
+      bases,
+      context,
+      buildArgs: recipe.buildArgs,
+      ...(recipe.salt === undefined ? {} : { salt: recipe.salt }),
+    };
+  }
+
+  #start(image: ImageRecord, appId: string, becomesCurrent: boolean): void {
+    const { store } = this.#dependencies;
+    const build =
+      this.#running.get(image.id) ?? new RunningBuild(image.id, store, this.#now, (running) => this.#run(image, running, becomesCurrent));
+    if (appId !== "") build.apps.add(appId);
+    this.#running.set(image.id, build);
+  }
+
+  async #run(image: ImageRecord, build: RunningBuild, becomesCurrent: boolean): Promise<void> {
+    const { store } = this.#dependencies;
+    const { signal } = build.controller;
+    try {
+      const end = await this.#build(image, build);
+      await build.storeLog();
+      if (end === undefined) return;
+      await store.finish(image.id, end, this.#now());
+      if (end.state === "ready") {
+        this.#ready.set(image.id, end.result);
+        if (becomesCurrent && image.recipe.salt !== undefined) await store.makeCurrent(image);
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#dependencies.onError?.(error);
+    } finally {
+      this.#running.delete(image.id);
+    }
+  }
+
+  /** How the build ended; undefined when only the server stops. */
+  async #build(image: ImageRecord, build: RunningBuild): Promise<ImageEnd | undefined> {
+    const { signal } = build.controller;
+    let release: (() => void) | undefined;
+    try {
+      release = await this.#turn(build);
+      const result = await this.#dependencies.builder.build(this.#buildable(image.recipe), { onLog: build.log, signal });
+      return { state: "ready", result };
+    } catch (error) {
+      if (signal.aborted) return this.#stopping ? undefined : { state: "cancelled" };
+      const isUsers = error instanceof ImageError || LydianError.is(error);
+      if (!isUsers) this.#dependencies.onError?.(error);
+      return {
+        state: "failed",
+        failure: isUsers
+          ? error.message
+          : `The build failed because of an error of the server: ${error instanceof Error ? error.message : String(error)}`,
+      };
+    } finally {
+      release?.();
+    }
+  }
+
+  /** Waits until few enough builds run. The result gives the turn to the next. */
+  async #turn(build: RunningBuild): Promise<() => void> {
+    const { signal } = build.controller;
+    const release = (): void => {
+      const next = this.#queue.shift();
+      if (next === undefined) this.#active -= 1;
+      else next();
+    };
+    if (this.#active < MAX_PARALLEL_BUILDS) {
+      this.#active += 1;
+      return release;
+    }
+    build.log({ stream: "info", text: `Waiting: ${MAX_PARALLEL_BUILDS} images are being built already.` });
+    await new Promise<void>((resolve, reject) => {
+      this.#queue.push(resolve);
+      const leave = (): void => {
+        const at = this.#queue.indexOf(resolve);
+        if (at >= 0) this.#queue.splice(at, 1);
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", leave, { once: true });
+    });
+    return release;
+  }
+}

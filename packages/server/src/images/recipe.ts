@@ -1,0 +1,119 @@
+// An image recipe from the wire, checked, in the form that is stored and built.
+import { createHash } from "node:crypto";
+import { posix } from "node:path";
+import { type Image, LydianError } from "@lydian/protocol";
+
+export interface RecipeFile {
+  /** Absolute in the build context. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly mode: number;
+}
+
+/** All that a build needs, by content: what it names never changes. Stored as JSON. */
+export interface StoredRecipe {
+  readonly lines: readonly string[];
+  /** Image ids by the names that FROM uses. */
+  readonly bases: Readonly<Record<string, string>>;
+  /** Files sent with the recipe; their bytes are in the content store. */
+  readonly files: readonly RecipeFile[];
+  readonly contextMountId?: string;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  /** Set in a build that must not find the layers of earlier ones. */
+  readonly salt?: string;
+}
+
+/** A recipe whose files have not been stored yet. */
+export interface ReceivedRecipe {
+  readonly recipe: StoredRecipe;
+  readonly data: readonly Uint8Array[];
+}
+
+const MAX_LINES = 10_000;
+const MAX_LINE_BYTES = 2 ** 20;
+const MAX_FILES = 1_000;
+
+/** Options of the wire that are not served, each by name. A recipe that sets one is refused: it would not do what it says. */
+const UNSERVED: readonly { readonly field: string; readonly isSet: (image: Image) => boolean; readonly hint: string }[] = [
+  {
+    field: "secret_ids",
+    isSet: (image) => image.secretIds.length > 0,
+    hint: "Secrets are not served yet. Do not put secret values into a RUN line: they would stay in the image.",
+  },
+  {
+    field: "gpu_config",
+    isSet: (image) => image.gpuConfig !== undefined && (image.gpuConfig.count > 0 || image.gpuConfig.gpuType !== ""),
+    hint: "Builds run without GPUs.",
+  },
+  {
+    field: "image_registry_config",
+    isSet: (image) => (image.imageRegistryConfig?.secretId ?? "") !== "",
+    hint: "Registries with a login are not served yet; use a public image.",
+  },
+  { field: "build_function", isSet: (image) => image.buildFunction !== undefined, hint: "Use RUN commands instead." },
+  { field: "volume_mounts", isSet: (image) => image.volumeMounts.length > 0, hint: "Volumes are not served yet." },
+];
+
+/** Throws `unimplemented` for options that are not served, `invalid_argument` for what cannot be. */
+export function receiveRecipe(image: Image, buildFunctionId: string): ReceivedRecipe {
+  const unserved = UNSERVED.find(({ isSet }) => isSet(image));
+  if (unserved !== undefined)
+    throw new LydianError("unimplemented", `The image sets ${unserved.field}, which is not served.`, { hint: unserved.hint });
+  if (buildFunctionId !== "")
+    throw new LydianError("unimplemented", "The image sets build_function_id, which is not served.", { hint: "Use RUN commands instead." });
+  const lines = image.dockerfileCommands;
+  if (lines.length === 0)
+    throw new LydianError("invalid_argument", "The image has no dockerfile_commands.", { hint: 'The first is e.g. "FROM node:24-slim".' });
+  if (lines.length > MAX_LINES)
+    throw new LydianError("invalid_argument", `The image has ${lines.length} Dockerfile lines; at most ${MAX_LINES} are possible.`);
+  const long = lines.find((line) => Buffer.byteLength(line) > MAX_LINE_BYTES);
+  if (long !== undefined)
+    throw new LydianError("invalid_argument", `The Dockerfile line "${long.slice(0, 60)}…" has more than ${MAX_LINE_BYTES} bytes.`);
+  if (image.contextFiles.length > MAX_FILES)
+    throw new LydianError(
+      "invalid_argument",
+      `The image has ${image.contextFiles.length} context files; at most ${MAX_FILES} are possible.`,
+      { hint: "Send them as a mount." },
+    );
+  const bases: Record<string, string> = {};
+  for (const { dockerTag, imageId } of image.baseImages) {
+    if (dockerTag === "" || imageId === "")
+      throw new LydianError("invalid_argument", "A base image of the recipe has no docker_tag or no image_id.");
+    bases[dockerTag] = imageId;
+  }
+  const files = image.contextFiles.map(({ filename, data }) => ({
+    path: contextPath(filename),
+    sha256: createHash("sha256").update(data).digest("hex"),
+    mode: 0o644,
+  }));
+  return {
+    recipe: {
+      lines,
+      bases,
+      files,
+      ...(image.contextMountId === "" ? {} : { contextMountId: image.contextMountId }),
+      buildArgs: { ...image.buildArgs },
+    },
+    data: image.contextFiles.map(({ data }) => data),
+  };
+}
+
+/** Equal recipes have equal keys. `mountChecksum`: of the context mount. */
+export function recipeKey(recipe: StoredRecipe, mountChecksum: string | undefined): string {
+  const sorted = (record: Readonly<Record<string, string>>): [string, string][] =>
+    Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+  const files = [...recipe.files].sort((a, b) => (a.path < b.path ? -1 : 1)).map(({ path, sha256, mode }) => [path, sha256, mode]);
+  const content = [recipe.lines.join("\n"), sorted(recipe.bases), files, mountChecksum ?? null, sorted(recipe.buildArgs)];
+  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
+}
+
+function contextPath(filename: string): string {
+  const path = posix.resolve("/", filename);
+  if (filename === "" || filename.includes("\0") || filename.split("/").includes("..") || path === "/") {
+    throw new LydianError(
+      "invalid_argument",
+      `The context file ${JSON.stringify(filename.slice(0, 300))} has no path inside of the build context.`,
+    );
+  }
+  return path;
+}
