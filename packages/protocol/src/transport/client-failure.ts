@@ -29,7 +29,8 @@ export function closedFailure(url: string, path: string, session: ClientSession,
   if (code === constants.NGHTTP2_ENHANCE_YOUR_CALM) {
     return { code: "resource_exhausted", message: `the server at ${url} is asked too much at once (${path})` };
   }
-  if (code === constants.NGHTTP2_CANCEL) return { code: "cancelled", message: `the server cancelled ${path}` };
+  // A server that ends without ceremony resets its streams first; that its connection goes, too, is only known a moment later.
+  if (code === constants.NGHTTP2_NO_ERROR || code === constants.NGHTTP2_CANCEL) return connectionFailure(url, path, undefined);
   return { code: "internal", message: `${path} ended without a status (HTTP/2 code ${code})` };
 }
 

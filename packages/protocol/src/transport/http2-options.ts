@@ -4,7 +4,7 @@ import type { Settings } from "node:http2";
 /** Calls in flight on one connection. A client with more waits for a free place. */
 const MAX_CONCURRENT_STREAMS = 4096;
 
-export const SETTINGS: Settings = {
+const SETTINGS: Settings = {
   enablePush: false,
   maxConcurrentStreams: MAX_CONCURRENT_STREAMS,
   // The default of 64 KiB stops an upload of 100 MiB some 1,600 times for a window update.

@@ -130,6 +130,36 @@ describe.each(TRANSPORTS)("a server on %s that ends", (transport) => {
   });
 });
 
+describe.each(TRANSPORTS)("a server on %s that is cut off in the middle of a call", (transport) => {
+  it("gets the call again, and a stream fails as unavailable", async () => {
+    const begun = [new Gate(), new Gate()];
+    let attempts = 0;
+    await using h = await start(transport, {
+      appCreate: async (_request, { signal }) => {
+        if (++attempts > 1) return { appId: `ap-${attempts}` };
+        begun[0]?.open();
+        await fired(signal);
+        return {};
+      },
+      async *appGetLogs(_request, { signal }) {
+        yield { entryId: "1" };
+        begun[1]?.open();
+        await fired(signal);
+      },
+    });
+    const call = h.client.appCreate({});
+    const stream = h.client.appGetLogs({})[Symbol.asyncIterator]();
+    await stream.next();
+    const next = failure(stream.next());
+    await Promise.all(begun.map((gate) => gate.opened));
+    const { address, port } = h.listener;
+    await h.listener.close();
+    await h.server.listen(port === undefined ? { path: address.slice("unix://".length) } : { port });
+    expect((await call).appId).toBe("ap-2");
+    expect(await next).toMatchObject({ code: "unavailable", message: expect.stringContaining("was lost") });
+  });
+});
+
 describe("an address where nothing listens", () => {
   it("fails a call after the bound, with the address and the reason", async () => {
     const path = join(mkdtempSync(join(tmpdir(), "lydian-transport-")), "none.sock");
