@@ -26,7 +26,7 @@ export interface LaunchedProcess {
   /** Closes its stdin. */
   endInput(): void;
   signal(name: NodeJS.Signals): void;
-  /** Kills it (and its group and cgroups) if it still runs, and drops its output. */
+  /** To be called in the end: kills it (and its group and control groups) if it still runs, and drops its output. */
   close(): void;
 }
 
@@ -112,9 +112,7 @@ export class Launcher implements AsyncDisposable {
         else this.#settle(JSON.parse(line) as ExitNotice);
       });
     }
-    // The launcher must not keep a host alive that has nothing else to do.
-    child.unref();
-    for (const stream of [child.stdin, child.stdout]) (stream as unknown as { unref?: () => void } | null)?.unref?.();
+    this.#hold(false);
   }
 
   /** False once the launcher process has ended: start another. */
@@ -122,9 +120,16 @@ export class Launcher implements AsyncDisposable {
     return this.#alive;
   }
 
+  /** The launcher keeps its host alive only while something runs. */
+  #hold(alive: boolean): void {
+    const handles = [this.#child, this.#child.stdin, this.#child.stdout] as unknown as ({ ref?(): void; unref?(): void } | null)[];
+    for (const handle of handles) alive ? handle?.ref?.() : handle?.unref?.();
+  }
+
   #settle(notice: ExitNotice): void {
     const settle = this.#waiting.get(notice.id);
     this.#waiting.delete(notice.id);
+    if (this.#waiting.size === 0) this.#hold(false);
     settle?.(notice.code === null ? { signal: notice.signal ?? "SIGKILL" } : { code: notice.code });
   }
 
@@ -132,11 +137,12 @@ export class Launcher implements AsyncDisposable {
   spawn(options: LaunchOptions): Promise<LaunchedProcess> {
     if (!this.#alive) return Promise.reject(new Error("The launcher has ended."));
     const id = this.#nextId++;
+    this.#hold(true);
     const request: SpawnRequest = { group: false, procsFiles: [], ...options, id };
-    const socket = connect(this.#connectPath);
+    const socket = connect({ path: this.#connectPath, allowHalfOpen: true });
     return new Promise((resolve, reject) => {
       const output = new OutputQueue({ pause: () => socket.pause(), resume: () => socket.resume() });
-      const closed = new Promise<void>((done) => socket.once("close", () => done()));
+      const closed = new Promise<void>((done) => socket.once("end", done).once("close", () => done()));
       const ended = new Promise<ProcessExit>((done) => this.#waiting.set(id, done));
       const exited = Promise.all([ended.finally(() => output.takeRest()), closed]).then(([exit]) => exit);
       const fail = (reason: string) => {
@@ -155,6 +161,7 @@ export class Launcher implements AsyncDisposable {
       });
       socket.on("data", (chunk: Buffer) => decoder.push(chunk));
       socket.on("error", (error) => fail(error.message));
+      socket.on("end", () => output.end());
       socket.on("close", () => {
         output.end();
         if (!this.#alive) fail("the launcher has ended");
@@ -180,6 +187,7 @@ export class Launcher implements AsyncDisposable {
       else stderr += text;
     }
     const exit = await child.exited;
+    child.close();
     if (exit.code === 0) return stdout;
     throw new Error(
       `\`${argv.join(" ")}\` failed (${exit.signal ?? `code ${exit.code}`}): ${stderr.trim() || stdout.trim() || "no message"}`,
@@ -189,7 +197,7 @@ export class Launcher implements AsyncDisposable {
   /** Ends the launcher and all that it started. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.stdin?.end();
-    this.#child.ref();
+    this.#hold(true);
     await this.#ended;
     if (this.#dir !== undefined) closeSync(this.#dir);
     await rm(this.#socket, { force: true });

@@ -89,12 +89,11 @@ function start(request: SpawnRequest, socket: Socket): ChildProcess {
       for (const each of sources) each.destroy();
     }, STRAY_PIPES_MS).unref();
   });
-  child.on("close", () => {
-    running.delete(killAll);
-    socket.end();
-  });
+  // Half-closes: what the process has left in its control groups lives until the host closes its side.
+  child.on("close", () => socket.end());
   socket.on("close", () => {
-    // Nobody reads any more: the connection is the process's lease.
+    // The connection is the lease.
+    running.delete(killAll);
     killAll();
     for (const each of sources) each.resume();
   });
@@ -137,4 +136,4 @@ process.stdin.resume();
 process.stdin.on("end", endAll);
 process.stdin.on("error", endAll);
 process.stdout.on("error", endAll);
-createServer({ noDelay: true }, serve).listen(socketPath, () => process.stdout.write("ready\n"));
+createServer({ allowHalfOpen: true }, serve).listen(socketPath, () => process.stdout.write("ready\n"));

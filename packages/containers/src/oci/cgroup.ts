@@ -27,17 +27,19 @@ export class Cgroup {
     return [...new Set(Object.values(this.#layout.roots))].map((root) => join(root, this.path));
   }
 
-  /** Writing a pid to each of these moves a process in. */
-  get procsFiles(): readonly string[] {
-    return this.directories.map((directory) => join(directory, "cgroup.procs"));
+  /** Writing a pid to each of these moves a process in; below, when the runtime makes a group of its own beside it. */
+  procsFiles(below?: typeof CHILD | typeof SHELL): readonly string[] {
+    return this.directories.map((directory) => join(directory, below ?? "", "cgroup.procs"));
   }
 
-  async create(): Promise<void> {
+  async create(options: { shell: boolean }): Promise<void> {
     for (const directory of this.directories) await mkdir(directory, { recursive: true });
     const devices = this.#layout.version === 1 ? this.#layout.roots.devices : undefined;
-    if (devices === undefined) return;
-    await writeFile(join(devices, this.path, "devices.deny"), "a");
-    for (const rule of DEVICE_RULES) await writeFile(join(devices, this.path, "devices.allow"), rule);
+    if (devices !== undefined) {
+      await writeFile(join(devices, this.path, "devices.deny"), "a");
+      for (const rule of DEVICE_RULES) await writeFile(join(devices, this.path, "devices.allow"), rule);
+    }
+    if (options.shell) for (const directory of this.directories) await mkdir(join(directory, SHELL));
   }
 
   async setLimits(limits: Limits): Promise<void> {
@@ -90,8 +92,8 @@ export class Cgroup {
   /** Pids of all processes in it. */
   async processes(): Promise<readonly number[]> {
     const pids = new Set<number>();
-    for (const directory of this.directories) {
-      for (const file of [join(directory, "cgroup.procs"), join(directory, CHILD, "cgroup.procs")]) {
+    for (const below of [undefined, CHILD, SHELL] as const) {
+      for (const file of this.procsFiles(below)) {
         for (const line of (await readFile(file, "utf8").catch(() => "")).split("\n")) if (line !== "") pids.add(Number(line));
       }
     }
@@ -118,8 +120,9 @@ export class Cgroup {
   }
 }
 
-/** Where runtimes that insist on their own group put the container. */
+/** Where a runtime that insists on its own group puts the container, and where its shell waits then. */
 export const CHILD = "c";
+export const SHELL = "h";
 
 /** Returns the directory when it is still busy. */
 async function removeTree(directory: string): Promise<string | undefined> {

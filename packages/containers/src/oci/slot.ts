@@ -4,7 +4,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { LaunchedProcess, Launcher } from "../launcher/launcher.ts";
-import { Cgroup } from "./cgroup.ts";
+import { CHILD, Cgroup, SHELL } from "./cgroup.ts";
 import type { CgroupLayout } from "./cgroup-layout.ts";
 import type { Disks } from "./disks.ts";
 import type { Network } from "./network.ts";
@@ -59,20 +59,20 @@ export async function makeSlot(name: string, diskMiB: number, o: SlotOptions): P
   try {
     await mkdir(dir, { mode: 0o700 });
     await Promise.all(["w", "rootfs"].map((each) => mkdir(join(dir, each))));
-    await Promise.all([copyDisk(o, diskMiB, join(dir, "disk")), cgroup.create()]);
+    await Promise.all([copyDisk(o, diskMiB, join(dir, "disk")), cgroup.create({ shell: !o.joinCgroup })]);
     const script = slotScript({
       image: "disk",
       link: name,
       address,
       gateway: o.network.subnet.gateway,
-      procsFiles: o.joinCgroup ? cgroup.procsFiles : [],
+      procsFiles: cgroup.procsFiles(o.joinCgroup ? undefined : SHELL),
       ...(o.joinCgroup && o.layout.unified !== undefined ? { hideCgroups: o.layout.unified } : {}),
     });
     launched = await o.launcher.spawn({
       argv: ["unshare", "--mount", "--net", "--propagation", "slave", "sh", "-c", script],
       env: { PATH, LC_ALL: "C" },
       cwd: dir,
-      procsFiles: [...cgroup.procsFiles, ...cgroup.directories.map((directory) => join(directory, "c", "cgroup.procs"))],
+      procsFiles: ([undefined, CHILD, SHELL] as const).flatMap((below) => cgroup.procsFiles(below)),
     });
     await ready(launched);
   } catch (error) {
