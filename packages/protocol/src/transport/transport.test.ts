@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LydianError } from "../errors.ts";
 import { Lydian } from "../generated/lydian/v1/lydian_pb.js";
+import { openSocket, parseEndpoint } from "./endpoint.ts";
 import { type Context, failure, fired, Gate, start, TRANSPORTS } from "./test-service.ts";
 
 const MIB = 1024 * 1024;
@@ -301,5 +302,20 @@ describe.each(TRANSPORTS)("gRPC over %s", (transport) => {
     expect(Buffer.concat(await response.body.toArray()).toString()).toBe("streamed text");
     const small = await h.connection.http("http://elsewhere/blobs/1", { body: "PRImary" });
     expect(Buffer.concat(await small.body.toArray()).toString()).toBe("PRImary");
+  });
+
+  it("survives connections that speak garbage", async () => {
+    await using h = await start(transport, { appHeartbeat: () => ({}) });
+    const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for (const bytes of ["", "P", "PRI", "PR\u0000\u0000", `${preface}${"\u00ff".repeat(64)}`, "GET /\r\n\r\n", "\u0016\u0003\u0001"]) {
+      const socket = openSocket(parseEndpoint(h.listener.address));
+      const closed = new Promise((resolve) => socket.on("close", resolve));
+      socket.on("error", () => {});
+      socket.resume();
+      socket.end(bytes, "latin1");
+      await closed;
+    }
+    await h.client.appHeartbeat({});
+    expect(h.errors).toEqual([]);
   });
 });
