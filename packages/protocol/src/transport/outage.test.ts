@@ -1,13 +1,11 @@
 // What calls see when a server ends, politely or not, and comes back.
-import { existsSync, mkdtempSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { createServer as createNetServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { LydianError } from "../errors.ts";
 import { ModalClient } from "../generated/modal/client/service_pb.js";
 import { connect } from "./client.ts";
-import { anAddress, failure, fired, Gate, start, TRANSPORTS } from "./test-service.ts";
+import { anAddress, aPath, failure, fired, Gate, start, TRANSPORTS } from "./test-service.ts";
 
 describe.each(TRANSPORTS)("a server on %s that ends", (transport) => {
   it("lets long polls answer and calls in flight finish before it says goodbye", async () => {
@@ -162,7 +160,7 @@ describe.each(TRANSPORTS)("a server on %s that is cut off in the middle of a cal
 
 describe("an address where nothing listens", () => {
   it("fails a call after the bound, with the address and the reason", async () => {
-    const path = join(mkdtempSync(join(tmpdir(), "lydian-transport-")), "none.sock");
+    const path = aPath();
     await using connection = connect({ url: `unix://${path}`, retryForMs: 250 });
     const error = await failure(connection.service(ModalClient).appCreate({}));
     expect(error.code).toBe("unavailable");
@@ -172,7 +170,7 @@ describe("an address where nothing listens", () => {
   });
 
   it("gives up at the deadline, and at once when its caller aborts", async () => {
-    const path = join(mkdtempSync(join(tmpdir(), "lydian-transport-")), "none.sock");
+    const path = aPath();
     await using connection = connect({ url: `unix://${path}` });
     const client = connection.service(ModalClient);
     expect(await failure(client.appCreate({}, { timeoutMs: 150 }))).toMatchObject({ code: "deadline_exceeded" });
@@ -194,7 +192,7 @@ describe("an address where nothing listens", () => {
 
 describe("a unix socket", () => {
   it("has the mode asked for, replaces a stale file and refuses a live one", async () => {
-    const path = join(mkdtempSync(join(tmpdir(), "lydian-transport-")), "api.sock");
+    const path = aPath();
     await using h = await start("unix", { appHeartbeat: () => ({}) }, { at: { path } });
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(await failure(start("unix", {}, { at: { path } }))).toMatchObject({ code: "failed_precondition", message: `${path} is in use` });

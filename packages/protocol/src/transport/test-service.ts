@@ -1,7 +1,8 @@
 // The service that the transport's tests call: the real descriptors with handlers that echo, wait, fail and flood.
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 import { LydianError } from "../errors.ts";
 import { ModalClient } from "../generated/modal/client/service_pb.js";
 import { type Connection, type ConnectOptions, connect } from "./client.ts";
@@ -16,8 +17,17 @@ export type TestHandlers = Partial<Handlers<typeof ModalClient, Caller>>;
 export const TRANSPORTS = ["tcp", "unix"] as const;
 export type Transport = (typeof TRANSPORTS)[number];
 
+const DIRECTORY = mkdtempSync(join(tmpdir(), "lydian-transport-"));
+afterAll(() => rmSync(DIRECTORY, { recursive: true, force: true }));
+let sockets = 0;
+
+/** The path of a unix socket that does not exist yet. */
+export function aPath(): string {
+  return join(DIRECTORY, `${++sockets}.sock`);
+}
+
 export function anAddress(transport: Transport): ListenAt {
-  return transport === "tcp" ? { port: 0 } : { path: join(mkdtempSync(join(tmpdir(), "lydian-transport-")), "api.sock") };
+  return transport === "tcp" ? { port: 0 } : { path: aPath() };
 }
 
 export interface Harness extends AsyncDisposable {
