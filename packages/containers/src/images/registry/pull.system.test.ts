@@ -1,0 +1,168 @@
+// A real registry on this machine (Debian's docker-registry), filled by skopeo.
+import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type TestEntry, testTar } from "../archive/test-tar.ts";
+import { BaseImages } from "../bases/base-images.ts";
+import { LayerStore } from "../layer-store.ts";
+
+const missing = ["/usr/bin/docker-registry", "/usr/bin/skopeo"].filter((path) => !existsSync(path));
+const reason = process.getuid?.() !== 0 ? "not root" : missing.length > 0 ? `${missing.join(", ")} not installed` : undefined;
+if (reason !== undefined) console.log(`skipped: pulling from a local registry (${reason})`);
+
+const sha256 = (data: Buffer): string => `sha256:${createHash("sha256").update(data).digest("hex")}`;
+
+/** An OCI layout directory with one image of these layers. */
+async function writeLayout(dir: string, layers: readonly (readonly TestEntry[])[]): Promise<void> {
+  await mkdir(join(dir, "blobs/sha256"), { recursive: true });
+  const put = async (data: Buffer, mediaType: string): Promise<{ mediaType: string; digest: string; size: number }> => {
+    await writeFile(join(dir, "blobs/sha256", sha256(data).slice(7)), data);
+    return { mediaType, digest: sha256(data), size: data.length };
+  };
+  const tars = layers.map((entries) => testTar(entries));
+  const blobs = [];
+  for (const tar of tars) blobs.push(await put(gzipSync(tar), "application/vnd.oci.image.layer.v1.tar+gzip"));
+  const architecture = process.arch === "arm64" ? "arm64" : "amd64";
+  const config = {
+    os: "linux",
+    architecture,
+    config: { Env: ["A=1"], WorkingDir: "/w" },
+    rootfs: { type: "layers", diff_ids: tars.map(sha256) },
+  };
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    config: await put(Buffer.from(JSON.stringify(config)), "application/vnd.oci.image.config.v1+json"),
+    layers: blobs,
+  };
+  const entry = await put(Buffer.from(JSON.stringify(manifest)), manifest.mediaType);
+  await writeFile(
+    join(dir, "index.json"),
+    JSON.stringify({ schemaVersion: 2, manifests: [{ ...entry, annotations: { "org.opencontainers.image.ref.name": "1" } }] }),
+  );
+  await writeFile(join(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+describe.skipIf(reason !== undefined)("pulling from a registry", () => {
+  let dir: string;
+  let host: string;
+  let store: LayerStore;
+  let registry: ReturnType<typeof spawn>;
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "lydian-registry-"));
+    host = `127.0.0.1:${await freePort()}`;
+    await writeFile(
+      join(dir, "registry.yml"),
+      `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${dir}/storage}}\nhttp: {addr: "${host}"}\n`,
+    );
+    registry = spawn("/usr/bin/docker-registry", ["serve", join(dir, "registry.yml")], { stdio: "ignore" });
+    for (let up = false; !up; ) {
+      up = await fetch(`http://${host}/v2/`).then(
+        () => true,
+        () => new Promise<boolean>((resolve) => setTimeout(resolve, 20, false)),
+      );
+    }
+    const first: TestEntry[] = [
+      { path: "keep/", type: "directory" },
+      { path: "keep/old", content: "old" },
+      { path: "gone", content: "gone" },
+      { path: "replaced/", type: "directory" },
+      { path: "replaced/below", content: "below" },
+    ];
+    const second: TestEntry[] = [
+      { path: ".wh.gone" },
+      { path: "keep/.wh.old" },
+      { path: "keep/new", content: "new" },
+      { path: "replaced/", type: "directory", mode: 0o750 },
+      { path: "replaced/.wh..wh..opq" },
+      { path: "replaced/above", content: "above" },
+    ];
+    await writeLayout(join(dir, "good"), [first, second]);
+    await writeLayout(join(dir, "evil"), [[{ path: "../../evil" }]]);
+    for (const name of ["good", "evil"]) {
+      execFileSync(
+        "skopeo",
+        ["copy", "--insecure-policy", "--dest-tls-verify=false", `oci:${join(dir, name)}:1`, `docker://${host}/test/${name}:1`],
+        { stdio: "ignore" },
+      );
+    }
+    store = await LayerStore.open({ dir: join(dir, "layers") });
+  });
+  afterAll(async () => {
+    registry.kill();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  const pull = (name: string, hub?: string) => {
+    const lines: string[] = [];
+    const bases = new BaseImages({ store, ...(hub === undefined ? {} : { hub }) });
+    return { lines, image: bases.resolve(name, { onLog: ({ text }) => void lines.push(text) }) };
+  };
+
+  it("unpacks layers that an overlay mount merges as the image means them", async () => {
+    const { layers, config } = await pull(`${host}/test/good:1`).image;
+    expect(config).toMatchObject({ env: { A: "1" }, workdir: "/w" });
+    const [below = "", above = ""] = layers.map((id) => store.path(id));
+    expect((await lstat(join(above, "gone"))).isCharacterDevice()).toBe(true);
+    const merged = join(dir, "merged");
+    await mkdir(merged);
+    execFileSync("mount", ["-t", "overlay", "overlay", "-o", `lowerdir=${above}:${below}`, merged]);
+    try {
+      const list = execFileSync("find", [".", "-mindepth", "1", "-printf", "%P %y\n"], { cwd: merged, encoding: "utf8" });
+      expect(list.trim().split("\n").sort()).toEqual(["keep d", "keep/new f", "replaced d", "replaced/above f"]);
+      expect((await lstat(join(merged, "replaced"))).mode & 0o777).toBe(0o750);
+      expect(await readFile(join(merged, "replaced/above"), "utf8")).toBe("above");
+    } finally {
+      execFileSync("umount", [merged]);
+    }
+  });
+
+  it("does not ask the registry again for a name that it has pulled", async () => {
+    const { lines, image } = pull(`${host}/test/good:1`);
+    await image;
+    expect(lines).toEqual([]);
+  });
+
+  it("refuses an archive that leads outside, and keeps nothing of it", async () => {
+    await expect(pull(`${host}/test/evil:1`).image).rejects.toMatchObject({
+      kind: "corrupt",
+      message: expect.stringMatching(/leads outside/),
+    });
+  });
+
+  it("says that a tag does not exist", async () => {
+    await expect(pull(`${host}/test/good:2`).image).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringMatching(/has no image ".*good:2"/),
+    });
+  });
+
+  it("takes names of Docker Hub from a mirror", async () => {
+    expect((await pull("test/good:1", `http://${host}`).image).layers).toHaveLength(2);
+  });
+
+  it("says what to do when a registry cannot be reached and there is no recipe", async () => {
+    await expect(pull("python:3.12-alpine", `http://127.0.0.1:${await freePort()}`).image).rejects.toMatchObject({
+      kind: "unreachable",
+      message: expect.stringMatching(
+        /"python:3.12-alpine" cannot be had: Docker Hub could not be reached.*no built-in recipe.*node:<version>-slim/,
+      ),
+    });
+    await expect(pull(`127.0.0.1:${await freePort()}/x:1`).image).rejects.toMatchObject({ kind: "unreachable" });
+  });
+});
