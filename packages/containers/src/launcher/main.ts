@@ -120,6 +120,8 @@ function serve(socket: Socket): void {
       socket.end(encodeFrame(FRAME.failed, error instanceof Error ? error.message : String(error)));
     }
   });
+  // The host never closes only one half: it has gone.
+  socket.on("end", () => socket.destroy());
   socket.on("error", () => socket.destroy());
 }
 

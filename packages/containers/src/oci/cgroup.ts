@@ -35,7 +35,8 @@ export class Cgroup {
   async create(options: { shell: boolean }): Promise<void> {
     for (const directory of this.directories) await mkdir(directory, { recursive: true });
     const devices = this.#layout.version === 1 ? this.#layout.roots.devices : undefined;
-    if (devices !== undefined) {
+    // A runtime with a group of its own sets its own rules, which ours must not narrow.
+    if (devices !== undefined && !options.shell) {
       await writeFile(join(devices, this.path, "devices.deny"), "a");
       for (const rule of DEVICE_RULES) await writeFile(join(devices, this.path, "devices.allow"), rule);
     }
@@ -111,7 +112,7 @@ export class Cgroup {
           // Ended already.
         }
       }
-      const left = (await Promise.all(this.directories.map(removeTree))).filter((directory) => directory !== undefined);
+      const left = (await Promise.all(this.#layout.trees.map((tree) => removeTree(join(tree, this.path))))).filter((directory) => directory !== undefined);
       if (left.length === 0) return;
       // The kernel has no event for "the last process of a dead group has been reaped" in version 1.
       if (Date.now() > deadline) throw new Error(`The control group ${left[0]} could not be removed within ${REMOVE_TIMEOUT_MS} ms.`);
