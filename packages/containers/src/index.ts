@@ -1,2 +1,5 @@
-export * from "./host.ts";
-export * from "./images/index.ts";
+// Runs containers: image in, process out. Knows nothing of apps or functions.
+
+export { type CreateHostOptions, createHost } from "./create-host.ts";
+export type { Bind, Container, ContainerHost, ContainerSpec, ContainerStats, Exit, HostFeatures, Limits, OutputChunk } from "./host.ts";
+export { BIND_PATHS_VARIABLE } from "./process/paths.ts";

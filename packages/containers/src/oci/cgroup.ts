@@ -112,7 +112,9 @@ export class Cgroup {
           // Ended already.
         }
       }
-      const left = (await Promise.all(this.#layout.trees.map((tree) => removeTree(join(tree, this.path))))).filter((directory) => directory !== undefined);
+      const left = (await Promise.all(this.#layout.trees.map((tree) => removeTree(join(tree, this.path))))).filter(
+        (directory) => directory !== undefined,
+      );
       if (left.length === 0) return;
       // The kernel has no event for "the last process of a dead group has been reaped" in version 1.
       if (Date.now() > deadline) throw new Error(`The control group ${left[0]} could not be removed within ${REMOVE_TIMEOUT_MS} ms.`);

@@ -4,6 +4,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readExit } from "../exit.ts";
 import type { Container, ContainerSpec, ContainerStats, Exit, Limits, OutputChunk } from "../host.ts";
+import { within } from "../within.ts";
 import { checkLimits, DEFAULT_DISK_MIB } from "./limits.ts";
 import type { Slot } from "./slot.ts";
 
@@ -115,13 +116,4 @@ function send(pid: number, signal: NodeJS.Signals): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
-}
-
-/** Undefined when it takes longer. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

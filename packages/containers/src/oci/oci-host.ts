@@ -9,6 +9,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import type { Container, ContainerHost, ContainerSpec, HostFeatures, OutputChunk } from "../host.ts";
 import { Launcher } from "../launcher/launcher.ts";
+import { checkSources, checkSpec } from "../spec-check.ts";
 import { createParentCgroup } from "./cgroup.ts";
 import { readCgroupLayout } from "./cgroup-layout.ts";
 import { ociConfig } from "./config.ts";
@@ -23,7 +24,6 @@ import { seccompProfile } from "./seccomp/profile.ts";
 import { copyDisk, ID_FILE, type Slot, type SlotOptions } from "./slot.ts";
 import { PREPARE_FAILED, startLine } from "./slot-script.ts";
 import { Slots } from "./slots.ts";
-import { checkSources, checkSpec } from "./spec-check.ts";
 import { StartGate } from "./start-gate.ts";
 import { sweepLeftovers } from "./sweep.ts";
 

@@ -4,7 +4,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { LaunchedProcess, Launcher } from "../launcher/launcher.ts";
-import { CHILD, Cgroup, SHELL } from "./cgroup.ts";
+import { Cgroup, CHILD, SHELL } from "./cgroup.ts";
 import type { CgroupLayout } from "./cgroup-layout.ts";
 import type { Disks } from "./disks.ts";
 import type { Network } from "./network.ts";

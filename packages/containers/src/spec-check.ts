@@ -2,8 +2,8 @@
 
 import { stat } from "node:fs/promises";
 import { isAbsolute, normalize } from "node:path";
-import type { ContainerSpec } from "../host.ts";
-import { checkLimits } from "./limits.ts";
+import type { ContainerSpec } from "./host.ts";
+import { checkLimits } from "./oci/limits.ts";
 
 const ID = /^[a-zA-Z0-9-]{1,64}$/;
 /** The kernel's own limit on lower layers of an overlay. */

@@ -1,0 +1,40 @@
+// Chooses the container host of this machine.
+
+import type { ContainerHost } from "./host.ts";
+import { createOciHost } from "./oci/oci-host.ts";
+import { createProcessHost } from "./process/process-host.ts";
+
+export interface CreateHostOptions {
+  /** "auto": `oci` where it works, else `process`. */
+  readonly kind: "auto" | "oci" | "process";
+  /** Everything the host keeps. One host per directory at a time. */
+  readonly stateDir: string;
+  /** The launcher program. Default: `launcher.js` beside the bundle, or the TypeScript source compiled on the fly. */
+  readonly launcherProgram?: string;
+  /** Told why "auto" did not choose `oci`. Default: nobody. */
+  readonly onFallback?: (reason: string) => void;
+}
+
+export async function createHost(options: CreateHostOptions): Promise<ContainerHost> {
+  const { kind, stateDir, launcherProgram } = options;
+  const program = launcherProgram === undefined ? {} : { launcherProgram };
+  if (kind === "process") return createProcessHost({ stateDir, ...program });
+  try {
+    const reason = whyNotOci();
+    if (reason !== undefined) throw new Error(reason);
+    return await createOciHost({ stateDir, ...program });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (kind === "oci") throw new Error(`Containers cannot be run here: ${reason} \`lydian doctor\` says more.`, { cause: error });
+    options.onFallback?.(reason);
+    return createProcessHost({ stateDir, ...program });
+  }
+}
+
+/** What rules the oci host out before anything is tried. */
+export function whyNotOci(): string | undefined {
+  if (process.platform !== "linux") return `OCI containers need Linux, and this is ${process.platform}.`;
+  if (process.getuid?.() !== 0)
+    return "OCI containers need root (mounts, control groups, networks). Run the server as root, e.g. with sudo.";
+  return undefined;
+}
