@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+export const cli = join(root, "packages/lydian/dist/cli.js");
+
+/** A `lydian server` of the test's own, in a process group of its own. */
+export interface ServerProcess {
+  readonly process: ChildProcess;
+  /** For `lydian run` against it. */
+  readonly env: NodeJS.ProcessEnv;
+  /** SIGKILL to the whole group: server, parent and launcher die at once, without a word. */
+  killNine(): Promise<void>;
+  /** SIGTERM, and the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export async function startServer(dataDir: string): Promise<ServerProcess> {
+  const child = spawn(process.execPath, [cli, "server", "--data", dataDir], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  let errors = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  const ready = await Promise.race([
+    new Promise<boolean>((resolve) => createInterface(child.stdout).once("line", () => resolve(true))),
+    exited.then(() => false),
+  ]);
+  if (!ready) throw new Error(`the server ended before it was ready\n${errors}`);
+  const token = JSON.parse(await readFile(join(dataDir, "local-token.json"), "utf8")) as { tokenId: string; tokenSecret: string };
+  return {
+    process: child,
+    env: {
+      ...process.env,
+      MODAL_SERVER_URL: `unix://${join(dataDir, "api.sock")}`,
+      MODAL_TOKEN_ID: token.tokenId,
+      MODAL_TOKEN_SECRET: token.tokenSecret,
+    },
+    async killNine() {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      await exited;
+    },
+    async stop() {
+      child.kill("SIGTERM");
+      return exited;
+    },
+  };
+}
