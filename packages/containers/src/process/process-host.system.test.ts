@@ -1,0 +1,8 @@
+import { hostContract } from "../contract/contract.ts";
+import { createProcessHost } from "./process-host.ts";
+
+hostContract({
+  name: "process",
+  features: { isolation: false, limits: false, diskLimit: false, images: false, networkIsolation: false },
+  create: (stateDir) => createProcessHost({ stateDir }),
+});
