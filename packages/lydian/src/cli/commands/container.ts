@@ -1,0 +1,43 @@
+import { Command } from "commander";
+import { formatTable, formatTime } from "../display/style.ts";
+import { type CommonOptions, environmentOption, jsonOption, printJson } from "./options.ts";
+
+export function containerCommand(): Command {
+  const container = new Command("container").description("containers that run now");
+  container
+    .command("list")
+    .description("all containers, or those of an app")
+    .addOption(environmentOption())
+    .option("--app-id <id>", "only those of this app")
+    .addOption(jsonOption())
+    .action(async (flags: CommonOptions & { appId?: string }) => {
+      const { withServer } = await import("../connect.ts");
+      const { tasks } = await withServer(flags, (client, { environment }) =>
+        client.modal.taskList({ environmentName: environment, appId: flags.appId ?? "" }),
+      );
+      if (flags.json) {
+        return printJson(
+          tasks.map((it) => ({
+            container_id: it.taskId,
+            app_id: it.appId,
+            app: it.appDescription,
+            started_at: it.startedAt || null,
+            enqueued_at: it.enqueuedAt,
+          })),
+        );
+      }
+      const rows = tasks.map((it) => [it.taskId, it.appId, it.appDescription, it.startedAt ? formatTime(it.startedAt) : "starting"]);
+      process.stdout.write(formatTable(["CONTAINER", "APP", "NAME", "STARTED"], rows));
+    });
+  container
+    .command("stop")
+    .description("stop a container; its inputs are tried again in another one")
+    .argument("<container-id>")
+    .option("--graceful", "let its inputs finish first")
+    .action(async (taskId: string, flags: { graceful?: boolean }) => {
+      const { withServer } = await import("../connect.ts");
+      await withServer({}, (client) => client.modal.containerStop({ taskId, graceful: flags.graceful === true }));
+      process.stdout.write(`${taskId} is stopping\n`);
+    });
+  return container;
+}

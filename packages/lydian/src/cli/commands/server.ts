@@ -1,0 +1,76 @@
+import { resolve } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { ExitError } from "../exit.ts";
+import { defaultDataDir } from "../home.ts";
+import { parseDuration } from "../parse-duration.ts";
+import type { ContainerHostKind, ServeOptions } from "../serve/options.ts";
+
+const DEFAULT_PORT = 7800;
+
+interface ServerFlags {
+  readonly port: number;
+  readonly host: string;
+  readonly data?: string;
+  readonly containerHost: ContainerHostKind;
+  readonly idleExit?: string;
+  readonly logLevel: string;
+  readonly socketOnly?: boolean;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError("a port is a number from 0 to 65535 (0: any free one).");
+}
+
+export function serverCommand(): Command {
+  return new Command("server")
+    .description("run a server until it is stopped; one line on stdout says that it is ready")
+    .addOption(new Option("--port <number>", "TCP port").argParser(parsePort).default(DEFAULT_PORT).env("LYDIAN_PORT"))
+    .option("--host <address>", "IP address to listen on; callers need a token on any", "127.0.0.1")
+    .option("--data <dir>", "data directory (default: data in LYDIAN_HOME, which is ~/.lydian)")
+    .addOption(
+      new Option("--container-host <kind>", "what runs containers")
+        .choices(["auto", "oci", "process"])
+        .default("auto")
+        .env("LYDIAN_CONTAINER_HOST"),
+    )
+    .option("--idle-exit <duration>", "stop after no app has lived for this long, e.g. 60s (default: never)")
+    .addOption(
+      new Option("--log-level <level>", "what is written to stderr")
+        .choices(["debug", "info", "warn", "error"])
+        .default("info")
+        .env("LYDIAN_LOG_LEVEL"),
+    )
+    .addOption(new Option("--socket-only", "listen on the unix socket in the data directory and on no port").hideHelp())
+    .action(async (flags: ServerFlags) => {
+      const { supervise } = await import("../serve/supervisor.ts");
+      const options = resolveOptions(flags);
+      const code = await supervise(options, (url) => {
+        process.stdout.write(`lydian server ready at ${url} (data ${options.dataDir}, pid ${process.pid})\n`);
+        // The command that started this one waits for it.
+        process.send?.({ type: "ready" });
+        if (process.connected) process.disconnect();
+      });
+      throw new ExitError(code);
+    });
+}
+
+/** What the supervisor starts. Not for people. */
+export function serverProcessCommand(): Command {
+  return new Command("internal-server").argument("<options>").action(async (json: string) => {
+    const { runServerProcess } = await import("../serve/server-process.ts");
+    throw new ExitError(await runServerProcess(JSON.parse(json) as ServeOptions));
+  });
+}
+
+function resolveOptions(flags: ServerFlags): ServeOptions {
+  return {
+    dataDir: resolve(flags.data ?? defaultDataDir()),
+    ...(flags.socketOnly ? {} : { port: flags.port }),
+    host: flags.host,
+    containerHost: flags.containerHost,
+    logLevel: flags.logLevel,
+    ...(flags.idleExit === undefined ? {} : { idleExitMs: parseDuration(flags.idleExit, "--idle-exit") }),
+  };
+}

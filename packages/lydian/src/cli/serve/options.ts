@@ -1,0 +1,19 @@
+export type ContainerHostKind = "auto" | "oci" | "process";
+
+/** What `lydian server` was asked for, checked. Travels to the server's process as JSON. */
+export interface ServeOptions {
+  readonly dataDir: string;
+  /** Absent: unix socket only. 0: any free port. */
+  readonly port?: number;
+  readonly host: string;
+  readonly containerHost: ContainerHostKind;
+  readonly logLevel: string;
+  /** Stop after no app has lived for this long. Absent: never. */
+  readonly idleExitMs?: number;
+}
+
+/** What the server's process tells its parent. */
+export interface ReadyMessage {
+  readonly type: "ready";
+  readonly socketUrl: string;
+}

@@ -1,0 +1,25 @@
+// The server's own process, the child of the supervisor.
+import { startServer } from "@lydian/server";
+import { LAUNCHER_FILE, RUNTIME_DIR } from "../dist-files.ts";
+import { EXIT } from "../exit.ts";
+import type { ReadyMessage, ServeOptions } from "./options.ts";
+
+/** Runs until a signal, the end of the parent or idleness stops it. Resolves to the exit code. */
+export async function runServerProcess(options: ServeOptions & { readonly fd?: number }): Promise<number> {
+  void LAUNCHER_FILE;
+  let stop: (() => void) | undefined;
+  const asked = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  const onAsked = () => stop?.();
+  process.on("SIGINT", onAsked);
+  process.on("SIGTERM", onAsked);
+  // The parent holds the socket: without it there is nobody to serve.
+  process.on("disconnect", onAsked);
+  const server = await startServer({ ...options, runtimeDir: RUNTIME_DIR });
+  const ready: ReadyMessage = { type: "ready", socketUrl: server.socketUrl };
+  process.send?.(ready);
+  await asked;
+  await server.stop();
+  return EXIT.ok;
+}
