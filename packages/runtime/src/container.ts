@@ -1,0 +1,253 @@
+// The life of a container, from the first question to the exit code:
+//
+//   start ──► loading ──hello──► serving ──kill switch, final input──► exit 0, when what runs has ended
+//                │                  ├──SIGINT, SIGTERM──► stopping ──► exit 0, when what runs has ended or after 25 s
+//                │                  └──uncaught error, process.exit()──► crashed ──► exit 1 or the code's own number
+//                └──throws──► crashed ──► the reason is reported, exit 1
+import { AsyncLocalStorage } from "node:async_hooks";
+import { fileURLToPath } from "node:url";
+import {
+  type Client,
+  type Connection,
+  type ContainerArguments,
+  CURRENT_INPUT,
+  connect,
+  type Function as FunctionDefinition,
+  type FunctionGetInputsItem,
+  type InputContext,
+  LydianError,
+  ModalClient,
+  type RegisteredFunction,
+  Runtime,
+  SESSION,
+  type Session,
+} from "@lydian/protocol";
+import { ExitCalled, exitAfterFlush, ignoreClosedPipes, interceptExit } from "./exit.ts";
+import { describeFailure } from "./failure.ts";
+import { heartbeat } from "./heartbeat.ts";
+import { runInputLoop } from "./input-loop.ts";
+import { loadFunction } from "./load-function.ts";
+import { type OutputInit, OutputQueue } from "./outputs.ts";
+import { PayloadTransfer } from "./payload-transfer.ts";
+import { runInput } from "./run-input.ts";
+import { RunningInput } from "./running-input.ts";
+import { installStackMapping, StackMapper } from "./stack-map.ts";
+import { RUNTIME_VERSION } from "./version.ts";
+
+const DEFAULT_TIMEOUT_SECONDS = 300;
+const DEFAULT_INLINE_BYTES = 2 * 1024 * 1024;
+/** Last words are given this long to reach the server. */
+const REPORT_LIMIT_MS = 10_000;
+/** The server's own grace is usually shorter, and ends in SIGKILL. */
+const STOP_LIMIT_MS = 25_000;
+
+/** Never returns: the process ends. `serverUrl` is normally `unix:///run/lydian/api.sock`. */
+export async function runContainer(serverUrl: string | undefined): Promise<never> {
+  if (serverUrl === undefined) {
+    process.stderr.write("MODAL_SERVER_URL is not set: this program is started by a Lydian server, inside a container.\n");
+    return exitAfterFlush(2);
+  }
+  return new Container(serverUrl).run();
+}
+
+interface Given {
+  readonly args: ContainerArguments;
+  readonly definition: FunctionDefinition;
+}
+
+class Container {
+  readonly #serverUrl: string;
+  readonly #connection: Connection;
+  readonly #client: Client<typeof ModalClient>;
+  readonly #mapper = new StackMapper(fileURLToPath(import.meta.url));
+  readonly #currentInput = sharedCurrentInput();
+  readonly #outputs: OutputQueue;
+  readonly #running = new Set<RunningInput>();
+  readonly #stop = new AbortController();
+  #phase: "loading" | "serving" | "stopping" | "crashed" = "loading";
+  /** Settles when a crash has been reported; the process ends then. */
+  #crash: Promise<never> | undefined;
+
+  constructor(serverUrl: string) {
+    this.#serverUrl = serverUrl;
+    this.#connection = connect({ url: serverUrl });
+    this.#client = this.#connection.service(ModalClient);
+    this.#outputs = new OutputQueue({
+      client: this.#client,
+      refused: (output, error) => this.#refused(output, error),
+      onLost: (error) => this.#fall(error),
+    });
+  }
+
+  async run(): Promise<never> {
+    this.#takeOverProcess();
+    try {
+      const given = await this.#start();
+      const fn = await this.#load(given);
+      if (this.#crash) return await this.#crash;
+      await this.#client.containerHello({}, { signal: this.#stop.signal });
+      if (this.#phase === "loading") this.#phase = "serving";
+      void heartbeat({ client: this.#client, signal: this.#stop.signal, cancel: (inputIds) => this.#cancel(inputIds) });
+      await this.#serve(fn, given);
+      await this.#outputs.flush();
+    } catch (error) {
+      if (this.#phase !== "stopping") this.#fall(error);
+    }
+    if (this.#crash) return this.#crash;
+    this.#stop.abort();
+    return exitAfterFlush(0);
+  }
+
+  #takeOverProcess(): void {
+    ignoreClosedPipes();
+    installStackMapping(this.#mapper);
+    interceptExit((exit) => this.#fall(exit));
+    process.on("uncaughtException", (error) => this.#fall(error));
+    process.on("unhandledRejection", (reason) => this.#fall(reason));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => this.#interrupt());
+  }
+
+  /** A standby container waits here for its function. */
+  async #start(): Promise<Given> {
+    const request = { nodeVersion: process.versions.node, runtimeVersion: RUNTIME_VERSION };
+    const { arguments: args, env, workdir } = await this.#connection.service(Runtime).start(request, { signal: this.#stop.signal });
+    if (!args?.functionDef) throw new LydianError("internal", "the server gave this container no function");
+    Object.assign(process.env, env);
+    if (workdir !== "") enter(workdir);
+    const session: Session = {
+      serverUrl: this.#serverUrl,
+      environment: args.environmentName,
+      appId: args.appId,
+      functionIds: { ...args.appLayout?.functionIds },
+    };
+    (globalThis as Record<symbol, unknown>)[SESSION] = session;
+    return { args, definition: args.functionDef };
+  }
+
+  #load({ definition }: Given): Promise<RegisteredFunction> {
+    if (definition.isClass) throw new LydianError("unimplemented", "this runtime serves functions, not classes");
+    if (definition.batchMaxSize > 0) throw new LydianError("unimplemented", "this runtime does not serve batching functions");
+    return loadFunction({ module: definition.moduleName, appName: definition.appName, functionName: definition.functionName });
+  }
+
+  async #serve(fn: RegisteredFunction, { args, definition }: Given): Promise<void> {
+    const transfer = new PayloadTransfer({ connection: this.#connection, client: this.#client, maxInlineBytes: inlineBytes(args) });
+    const runner = {
+      fn,
+      transfer,
+      client: this.#client,
+      currentInput: this.#currentInput,
+      fail: (input: RunningInput, thrown: unknown) => this.#fail(input, thrown),
+    };
+    const timeoutMs = (definition.timeoutSecs || DEFAULT_TIMEOUT_SECONDS) * 1000;
+    await runInputLoop({
+      client: this.#client,
+      functionId: args.functionId,
+      slots: definition.maxConcurrentInputs || 1,
+      maxInputs: definition.singleUseContainers ? 1 : definition.maxInputs,
+      signal: this.#stop.signal,
+      run: async (item: FunctionGetInputsItem) => {
+        const input = new RunningInput({ item, timeoutMs, answer: (output) => this.#outputs.put(output) });
+        this.#running.add(input);
+        await runInput(input, runner);
+        this.#running.delete(input);
+      },
+    });
+  }
+
+  #fail(input: RunningInput, thrown: unknown): void {
+    // The container's own stop is no fault of the input: without an answer the server runs it again elsewhere.
+    if (input.signal.aborted && input.signal.reason === this.#stop.signal.reason) return;
+    if (!input.answered) input.answer(describeFailure(thrown, this.#mapper, input.rich).result);
+  }
+
+  #cancel(inputIds: readonly string[]): boolean {
+    let any = false;
+    for (const input of this.#running) {
+      if (input.answered || !inputIds.includes(input.item.inputId)) continue;
+      input.cancel();
+      any = true;
+    }
+    return any;
+  }
+
+  /** The server will not have this output: its caller gets the reason instead. */
+  #refused(output: OutputInit, error: LydianError): OutputInit {
+    const thrown = new LydianError(error.code, `the result was refused by the server: ${error.message}`);
+    return { ...output, result: describeFailure(thrown, this.#mapper, false).result };
+  }
+
+  /** SIGINT and SIGTERM: takes nothing new and asks what runs to end. What still succeeds is answered; the rest runs again elsewhere. */
+  #interrupt(): void {
+    if (this.#phase === "crashed") return;
+    if (this.#phase === "stopping") return void exitAfterFlush(130);
+    this.#phase = "stopping";
+    const reason = new LydianError("aborted", "the container is being stopped");
+    this.#stop.abort(reason);
+    for (const input of this.#running) input.abort(reason);
+    setTimeout(() => void exitAfterFlush(0), STOP_LIMIT_MS).unref();
+  }
+
+  /**
+   * Something went wrong that no handler caught. What state the process is in is unknown, so it ends, after it has failed the input that
+   * this comes from, or all when that cannot be told. The server runs the others again.
+   */
+  #fall(thrown: unknown): void {
+    if (this.#crash) return;
+    if (this.#phase === "stopping") {
+      if (!(thrown instanceof ExitCalled)) process.stderr.write(`${describeFailure(thrown, this.#mapper, false).text}\n`);
+      return;
+    }
+    const phase = this.#phase;
+    this.#phase = "crashed";
+    const culprit = this.#currentInput.getStore();
+    this.#crash = phase === "loading" ? this.#reportFailedStart(thrown) : this.#reportCrash(thrown, culprit);
+  }
+
+  async #reportFailedStart(thrown: unknown): Promise<never> {
+    const { text, result } = describeFailure(thrown, this.#mapper, true);
+    process.stderr.write(`${text}\n`);
+    try {
+      await this.#client.taskResult({ result }, { timeoutMs: REPORT_LIMIT_MS });
+    } catch (error) {
+      process.stderr.write(`the reason could not be reported to the server: ${(error as Error).message}\n`);
+    }
+    return exitAfterFlush((thrown instanceof ExitCalled && thrown.exitCode) || 1);
+  }
+
+  async #reportCrash(thrown: unknown, culprit: InputContext | undefined): Promise<never> {
+    const running = [...this.#running].filter((input) => !input.answered);
+    const guilty = running.filter((input) => input.context === culprit);
+    const { text } = describeFailure(thrown, this.#mapper, false);
+    process.stderr.write(`uncaught, so this container ends: ${text}\n`);
+    for (const input of guilty.length > 0 ? guilty : running) input.answer(describeFailure(thrown, this.#mapper, input.rich).result);
+    this.#stop.abort();
+    const limit = new Promise<void>((resolve) => setTimeout(resolve, REPORT_LIMIT_MS).unref());
+    await Promise.race([this.#outputs.flush(), limit]);
+    return exitAfterFlush(thrown instanceof ExitCalled ? thrown.exitCode : 1);
+  }
+}
+
+function enter(workdir: string): void {
+  try {
+    process.chdir(workdir);
+  } catch (cause) {
+    throw new LydianError("failed_precondition", `the working directory ${workdir} cannot be entered: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/** Payloads above this become blobs. The server may say otherwise in the function's metadata. */
+function inlineBytes({ appLayout, functionId }: ContainerArguments): number {
+  const metadata = appLayout?.objects.find(({ objectId }) => objectId === functionId)?.handleMetadataOneof;
+  const told = metadata?.case === "functionHandleMetadata" ? Number(metadata.value.maxObjectSizeBytes ?? 0n) : 0;
+  return told > 0 ? told : DEFAULT_INLINE_BYTES;
+}
+
+/** One per process, whichever copy of our code comes first. */
+function sharedCurrentInput(): AsyncLocalStorage<InputContext> {
+  const shared = globalThis as Record<symbol, unknown>;
+  shared[CURRENT_INPUT] ??= new AsyncLocalStorage<InputContext>();
+  return shared[CURRENT_INPUT] as AsyncLocalStorage<InputContext>;
+}

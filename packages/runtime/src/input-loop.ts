@@ -1,0 +1,81 @@
+// Takes inputs while there are free slots. At most one fetch is under way; the server holds it until there is work.
+import type { Client, FunctionGetInputsItem, ModalClient } from "@lydian/protocol";
+
+export interface InputLoopOptions {
+  readonly client: Client<typeof ModalClient>;
+  readonly functionId: string;
+  /** Inputs that may run at once. */
+  readonly slots: number;
+  /** Stop after this many inputs; 0 is no bound. */
+  readonly maxInputs: number;
+  /** Aborted when the container stops: no input is taken any more. */
+  readonly signal: AbortSignal;
+  /** Runs one input; resolves when its slot is free again. Never rejects. */
+  readonly run: (item: FunctionGetInputsItem) => Promise<void>;
+}
+
+/** The server holds a fetch for tens of seconds; an empty answer that comes at once must not become a busy loop. */
+const MIN_EMPTY_POLL_MS = 250;
+
+/**
+ * Resolves when no more inputs will come and those that were taken have ended: after a kill switch, a final input, the bound, or the
+ * signal. Rejects when the server could not be reached within the connection's bound.
+ */
+export async function runInputLoop(options: InputLoopOptions): Promise<void> {
+  const running = new Map<string, Promise<void>>();
+  let taken = 0;
+  let last = false;
+  while (!last && !options.signal.aborted) {
+    const free = Math.min(options.slots - running.size, options.maxInputs > 0 ? options.maxInputs - taken : Number.POSITIVE_INFINITY);
+    if (free <= 0) {
+      if (options.maxInputs > 0 && taken >= options.maxInputs) break;
+      await raceAbort(Promise.race(running.values()), options.signal);
+      continue;
+    }
+    const askedAt = Date.now();
+    const response = await fetchInputs(options, free);
+    if (!response) break;
+    for (const item of response.inputs) {
+      if (item.killSwitch) {
+        last = true;
+        continue;
+      }
+      if (item.input?.finalInput) last = true;
+      const key = `${item.inputId}/${item.retryCount}`;
+      if (running.has(key)) continue; // Handed out again because an answer was lost.
+      taken++;
+      running.set(
+        key,
+        options.run(item).finally(() => running.delete(key)),
+      );
+    }
+    const pauseMs =
+      response.rateLimitSleepDuration > 0 ? response.rateLimitSleepDuration * 1000 : MIN_EMPTY_POLL_MS - (Date.now() - askedAt);
+    if (response.inputs.length === 0 && pauseMs > 0) await pause(pauseMs, options.signal);
+  }
+  await Promise.all(running.values());
+}
+
+async function fetchInputs({ client, functionId, slots, signal }: InputLoopOptions, free: number) {
+  try {
+    return await client.functionGetInputs({ functionId, inputConcurrency: slots, lydianMaxInputs: free }, { signal });
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+async function raceAbort(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  let onAbort = () => {};
+  const aborted = new Promise<void>((resolve) => {
+    onAbort = resolve;
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  await Promise.race([promise, aborted]);
+  signal.removeEventListener("abort", onAbort);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return raceAbort(new Promise((resolve) => setTimeout(resolve, ms)), signal);
+}
