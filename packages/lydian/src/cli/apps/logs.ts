@@ -61,7 +61,8 @@ function print(batch: TaskLogsBatch, item: TaskLogs, options: LogsOptions): void
     return;
   }
   const time = new Date(item.timestamp * 1000).toISOString();
-  out.write(item.data.replace(/^(?=[^])/gm, `${time} `));
+  const lines = item.data.split(/(?<=\n)/);
+  out.write(lines.map((line) => `${time} ${line}`).join(""));
 }
 
 function streamName(fd: FileDescriptor): string {

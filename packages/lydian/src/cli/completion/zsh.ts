@@ -16,12 +16,12 @@ function functionOf(node: CommandNode): string {
   const specs = node.flags.flatMap((flag) => {
     const exclusion = flag.names.length > 1 ? `(${flag.names.join(" ")})` : "";
     const value = flag.takesValue ? `:value:${flag.choices.length > 0 ? `(${flag.choices.join(" ")})` : "_files"}` : "";
-    return flag.names.map((name) => quote(`${exclusion}${name}[${escape(flag.about)}]${value}`));
+    return flag.names.map((name) => quote(`${exclusion}${name}[${escapeText(flag.about)}]${value}`));
   });
   if (node.takesFile) specs.push(quote("1:file:_files"));
   if (node.values.length > 0) specs.push(quote(`1:value:(${node.values.join(" ")})`));
   if (node.children.length === 0) return `${nameOf(node)}() {\n  _arguments -s ${specs.join(" ")}\n}`;
-  const names = node.children.map((child) => quote(`${child.path.at(-1)}:${escape(child.about)}`)).join(" ");
+  const names = node.children.map((child) => quote(`${child.path.at(-1)}:${escapeText(child.about)}`)).join(" ");
   const cases = node.children.map((child) => `    ${child.path.at(-1)}) ${nameOf(child)} ;;`).join("\n");
   return `${nameOf(node)}() {
   local context state line curcontext="$curcontext"
@@ -40,7 +40,7 @@ ${cases}
 }`;
 }
 
-function escape(text: string): string {
+function escapeText(text: string): string {
   return text.replaceAll(/[[\]:]/g, "\\$&");
 }
 

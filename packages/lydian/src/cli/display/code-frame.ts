@@ -8,6 +8,8 @@ export interface Place {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+  /** The line of the stack that says so. */
+  readonly text: string;
 }
 
 const FRAME = /(?:\(|at (?:async )?|^)((?:file:\/\/)?[^\s()]+?):(\d+):(\d+)\)?$/;
@@ -20,7 +22,7 @@ export function placeOf(stack: string, root: string): Place | undefined {
     const path = match[1].startsWith("file://") ? toPath(match[1]) : match[1];
     if (path.startsWith("node:") || path.includes("/node_modules/") || path.includes("/packages/lydian/dist/")) continue;
     const file = isAbsolute(path) ? path : resolve(root, path);
-    if (readLines(file)) return { file, line: Number(match[2]), column: Number(match[3]) };
+    if (readLines(file)) return { file, line: Number(match[2]), column: Number(match[3]), text };
   }
   return undefined;
 }

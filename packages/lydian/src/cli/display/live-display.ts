@@ -101,7 +101,7 @@ export class LiveDisplay implements Display {
       };
     });
     return () => {
-      for (const step of undo) step();
+      for (const step of undo.reverse()) step();
     };
   }
 }

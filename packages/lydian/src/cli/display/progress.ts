@@ -107,11 +107,14 @@ export class Progress {
   }
 }
 
+/** The server only tells changes: between two samples the count is that of the earlier one. */
 function rate(samples: readonly Sample[], now: number): number {
   const [first] = samples;
   const last = samples.at(-1);
-  if (!first || !last || now - first.at < 200) return 0;
-  return ((last.finished - first.finished) * 1000) / (now - first.at);
+  if (!first || !last) return 0;
+  const elapsedMs = Math.min(RATE_WINDOW_MS, now - first.at);
+  const before = samples.findLast((sample) => sample.at <= now - elapsedMs) ?? first;
+  return elapsedMs < 200 ? 0 : ((last.finished - before.finished) * 1000) / elapsedMs;
 }
 
 /** "queue 1 ms, create 30 ms, boot 80 ms" in the order in which they happen. */

@@ -44,7 +44,9 @@ export function renderException(error: unknown, options: RenderOptions): string 
   const hint = (error as { hint?: unknown }).hint;
   const place = placeOf(error.stack ?? "", root);
   if (place) parts.push(style.dim(`    at ${place.file}:${place.line}:${place.column}`), codeFrame(place, style));
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s*at /.test(line) && (options.debug || isOwn(line)));
+  const frames = (error.stack ?? "")
+    .split("\n")
+    .filter((line) => /^\s*at /.test(line) && line !== place?.text && (options.debug || isOwn(line)));
   if (frames.length > 0) parts.push(style.dim(frames.join("\n")));
   if (typeof hint === "string") parts.push(`  ${hint}`);
   let text = `${parts.filter((part) => part !== "").join("\n")}\n`;
@@ -60,7 +62,9 @@ function isRemote(error: Error): boolean {
 }
 
 function isOwn(line: string): boolean {
-  return !line.includes("node:") && !line.includes("/node_modules/") && !/\/packages\/lydian\/(dist|src)\//.test(line);
+  return (
+    /:\d+:\d+/.test(line) && !line.includes("node:") && !line.includes("/node_modules/") && !/\/packages\/lydian\/(dist|src)\//.test(line)
+  );
 }
 
 function sentence(message: string, hint: string | undefined, style: Style): string {
