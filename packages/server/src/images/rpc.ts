@@ -39,7 +39,9 @@ export function createImagesRpc(dependencies: ImagesRpcDependencies): Partial<Ha
       const image = await images
         .getOrCreate({ workspaceId, appId: request.appId, builderVersion, cache }, received)
         .catch((error: unknown) => {
-          throw error instanceof ImageError ? new LydianError("invalid_argument", error.message, { cause: error }) : error;
+          throw error instanceof ImageError
+            ? new LydianError(error.kind === "unsupported" ? "failed_precondition" : "invalid_argument", error.message, { cause: error })
+            : error;
         });
       const result = resultOf(image);
       return { imageId: image.id, metadata: metadataOf(image), ...(result === undefined ? {} : { result }) };

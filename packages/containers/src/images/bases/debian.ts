@@ -1,5 +1,5 @@
 // A small Debian, made with mmdebstrap: what `debian:<suite>-slim` is, without a registry.
-import { chmod, rm } from "node:fs/promises";
+import { chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "../errors.ts";
 import { runHostCommand } from "../host-command.ts";
@@ -10,7 +10,7 @@ import { readHostApt } from "./host-apt.ts";
 import { installCertificates, readHostCertificates } from "./host-certificates.ts";
 
 /** Raise when the same inputs must give another layer. */
-const RECIPE_VERSION = 1;
+const RECIPE_VERSION = 2;
 /** Beyond Debian's minimal set: TLS for apt, npm and programs, and the C++ library that Node needs. */
 const PACKAGES = ["ca-certificates", "libstdc++6"];
 const TIMEOUT_MS = 900_000;
@@ -23,6 +23,16 @@ const DPKG_OPTIONS = [
   "path-include=/usr/share/locale/locale.alias",
 ];
 const APT_SETTINGS = ['Acquire::Languages "none";', 'Acquire::GzipIndexes "true";', 'Apt::AutoRemove::SuggestsImportant "false";'];
+
+/** Traces of making it, which differ each time. */
+const LEFTOVERS = [
+  "var/log/apt",
+  "var/log/dpkg.log",
+  "var/log/alternatives.log",
+  "var/log/bootstrap.log",
+  "var/cache/ldconfig/aux-cache",
+  "var/cache/apt/archives/lock",
+];
 
 /** Makes the layer unless it is in the store, and returns its id. */
 export async function debianLayer(suite: string, store: LayerStore, options: { onLog: OnBuildLog; signal?: AbortSignal }): Promise<string> {
@@ -79,16 +89,11 @@ export async function debianLayer(suite: string, store: LayerStore, options: { o
       });
     });
     await installCertificates(certificates, target, signal);
-    for (const leftover of [
-      "var/log/apt",
-      "var/log/dpkg.log",
-      "var/log/alternatives.log",
-      "var/log/bootstrap.log",
-      "var/cache/ldconfig/aux-cache",
-      "etc/resolv.conf",
-      "etc/hostname",
-    ]) {
-      await rm(join(target, leftover), { recursive: true, force: true });
+    for (const leftover of LEFTOVERS) await rm(join(target, leftover), { recursive: true, force: true });
+    // Files that a container host puts its own over. Were they missing, each layer on top would get empty ones.
+    for (const own of ["etc/resolv.conf", "etc/hosts", "etc/hostname"]) {
+      await rm(join(target, own), { force: true });
+      await writeFile(join(target, own), "", { mode: 0o644 });
     }
     await chmod(target, 0o755);
   };

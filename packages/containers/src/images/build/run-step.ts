@@ -19,7 +19,8 @@ export interface RunStep {
 
 /** A step that goes on for longer hangs. */
 const STEP_TIMEOUT_MS = 3_600_000;
-const GRACE_MS = 2_000;
+/** Of a step that is stopped nothing is kept, so there is nothing to tidy up. */
+const GRACE_MS = 200;
 const SHOWN_LINES = 20;
 const DISK_MIB = 20_480;
 

@@ -1,0 +1,216 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BaseImages, type ContainerHost, ImageBuilder, LayerStore } from "@lydian/containers";
+import {
+  create,
+  type Image,
+  ImageGetOrCreateRequestSchema,
+  ImageJoinStreamingRequestSchema,
+  ImageSchema,
+  type MessageInitShape,
+  GenericResult_GenericStatus as Status,
+} from "@lydian/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Blobs } from "../blobs/blobs.ts";
+import { Contents } from "../blobs/contents.ts";
+import { SignedUrls } from "../blobs/signed-urls.ts";
+import { BlobStore } from "../blobs/store.ts";
+import type { Database } from "../database/database.ts";
+import { Mounts } from "../mounts/mounts.ts";
+import { MountStore } from "../mounts/store.ts";
+import { Images } from "./images.ts";
+import { receiveRecipe, recipeKey } from "./recipe.ts";
+import { createImagesRpc } from "./rpc.ts";
+import { ImageStore } from "./store.ts";
+import { testContext } from "./test-context.ts";
+import { openTestDatabase } from "./test-database.ts";
+
+/** Starts nothing: what runs in containers is for the system tests. */
+const hostThatStartsNothing = (images: boolean): ContainerHost => ({
+  name: images ? "oci" : "process",
+  features: { isolation: false, limits: false, diskLimit: false, images, networkIsolation: false },
+  runtime: "none",
+  warm: async () => {},
+  start: () => Promise.reject(new Error("nothing is started here")),
+  commit: () => Promise.reject(new Error("nothing is committed here")),
+  sweep: async () => [],
+  [Symbol.asyncDispose]: async () => {},
+});
+
+let dir: string;
+let database: Database;
+let open: (hasImages?: boolean) => Promise<{ images: Images; store: ImageStore }>;
+let images: Images;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "lydian-images-"));
+  database = await openTestDatabase();
+  open = async (hasImages = false) => {
+    const layers = await LayerStore.open({ dir: join(dir, "layers"), minFreeMiB: 1 });
+    const contents = await Contents.open(join(dir, "contents"));
+    const rights = new BlobStore(database);
+    const blobs = new Blobs({ store: rights, contents, urls: new SignedUrls(Buffer.alloc(32)) });
+    const mounts = new Mounts({ store: new MountStore(database), contents, rights, blobs, layers });
+    const builder = new ImageBuilder({
+      store: layers,
+      host: hostThatStartsNothing(hasImages),
+      bases: new BaseImages({ store: layers, hub: "never" }),
+    });
+    const store = new ImageStore(database);
+    return { images: new Images({ store, builder, layers, contents, mounts }), store };
+  };
+  images = (await open()).images;
+});
+afterEach(async () => {
+  await images.stop();
+  database.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const rpc = () => createImagesRpc({ images, ownsApp: (appId, workspaceId) => appId === `ap-of-${workspaceId}` });
+const recipe = (init: MessageInitShape<typeof ImageSchema>): Image => create(ImageSchema, init);
+const get = async (
+  init: MessageInitShape<typeof ImageSchema>,
+  more: { forceBuild?: boolean; ignoreCache?: boolean; appId?: string } = {},
+  workspaceId = "ac-1",
+) => {
+  const answer = await rpc().imageGetOrCreate?.(
+    create(ImageGetOrCreateRequestSchema, { image: recipe(init), ...more }),
+    testContext({ workspaceId }),
+  );
+  return { id: answer?.imageId ?? "", status: answer?.result?.status, metadata: answer?.metadata };
+};
+const joined = async (imageId: string, init: { lastEntryId?: string; includeLogsForFinished?: boolean } = {}) => {
+  const lines: string[] = [];
+  let cursor = "";
+  let end: { status?: number | undefined; exception?: string | undefined } | undefined;
+  for await (const message of rpc().imageJoinStreaming?.(
+    create(ImageJoinStreamingRequestSchema, { imageId, ...init }),
+    testContext({ workspaceId: "ac-1" }),
+  ) ?? []) {
+    for (const log of message.taskLogs ?? []) lines.push((log.data ?? "").trimEnd());
+    if (message.entryId) cursor = message.entryId;
+    if (message.result) end = message.result;
+  }
+  return { lines, cursor, end };
+};
+
+const GOOD = { dockerfileCommands: ["FROM node:24-slim", "ENV A=1", "WORKDIR /srv"] };
+const BAD = { dockerfileCommands: ["FROM scratch", "RUN true"] };
+
+describe("images", () => {
+  it("answers at once when nothing has to be done, and again with the same image", async () => {
+    const first = await get(GOOD);
+    expect(first).toMatchObject({ status: Status.SUCCESS, metadata: { workdir: "/srv" } });
+    expect((await get(GOOD)).id).toBe(first.id);
+    expect(images.rootfs(first.id)).toMatchObject({ layers: [], env: { A: "1" }, workdir: "/srv" });
+    expect((await joined(first.id)).end).toMatchObject({ status: Status.SUCCESS });
+    expect((await (await open()).images).rootfs(first.id)?.env.A).toBe("1");
+  });
+
+  it("builds on images of the workspace, and shows none to another", async () => {
+    const base = await get(GOOD);
+    const onTop = { baseImages: [{ dockerTag: "base", imageId: base.id }], dockerfileCommands: ["FROM base", "ENV B=2"] };
+    const child = await get(onTop);
+    expect(images.rootfs(child.id)?.env).toMatchObject({ A: "1", B: "2" });
+    await expect(get(onTop, {}, "ac-2")).rejects.toMatchObject({ code: "not_found" });
+    expect(() => images.require(base.id, "ac-2")).toThrow(/There is no image/);
+    expect((await get(GOOD, {}, "ac-2")).id).not.toBe(base.id);
+  });
+
+  it("streams the log of a build that fails, then why, and tries again when asked again", async () => {
+    images = (await open(true)).images;
+    const { id, status } = await get(BAD);
+    expect(status).toBeUndefined();
+    const seen = await joined(id);
+    expect(seen.lines).toContain("Step 2/2: RUN true");
+    expect(seen.end).toMatchObject({
+      status: Status.FAILURE,
+      exception: expect.stringMatching(/RUN true.*could not be started: nothing is started here/),
+    });
+    expect((await joined(id, { lastEntryId: seen.cursor })).lines).toEqual([]);
+    expect((await joined(id)).lines).toEqual(seen.lines);
+    const again = await get(BAD);
+    expect(again).toMatchObject({ id, status: undefined });
+    await joined(id);
+  });
+
+  it("goes on with a build that a killed server has left", async () => {
+    const { store } = await open();
+    const left = {
+      id: "im-0000000000000000000001",
+      workspaceId: "ac-1",
+      recipeKey: "k",
+      recipe: { lines: GOOD.dockerfileCommands, bases: {}, files: [], buildArgs: {} },
+      builderVersion: "1",
+      state: "building",
+      result: undefined,
+      failure: undefined,
+    } as const;
+    await store.insert(left, true, 0);
+    expect((await joined(left.id)).end).toMatchObject({ status: Status.SUCCESS });
+    expect(images.rootfs(left.id)?.env.A).toBe("1");
+  });
+
+  it("keeps a forced build for later requests, and an uncached one only for its own", async () => {
+    const first = await get(GOOD);
+    const ignored = await get(GOOD, { ignoreCache: true });
+    await joined(ignored.id);
+    expect((await get(GOOD)).id).toBe(first.id);
+    const forced = await get(GOOD, { forceBuild: true });
+    await joined(forced.id);
+    expect(new Set([first.id, ignored.id, forced.id]).size).toBe(3);
+    expect((await get(GOOD)).id).toBe(forced.id);
+    expect(images.rootfs(first.id)?.env.A).toBe("1");
+  });
+
+  it("refuses a recipe that cannot be built, with the line", async () => {
+    await expect(get({ dockerfileCommands: ["FROM node:24-slim", "NOPE"] })).rejects.toMatchObject({
+      code: "invalid_argument",
+      message: expect.stringContaining("Line 2"),
+    });
+    await expect(get(BAD)).rejects.toMatchObject({
+      code: "failed_precondition",
+      message: expect.stringMatching(/needs containers with images/),
+    });
+    await expect(get({ dockerfileCommands: [] })).rejects.toMatchObject({ code: "invalid_argument" });
+    await expect(get(GOOD, { appId: "ap-other" })).rejects.toMatchObject({ code: "not_found" });
+    await expect(get({ ...GOOD, contextMountId: "mo-nope" })).rejects.toMatchObject({ code: "not_found" });
+    expect((await get(GOOD, { appId: "ap-of-ac-1" })).status).toBe(Status.SUCCESS);
+  });
+});
+
+describe("receiveRecipe", () => {
+  it.each<[string, MessageInitShape<typeof ImageSchema>]>([
+    ["secret_ids", { secretIds: ["st-1"] }],
+    ["gpu_config", { gpuConfig: { count: 1 } }],
+    ["image_registry_config", { imageRegistryConfig: { secretId: "st-1" } }],
+    ["build_function", { buildFunction: { definition: "x" } }],
+    ["volume_mounts", { volumeMounts: [{}] }],
+  ])("refuses %s by name", (field, init) => {
+    expect(() => receiveRecipe(recipe({ ...GOOD, ...init }), "")).toThrow(new RegExp(`sets ${field}, which is not served`));
+  });
+
+  it("keeps context files inside of the context", () => {
+    expect(receiveRecipe(recipe({ ...GOOD, contextFiles: [{ filename: "/.requirements.txt" }] }), "").recipe.files[0]?.path).toBe(
+      "/.requirements.txt",
+    );
+    for (const filename of ["../x", "/a/../../x", "", "/", "a\0b"])
+      expect(() => receiveRecipe(recipe({ ...GOOD, contextFiles: [{ filename }] }), "")).toThrow(/no path inside/);
+  });
+
+  it("gives one key to recipes that mean the same, and another to any that differs", () => {
+    const key = (init: MessageInitShape<typeof ImageSchema>, checksum?: string) =>
+      recipeKey(receiveRecipe(recipe({ ...GOOD, ...init }), "").recipe, checksum);
+    expect(key({ buildArgs: { a: "1", b: "2" } })).toBe(key({ buildArgs: { b: "2", a: "1" } }));
+    const different = [
+      key({}),
+      key({}, "c"),
+      key({ buildArgs: { a: "1" } }),
+      key({ contextFiles: [{ filename: "x" }] }),
+      key({ dockerfileCommands: ["FROM scratch"] }),
+      key({ baseImages: [{ dockerTag: "base", imageId: "im-1" }] }),
+    ];
+    expect(new Set(different).size).toBe(different.length);
+  });
+});
