@@ -3,6 +3,7 @@
 import { execFile } from "node:child_process";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { promisify } from "node:util";
+import { hostKey } from "../oci/host-key.ts";
 
 const run = promisify(execFile);
 
@@ -11,7 +12,6 @@ export interface Traces {
   readonly links: number;
   readonly loops: number;
   readonly cgroups: number;
-  readonly networks: number;
   /** Processes whose working directory or command names `stateDir`. */
   readonly processes: number;
   readonly files: number;
@@ -22,25 +22,22 @@ async function lines(file: string, args: readonly string[]): Promise<readonly st
   return stdout.split("\n").filter((line) => line !== "");
 }
 
-/** What belongs to the host that keeps its state in `stateDir`, and the machine's namespaces. */
+/** What belongs to the host that keeps its state in `stateDir`. */
 export async function countTraces(stateDir: string): Promise<Traces> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const networks = new Set<string>();
+  const key = hostKey(stateDir);
   let processes = 0;
   for (const pid of pids) {
-    networks.add(await readlink(`/proc/${pid}/ns/net`).catch(() => ""));
     const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
     const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    if (cwd.startsWith(`${stateDir}/`) || command.includes(`${stateDir}/`)) processes++;
+    if (cwd === stateDir || cwd.startsWith(`${stateDir}/`) || command.includes(`${stateDir}/`)) processes++;
   }
-  networks.delete("");
   const mounts = (await readFile("/proc/self/mounts", "utf8")).split("\n").filter((line) => line.includes(stateDir));
   return {
     mounts: mounts.length,
-    links: (await lines("ip", ["-o", "link"])).filter((line) => /^\d+: ly/.test(line)).length,
+    links: (await lines("ip", ["-o", "link"])).filter((line) => line.includes(`: ${key}`)).length,
     loops: (await lines("losetup", ["--list", "--noheadings"])).filter((line) => line.includes(stateDir)).length,
-    cgroups: (await lines("sh", ["-c", "find /sys/fs/cgroup -type d -path '*lydian-ly*/ly*' | wc -l"])).map(Number)[0] ?? 0,
-    networks: networks.size,
+    cgroups: (await lines("sh", ["-c", `find /sys/fs/cgroup -type d -path '*lydian-${key}/*' | wc -l`])).map(Number)[0] ?? 0,
     processes,
     files: (await lines("find", [stateDir, "-mindepth", "2"])).length,
   };

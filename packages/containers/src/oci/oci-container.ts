@@ -92,7 +92,7 @@ export class OciContainer implements Container {
     if (this.#removed !== undefined) throw new Error(`Container ${this.id} has been removed, and its writable layer with it.`);
     if (!this.#ended) throw new Error(`Container ${this.id} still runs: commit its layer after it has exited.`);
     const holder = (await readFile(join(slot.dir, "holder"), "utf8")).trim();
-    return join("/proc", holder, "root", slot.dir, "w/u");
+    return join("/proc", holder, "root", slot.dir, "W/u");
   }
 
   remove(): Promise<void> {

@@ -3,7 +3,6 @@
 // The idea: a start is one line to a shell that already waits in the right namespaces (slot.ts), so what a caller waits for
 // is one overlay mount and the runtime itself.
 
-import { createHash } from "node:crypto";
 import { mkdir, readFile, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
@@ -14,6 +13,7 @@ import { createParentCgroup } from "./cgroup.ts";
 import { readCgroupLayout } from "./cgroup-layout.ts";
 import { ociConfig } from "./config.ts";
 import { Disks } from "./disks.ts";
+import { hostKey } from "./host-key.ts";
 import { DEFAULT_DISK_MIB } from "./limits.ts";
 import { Network } from "./network.ts";
 import { OciContainer } from "./oci-container.ts";
@@ -49,11 +49,7 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
     throw new Error("This machine has no control groups for memory and pids. Mount them (systemd does), or choose the process host.");
   }
   if (process.arch !== "x64" && process.arch !== "arm64") throw new Error(`The processor architecture ${process.arch} is not served.`);
-  // Distinguishes the hosts of one machine, e.g. "ly3k9z": begins the names of their links, tables and groups.
-  const key = `ly${BigInt(`0x${createHash("sha256").update(stateDir).digest("hex").slice(0, 12)}`)
-    .toString(36)
-    .padStart(4, "0")
-    .slice(-4)}`;
+  const key = hostKey(stateDir);
   const paths = { slots: join(stateDir, "s"), runtime: join(stateDir, "r"), pids: join(stateDir, "p") };
   const left = await sweepLeftovers({ layout, cgroupParent: `lydian-${key}`, paths });
   for (const path of Object.values(paths)) await mkdir(path, { recursive: true, mode: 0o700 });
@@ -148,7 +144,7 @@ class OciHost implements ContainerHost {
       } catch (error) {
         this.#pids.forget(slot.name);
         await slot.remove();
-        await rm(this.#pids.path(slot.name), { force: true });
+        for (const path of this.#traces(slot)) await rm(path, { recursive: true, force: true });
         throw error;
       }
     } finally {
@@ -194,9 +190,14 @@ class OciHost implements ContainerHost {
       spec,
       slot,
       pid,
-      traces: [this.#pids.path(slot.name), join(paths.runtime, slot.name)],
+      traces: this.#traces(slot),
       onRemoved: () => this.#containers.delete(spec.id),
     });
+  }
+
+  /** What a runtime leaves outside the slot. */
+  #traces(slot: Slot): readonly string[] {
+    return [this.#pids.path(slot.name), join(this.#parts.paths.runtime, slot.name)];
   }
 
   /** Why a runtime ended without a container. Undefined: there was one, it was only quick. */

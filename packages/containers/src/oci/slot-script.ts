@@ -2,7 +2,7 @@
 // it (mounts, loop device, network, link on the host's side) vanishes with the process, however that ends.
 
 export interface SlotScriptOptions {
-  /** Directories the shell uses: `w` (writable layer) and `rootfs` in its working directory. */
+  /** Directories the shell uses: `W` (writable layer; a capital, because layers are numbered in small letters) and `rootfs` in its working directory. */
   readonly image: string;
   /** Name of the link on the host's side, at most 15 bytes. */
   readonly link: string;
@@ -49,7 +49,7 @@ eval "$line"
 
 /** The image's file is unlinked at once: the mount keeps it, and nothing is left when that goes. */
 export function mountImage(image: string): string {
-  return `mount -t ext4 -o loop,noatime,nodev ${quote(image)} w && rm ${quote(image)} && mkdir w/u w/w`;
+  return `mount -t ext4 -o loop,noatime,nodev ${quote(image)} W && rm ${quote(image)} && mkdir W/u W/w`;
 }
 
 export interface StartLineOptions {
@@ -72,8 +72,8 @@ export function startLine(o: StartLineOptions): string {
   const options = [
     "nodev",
     `lowerdir=${lower}`,
-    "upperdir=w/u",
-    "workdir=w/w",
+    "upperdir=W/u",
+    "workdir=W/w",
     // A layer is used again below others: it must be complete in itself.
     "redirect_dir=off",
     "metacopy=off",
@@ -81,7 +81,7 @@ export function startLine(o: StartLineOptions): string {
     ...(o.volatile ? ["volatile"] : []),
   ];
   const steps = [
-    ...(o.image === undefined ? [] : [`umount w && ${mountImage(o.image)}`]),
+    ...(o.image === undefined ? [] : [`umount W && ${mountImage(o.image)}`]),
     ...(o.withoutNetwork ? ["ip link del eth0"] : []),
     `mount -t overlay lydian -o ${options.join(",")} rootfs`,
   ];

@@ -58,7 +58,7 @@ export async function makeSlot(name: string, diskMiB: number, o: SlotOptions): P
   };
   try {
     await mkdir(dir, { mode: 0o700 });
-    await Promise.all(["w", "rootfs"].map((each) => mkdir(join(dir, each))));
+    await Promise.all(["W", "rootfs"].map((each) => mkdir(join(dir, each))));
     await Promise.all([copyDisk(o, diskMiB, join(dir, "disk")), cgroup.create({ shell: !o.joinCgroup })]);
     const script = slotScript({
       image: "disk",
