@@ -1,0 +1,152 @@
+// Judges what was found. Pure, so that every judgement has a test.
+
+import type { Check } from "./check.ts";
+import { type FoundRuntime, type Machine, PROGRAMS } from "./probe.ts";
+import { compareVersions, knownVulnerabilities } from "./vulnerabilities.ts";
+
+const MIN_NODE = "20.19.0";
+/** Overlay mounts with `volatile`, `close_range`, time namespaces. */
+const MIN_KERNEL = "5.10";
+const LOW_DISK_MIB = 5_120;
+
+type Verdict = Omit<Check, "name" | "why">;
+const ok = (found: string): Verdict => ({ status: "ok", found, fix: "" });
+const warn = (found: string, fix: string): Verdict => ({ status: "warn", found, fix });
+const fail = (found: string, fix: string): Verdict => ({ status: "fail", found, fix });
+
+function judgeRuntime(runtime: FoundRuntime): Verdict {
+  const found = `${runtime.name} ${runtime.version}${runtime.packageVersion === undefined ? "" : ` (package ${runtime.packageVersion})`}`;
+  const open = knownVulnerabilities(runtime.name, runtime.version, runtime.packageVersion);
+  return open.length === 0
+    ? ok(found)
+    : warn(`VULNERABLE: ${found}: ${open.join("; ")}`, `Update it: apt-get update && apt-get install ${runtime.name}`);
+}
+
+function judgeRuntimes(m: Machine): Verdict {
+  const [first] = m.runtimes;
+  if (first === undefined) return fail("neither crun nor runc", "apt-get install crun (faster) or runc");
+  if (first.name === "runc")
+    return warn(`only runc ${first.version}`, "apt-get install crun: containers start about four times faster with it");
+  return ok(`${first.name} ${first.version} is used`);
+}
+
+function judgeCgroups(m: Machine): Verdict {
+  const layout = m.cgroups;
+  if (layout === undefined) return fail("none mounted", "Boot with systemd, or mount cgroup2 at /sys/fs/cgroup.");
+  const kind = layout.version === 2 ? "version 2" : layout.unified === undefined ? "version 1" : "hybrid (version 1 and 2)";
+  const absent = (["memory", "pids", "cpu"] as const).filter((controller) => layout.roots[controller] === undefined);
+  if (absent.includes("memory") || absent.includes("pids"))
+    return fail(`${kind}, without ${absent.join(", ")}`, "Enable the controllers (kernel command line: cgroup_enable=memory).");
+  if (absent.length > 0)
+    return warn(`${kind}, without ${absent.join(", ")}`, "CPU limits are not enforced until the cpu controller is enabled.");
+  return ok(kind);
+}
+
+function judgeUser(m: Machine): Verdict {
+  if (m.root) return ok("root");
+  return fail(
+    "an ordinary user: functions run as plain processes, without isolation or limits",
+    "Run the server as root (sudo). Containers of an ordinary user would need delegated control groups and a network of their own, which are not served yet.",
+  );
+}
+
+function judgePrograms(m: Machine): Verdict {
+  const missing = Object.keys(PROGRAMS).filter((program) => m.missing.has(program));
+  if (missing.length === 0) return ok(Object.keys(PROGRAMS).join(", "));
+  const packages = [...new Set(missing.map((program) => PROGRAMS[program]))].join(" ");
+  return fail(`missing: ${missing.join(", ")}`, `apt-get install ${packages}`);
+}
+
+function judgeFirewall(m: Machine): Verdict {
+  if (m.missing.has("nft")) return fail("nft is not installed", "apt-get install nftables");
+  if (m.nftables === undefined)
+    return m.root
+      ? fail("nft does not work with this kernel", "Load the module nf_tables.")
+      : warn("nft needs root to be looked at", "Run the doctor as root.");
+  if (m.forwardPolicyDrop) {
+    return warn(
+      "the FORWARD chain of another program (Docker?) drops what it does not know: containers may have no network",
+      "Allow it: iptables -I DOCKER-USER -i 'ly+' -j ACCEPT; iptables -I DOCKER-USER -o 'ly+' -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+    );
+  }
+  return ok("nftables works");
+}
+
+const RULES: readonly (readonly [name: string, why: string, judge: (m: Machine) => Verdict])[] = [
+  [
+    "node",
+    "The server and the functions run on it.",
+    (m) => (compareVersions(m.node, MIN_NODE) >= 0 ? ok(m.node) : fail(m.node, `Install Node ${MIN_NODE} or newer.`)),
+  ],
+  [
+    "system",
+    "Containers are a feature of Linux.",
+    (m) => (m.platform === "linux" ? ok(`Linux on ${m.arch}`) : fail(m.platform, "Use Linux, or run without isolation (process host).")),
+  ],
+  [
+    "kernel",
+    "Overlay and namespaces of older kernels lack what we use.",
+    (m) => (compareVersions(m.kernel, MIN_KERNEL) >= 0 ? ok(m.kernel) : fail(m.kernel, `Update to ${MIN_KERNEL} or newer.`)),
+  ],
+  ["user", "Mounts, networks and control groups need root.", judgeUser],
+  ["cgroups", "They limit memory, CPU and processes, and tell when a container ran out of memory.", judgeCgroups],
+  ["runtime", "It starts the containers.", judgeRuntimes],
+  [
+    "overlay",
+    "Images are stacked layers.",
+    (m) => (m.filesystems.includes("overlay") ? ok("available") : fail("not known to the kernel", "modprobe overlay")),
+  ],
+  [
+    "loop devices",
+    "The writable layer of a container has a hard size through a loop-mounted file system.",
+    (m) => {
+      if (!m.filesystems.includes("ext4")) return fail("ext4 is not known to the kernel", "modprobe ext4");
+      return m.loopControl ? ok("/dev/loop-control") : fail("/dev/loop-control cannot be opened", "modprobe loop, and run as root.");
+    },
+  ],
+  [
+    "seccomp",
+    "System calls that functions have no use for are refused.",
+    (m) => (m.seccomp ? ok("available") : fail("not built into the kernel", "Use a kernel with CONFIG_SECCOMP_FILTER.")),
+  ],
+  ["programs", "The host calls them to make networks and file systems.", judgePrograms],
+  ["firewall", "It keeps containers off the machine, each other and cloud metadata.", judgeFirewall],
+  [
+    "forwarding",
+    "Containers reach the internet through the machine.",
+    (m) => (m.forwarding ? ok("on") : warn("off", "Nothing to do: the server turns net.ipv4.ip_forward on when it starts as root.")),
+  ],
+  [
+    "user namespaces",
+    "Would allow containers without root.",
+    (m) =>
+      m.userNamespaces === 0
+        ? warn("not allowed", "sysctl user.max_user_namespaces=10000. Not needed by a server that runs as root.")
+        : ok("allowed"),
+  ],
+  [
+    "image builder",
+    "Makes the default image on this machine when no registry can be reached.",
+    (m) => (m.missing.has("mmdebstrap") ? warn("mmdebstrap is not installed", "apt-get install mmdebstrap") : ok("mmdebstrap")),
+  ],
+  ["kvm", "Virtual machines are the strongest isolation. Not used yet.", (m) => ok(m.kvm ? "/dev/kvm can be opened" : "absent")],
+  [
+    "disk",
+    "Images and writable layers need room.",
+    (m) =>
+      m.freeDiskMiB >= LOW_DISK_MIB
+        ? ok(`${m.freeDiskMiB} MiB free`)
+        : warn(`${m.freeDiskMiB} MiB free`, `Free at least ${LOW_DISK_MIB} MiB, or choose another data directory.`),
+  ],
+];
+
+/** In the order in which a person would repair them. */
+export function judge(machine: Machine): readonly Check[] {
+  const checks = RULES.map(([name, why, rule]) => ({ name, why, ...rule(machine) }));
+  const runtimes = machine.runtimes.map((runtime) => ({
+    name: runtime.name,
+    why: "A hole in the runtime is a way out of every container.",
+    ...judgeRuntime(runtime),
+  }));
+  return [...checks, ...runtimes];
+}
