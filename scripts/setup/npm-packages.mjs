@@ -49,12 +49,12 @@ function libc() {
 
 /** Runs npm, with its output on stderr. Needs the registry. */
 export function installNpmPackages(root, reason) {
-  // `ci` starts from an empty folder; a clone that others are using is only brought up to date.
-  const command = existsSync(join(root, "node_modules")) ? "install" : "ci";
+  // Not `npm ci`: it begins by emptying node_modules, under the feet of whatever runs from this clone, and refuses a lock file
+  // that was written where the registry lacks the binaries of other platforms. --no-save leaves the lock file as it is.
   say(`installing npm packages into node_modules, as package-lock.json says (${reason})`);
-  const flags = ["--include=dev", "--include=optional", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error"];
+  const flags = ["--no-save", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error"];
   const started = Date.now();
-  const result = spawnSync("npm", [command, ...flags], { cwd: root, stdio: ["ignore", 2, 2] });
+  const result = spawnSync("npm", ["install", ...flags], { cwd: root, stdio: ["ignore", 2, 2] });
   if (result.error) {
     throw new SetupError(
       "npm was not found beside Node.",
@@ -63,7 +63,7 @@ export function installNpmPackages(root, reason) {
   }
   if (result.status !== 0) {
     throw new SetupError(
-      `npm ${command} failed with exit code ${result.status ?? result.signal}; its output is above.`,
+      `npm install failed with exit code ${result.status ?? result.signal}; its output is above.`,
       "Is the npm registry reachable? (npm ping)",
     );
   }

@@ -30,7 +30,9 @@ describe("errors as text", () => {
   });
 
   it("shows the line of the user's file that threw, relative paths included", () => {
-    const error = new RangeError("too far", { cause: new TypeError("no table") });
+    const cause = new TypeError("no table");
+    cause.stack = "TypeError: no table";
+    const error = new RangeError("too far", { cause });
     error.stack = `RangeError: too far\n    at find (app.ts:3:9)\n    at node:internal/process/task_queues:95:5\n    at ${root}/node_modules/x/index.js:1:1`;
     const text = renderException(error, options());
     expect(text).toContain("RangeError: too far");
