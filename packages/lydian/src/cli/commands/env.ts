@@ -28,7 +28,7 @@ export function envCommand(): Command {
       const isSocket = values.MODAL_SERVER_URL.startsWith("unix:");
       if (isSocket) {
         process.stdout.write("# The embedded server: it is running now and ends by itself after a minute without an app.\n");
-        process.stdout.write("# For one that stays and listens on a port: lydian server\n");
+        process.stdout.write("# For one that stays and listens on a port: lydian server --port 7800\n");
       }
       for (const [name, value] of Object.entries(values)) {
         const quoted = `'${value.replaceAll("'", `'\\''`)}'`;

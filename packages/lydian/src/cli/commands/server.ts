@@ -5,16 +5,13 @@ import { defaultDataDir } from "../home.ts";
 import { parseDuration } from "../parse-duration.ts";
 import type { ContainerHostKind, ServeOptions } from "../serve/options.ts";
 
-const DEFAULT_PORT = 7800;
-
 interface ServerFlags {
-  readonly port: number;
+  readonly port?: number;
   readonly host: string;
   readonly data?: string;
   readonly containerHost: ContainerHostKind;
   readonly idleExit?: string;
   readonly logLevel: string;
-  readonly socketOnly?: boolean;
 }
 
 function parsePort(text: string): number {
@@ -26,7 +23,11 @@ function parsePort(text: string): number {
 export function serverCommand(): Command {
   return new Command("server")
     .description("run a server until it is stopped; one line on stdout says that it is ready")
-    .addOption(new Option("--port <number>", "TCP port").argParser(parsePort).default(DEFAULT_PORT).env("LYDIAN_PORT"))
+    .addOption(
+      new Option("--port <number>", "TCP port, 0 for any free one (default: none, only the unix socket in the data directory)")
+        .argParser(parsePort)
+        .env("LYDIAN_PORT"),
+    )
     .option("--host <address>", "IP address to listen on; callers need a token on any", "127.0.0.1")
     .option("--data <dir>", "data directory (default: data in LYDIAN_HOME, which is ~/.lydian)")
     .addOption(
@@ -42,7 +43,6 @@ export function serverCommand(): Command {
         .default("info")
         .env("LYDIAN_LOG_LEVEL"),
     )
-    .addOption(new Option("--socket-only", "listen on the unix socket in the data directory and on no port").hideHelp())
     .action(async (flags: ServerFlags) => {
       const { supervise } = await import("../serve/supervisor.ts");
       const options = resolveOptions(flags);
@@ -67,7 +67,7 @@ export function serverProcessCommand(): Command {
 function resolveOptions(flags: ServerFlags): ServeOptions {
   return {
     dataDir: resolve(flags.data ?? defaultDataDir()),
-    ...(flags.socketOnly ? {} : { port: flags.port }),
+    ...(flags.port === undefined ? {} : { port: flags.port }),
     host: flags.host,
     containerHost: flags.containerHost,
     logLevel: flags.logLevel,

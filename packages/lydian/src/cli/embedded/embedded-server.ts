@@ -64,7 +64,7 @@ async function startDetached(dataDir: string): Promise<ServerRecord> {
   const logFile = join(lydianHome(), "server.log");
   const log = openSync(logFile, "w", 0o600);
   const idle = process.env.LYDIAN_IDLE_EXIT ?? DEFAULT_IDLE_EXIT;
-  const args = [CLI_FILE, "server", "--socket-only", "--data", dataDir, "--idle-exit", idle];
+  const args = [CLI_FILE, "server", "--data", dataDir, "--idle-exit", idle];
   const child = spawn(process.execPath, args, { detached: true, stdio: ["ignore", log, log, "ipc"], cwd: "/" });
   closeSync(log);
   const failure = await new Promise<string | undefined>((resolve) => {
