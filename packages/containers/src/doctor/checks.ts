@@ -19,7 +19,10 @@ function judgeRuntime(runtime: FoundRuntime): Verdict {
   const open = knownVulnerabilities(runtime.name, runtime.version, runtime.packageVersion);
   return open.length === 0
     ? ok(found)
-    : warn(`VULNERABLE: ${found}: ${open.join("; ")}`, `Update it: apt-get update && apt-get install ${runtime.name}`);
+    : warn(
+        `VULNERABLE: ${found}: ${open.join("; ")}`,
+        `Update it (apt-get update && apt-get install ${runtime.name}); look in your distribution's advisories whether its package is repaired in place.`,
+      );
 }
 
 function judgeRuntimes(m: Machine): Verdict {
@@ -64,9 +67,11 @@ function judgeFirewall(m: Machine): Verdict {
       ? fail("nft does not work with this kernel", "Load the module nf_tables.")
       : warn("nft needs root to be looked at", "Run the doctor as root.");
   if (m.forwardPolicyDrop) {
+    if (!m.missing.has("iptables"))
+      return ok("nftables works; Docker's FORWARD chain drops by default, so the server adds an exception to it");
     return warn(
-      "the FORWARD chain of another program (Docker?) drops what it does not know: containers may have no network",
-      "Allow it: iptables -I DOCKER-USER -i 'ly+' -j ACCEPT; iptables -I DOCKER-USER -o 'ly+' -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+      "the machine's FORWARD chain drops by default: containers may have no network",
+      "apt-get install iptables, so that the server can add an exception.",
     );
   }
   return ok("nftables works");

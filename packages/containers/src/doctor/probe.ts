@@ -74,6 +74,7 @@ async function isMissing(program: string): Promise<boolean> {
 async function runtime(name: RuntimeName): Promise<FoundRuntime | undefined> {
   const version = parseVersion((await output(name, "--version")) ?? "");
   if (version === undefined) return undefined;
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's own placeholder.
   const packageVersion = (await output("dpkg-query", "-W", "-f", "${Version}", name))?.trim();
   return { name, version, ...(packageVersion ? { packageVersion } : {}) };
 }
@@ -81,7 +82,7 @@ async function runtime(name: RuntimeName): Promise<FoundRuntime | undefined> {
 /** `dir`: where data will be kept. */
 export async function probeMachine(dir: string): Promise<Machine> {
   const missing = new Set<string>();
-  for (const program of [...Object.keys(PROGRAMS), "mmdebstrap"]) if (await isMissing(program)) missing.add(program);
+  for (const program of [...Object.keys(PROGRAMS), "mmdebstrap", "iptables"]) if (await isMissing(program)) missing.add(program);
   const [crun, runc, release, filesystems, namespaces, status, forwarding, nftables, forward, disk, cgroups] = await Promise.all([
     runtime("crun"),
     runtime("runc"),

@@ -5,6 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Launcher } from "../launcher/launcher.ts";
+import { closeForwarding, openForwarding } from "./forward-policy.ts";
 import { addressIn, firewall, freeSubnets, resolvConf, SUBNET_SIZE, type Subnet, subnetOf } from "./network-rules.ts";
 
 const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
@@ -39,6 +40,7 @@ export class Network {
     await writeFile(file, `${subnet.cidr}\n`);
     await launcher.run(["nft", "-f", "-"], { input: firewall(table(key), key, subnet) });
     if ((await readFile(FORWARDING, "utf8")).trim() !== "1") await writeFile(FORWARDING, "1");
+    await openForwarding(launcher, key);
     const read = (path: string) => readFile(path, "utf8").catch(() => "");
     const etc = [
       { source: join(stateDir, "resolv.conf"), target: "/etc/resolv.conf" },
@@ -68,6 +70,7 @@ export class Network {
   async close(): Promise<void> {
     const { launcher, key } = this.#options;
     await launcher.run(["nft", "delete", "table", "inet", table(key)]).catch(() => {});
+    await closeForwarding(launcher, key);
     await launcher.run(["ip", "route", "del", "blackhole", this.subnet.cidr]).catch(() => {});
   }
 }

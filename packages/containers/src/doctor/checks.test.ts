@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { judge } from "./checks.ts";
+import type { Machine } from "./probe.ts";
+
+const good: Machine = {
+  platform: "linux",
+  arch: "x64",
+  node: "24.1.0",
+  kernel: "6.1.0-30-amd64",
+  root: true,
+  cgroups: { version: 2, roots: { memory: "/c", pids: "/c", cpu: "/c" }, trees: ["/c"] },
+  runtimes: [{ name: "crun", version: "1.21" }],
+  missing: new Set(),
+  filesystems: ["overlay", "ext4"],
+  userNamespaces: 100,
+  seccomp: true,
+  loopControl: true,
+  kvm: false,
+  forwarding: true,
+  forwardPolicyDrop: false,
+  nftables: "",
+  freeDiskMiB: 100_000,
+  memoryMiB: 8_000,
+};
+const bad = (change: Partial<Machine>) => judge({ ...good, ...change }).filter((check) => check.status !== "ok");
+
+describe("the doctor", () => {
+  it("has nothing to say about a good machine", () => {
+    expect(bad({})).toEqual([]);
+  });
+
+  it.each<[string, Partial<Machine>, string]>([
+    ["an old Node", { node: "20.18.0" }, "node"],
+    ["another system", { platform: "darwin" }, "system"],
+    ["an old kernel", { kernel: "5.4.0" }, "kernel"],
+    ["an ordinary user", { root: false }, "user"],
+    ["no control groups", { cgroups: undefined }, "cgroups"],
+    ["no runtime", { runtimes: [] }, "runtime"],
+    ["no overlay", { filesystems: ["ext4"] }, "overlay"],
+    ["missing programs", { missing: new Set(["nft", "ip"]) }, "programs"],
+    ["a full disk", { freeDiskMiB: 10 }, "disk"],
+    [
+      "a vulnerable runtime",
+      {
+        runtimes: [
+          { name: "crun", version: "1.21" },
+          { name: "runc", version: "1.1.11" },
+        ],
+      },
+      "runc",
+    ],
+  ])("names %s and what to do", (_, change, name) => {
+    const found = bad(change).find((check) => check.name === name);
+    expect(found?.fix).toBeTruthy();
+    expect(found?.why).toBeTruthy();
+  });
+});
