@@ -10,6 +10,8 @@ export interface HostCommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly stdin?: Uint8Array;
   readonly onLine?: (stream: "stdout" | "stderr", line: string) => void;
+  /** Names the command in messages. Default `program`. */
+  readonly title?: string;
   /** The command is killed after this long. */
   readonly timeoutMs: number;
 }
@@ -19,6 +21,7 @@ const MAX_STDOUT = 16 * 2 ** 20;
 
 /** Runs a program to its end and returns its standard output; throws with its last lines when it fails. */
 export async function runHostCommand(program: string, args: readonly string[], options: HostCommandOptions): Promise<string> {
+  const title = options.title ?? program;
   const last = new LastLines(20);
   const chunks: Buffer[] = [];
   let size = 0;
@@ -36,24 +39,23 @@ export async function runHostCommand(program: string, args: readonly string[], o
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
   });
-  const kill = (signal: NodeJS.Signals): void => {
+  const kill = (): void => {
     if (child.pid === undefined || child.exitCode !== null) return;
     try {
-      process.kill(-child.pid, signal);
+      process.kill(-child.pid, "SIGKILL");
     } catch {
       // It ended in the meantime.
     }
   };
   let timedOut = false;
-  const onAbort = (): void => kill("SIGTERM");
-  options.signal?.addEventListener("abort", onAbort, { once: true });
+  options.signal?.addEventListener("abort", kill, { once: true });
   const timer = setTimeout(() => {
     timedOut = true;
-    kill("SIGKILL");
+    kill();
   }, options.timeoutMs);
   timer.unref();
   try {
-    if (options.signal?.aborted) kill("SIGTERM");
+    if (options.signal?.aborted) kill();
     child.stdin.on("error", () => {}); // It may end without reading; its exit code tells.
     child.stdin.end(options.stdin ?? Buffer.alloc(0));
     child.stdout.on("data", (chunk: Buffer) => {
@@ -69,10 +71,10 @@ export async function runHostCommand(program: string, args: readonly string[], o
     for (const splitter of splitters) splitter.end();
     if (options.signal?.aborted) throw new ImageError("cancelled", "The image build was cancelled.", { cause: options.signal.reason });
     if (timedOut)
-      throw new ImageError("unreachable", `${program} did not finish within ${options.timeoutMs / 1000} s. Its last output:\n${last}`);
+      throw new ImageError("unreachable", `${title} did not finish within ${options.timeoutMs / 1000} s. Its last output:\n${last}`);
     if (code !== 0)
-      throw new ImageError("unreachable", `${program} failed (${code === null ? signal : `exit code ${code}`}). Its last output:\n${last}`);
-    if (size > MAX_STDOUT) throw new ImageError("corrupt", `${program} printed ${size} bytes; at most ${MAX_STDOUT} are expected.`);
+      throw new ImageError("unreachable", `${title} failed (${code === null ? signal : `exit code ${code}`}). Its last output:\n${last}`);
+    if (size > MAX_STDOUT) throw new ImageError("corrupt", `${title} printed ${size} bytes; at most ${MAX_STDOUT} are expected.`);
     return Buffer.concat(chunks).toString("utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT")
@@ -80,6 +82,6 @@ export async function runHostCommand(program: string, args: readonly string[], o
     throw error;
   } finally {
     clearTimeout(timer);
-    options.signal?.removeEventListener("abort", onAbort);
+    options.signal?.removeEventListener("abort", kill);
   }
 }

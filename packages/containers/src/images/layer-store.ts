@@ -182,7 +182,9 @@ async function exists(path: string): Promise<boolean> {
 /** When a process began, in the kernel's ticks: pid and start together are never used twice. Empty when it does not run. */
 async function startTimeOf(pid: string): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const isZombie = fields[0] === "Z";
+  return isZombie ? "" : (fields[19] ?? "");
 }
 
 /** One call for the whole tree: a sync for each of some thousand files would take longer than writing them. */

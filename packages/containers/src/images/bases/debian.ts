@@ -6,7 +6,7 @@ import { runHostCommand } from "../host-command.ts";
 import type { OnBuildLog } from "../image.ts";
 import { layerKey } from "../keys.ts";
 import type { LayerStore } from "../layer-store.ts";
-import { readHostApt } from "./host-apt.ts";
+import { type AptSources, readHostApt } from "./host-apt.ts";
 import { installCertificates, readHostCertificates } from "./host-certificates.ts";
 
 /** Raise when the same inputs must give another layer. */
@@ -23,6 +23,12 @@ const DPKG_OPTIONS = [
   "path-include=/usr/share/locale/locale.alias",
 ];
 const APT_SETTINGS = ['Acquire::Languages "none";', 'Acquire::GzipIndexes "true";', 'Apt::AutoRemove::SuggestsImportant "false";'];
+
+/**
+ * mmdebstrap mounts /proc, /sys and devices into the new system. In namespaces of its own they are seen by nobody else,
+ * and processes and mounts are gone with it, also when this process or it is killed: what is left can be deleted.
+ */
+const CONFINED = ["--pdeathsig=KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"];
 
 /** Traces of making it, which differ each time. */
 const LEFTOVERS = [
@@ -57,28 +63,7 @@ export async function debianLayer(suite: string, store: LayerStore, options: { o
       stream: "info",
       text: `Making debian:${suite}-slim on this machine from ${apt.lines[0]?.split(" ")[1]} (about half a minute, once).`,
     });
-    const aptOptions = [...APT_SETTINGS, ...apt.settings];
-    await runHostCommand(
-      "mmdebstrap",
-      [
-        "--mode=root",
-        "--format=directory",
-        "--variant=minbase",
-        `--include=${PACKAGES.join(",")}`,
-        ...DPKG_OPTIONS.map((option) => `--dpkgopt=${option}`),
-        ...aptOptions.map((setting) => `--aptopt=${setting}`),
-        suite,
-        target,
-        ...apt.lines,
-      ],
-      {
-        signal,
-        timeoutMs: TIMEOUT_MS,
-        cwd: "/",
-        env: { ...process.env, SOURCE_DATE_EPOCH: "0", DEBIAN_FRONTEND: "noninteractive" },
-        onLine: (stream, text) => options.onLog({ stream, text: text.replace(/^I: /, "") }),
-      },
-    ).catch((error: unknown) => {
+    await bootstrap(suite, target, apt, options.onLog, signal).catch((error: unknown) => {
       if (!(error instanceof ImageError) || error.kind === "cancelled") throw error;
       const hint =
         error.kind === "unsupported"
@@ -102,4 +87,27 @@ export async function debianLayer(suite: string, store: LayerStore, options: { o
     onShared: () => options.onLog({ stream: "info", text: `Waiting for debian:${suite}-slim, which another build is making.` }),
   });
   return id;
+}
+
+async function bootstrap(suite: string, target: string, apt: AptSources, onLog: OnBuildLog, signal: AbortSignal): Promise<void> {
+  await runHostCommand("mmdebstrap", ["--version"], { signal, timeoutMs: 30_000 }); // Says that it is missing, if so.
+  const args = [
+    "--mode=root",
+    "--format=directory",
+    "--variant=minbase",
+    `--include=${PACKAGES.join(",")}`,
+    ...DPKG_OPTIONS.map((option) => `--dpkgopt=${option}`),
+    ...[...APT_SETTINGS, ...apt.settings].map((setting) => `--aptopt=${setting}`),
+    suite,
+    target,
+    ...apt.lines,
+  ];
+  await runHostCommand("setpriv", [...CONFINED, "mmdebstrap", ...args], {
+    signal,
+    title: "mmdebstrap",
+    timeoutMs: TIMEOUT_MS,
+    cwd: "/",
+    env: { ...process.env, SOURCE_DATE_EPOCH: "0", DEBIAN_FRONTEND: "noninteractive" },
+    onLine: (_, text) => onLog({ stream: "info", text: text.replace(/^I: /, "") }),
+  });
 }

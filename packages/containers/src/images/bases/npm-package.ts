@@ -69,6 +69,12 @@ export async function unpackNpmPackage(
   await rm(download, { recursive: true, force: true });
 }
 
+/** The registry that npm on this machine is configured to use; undefined when that is the public one, or npm is missing. */
+export async function configuredNpmRegistry(): Promise<string | undefined> {
+  const registry = (await npm(["config", "get", "registry"], {}).catch(() => "")).trim();
+  return /^https?:\/\//.test(registry) && !/^https:\/\/registry\.npmjs\.org\/?$/.test(registry) ? registry : undefined;
+}
+
 async function npm(args: readonly string[], options: NpmOptions): Promise<string> {
   // npm looks for project settings from the working directory upwards; those of whoever started us must not matter.
   const beside = join(dirname(process.execPath), "npm");

@@ -3,7 +3,6 @@
 
 /** Variables of this machine that a build step sees as well. */
 const CARRIED = [
-  "npm_config_registry",
   "PIP_INDEX_URL",
   "PIP_EXTRA_INDEX_URL",
   "UV_INDEX_URL",

@@ -2,6 +2,7 @@
 // the instruction depends on, so a recipe finds again what any recipe with the same beginning has made.
 import type { ContainerHost } from "../../host.ts";
 import type { BaseImages } from "../bases/base-images.ts";
+import { configuredNpmRegistry } from "../bases/npm-package.ts";
 import type { Instruction, Run } from "../dockerfile/instructions.ts";
 import { parseDockerfile } from "../dockerfile/parse.ts";
 import { ImageError, throwIfCancelled } from "../errors.ts";
@@ -18,7 +19,7 @@ export interface ImageBuilderOptions {
   readonly store: LayerStore;
   readonly host: ContainerHost;
   readonly bases: BaseImages;
-  /** Registry for npm in build steps. Absent: that of the environment, else npm's default. */
+  /** Registry for npm in build steps. Default: what npm on this machine is configured to use. */
   readonly npmRegistry?: string;
 }
 
@@ -35,6 +36,7 @@ type Layer = (id: string, title: string, make: (target: string, signal: AbortSig
 
 export class ImageBuilder {
   readonly #options: ImageBuilderOptions;
+  #npmRegistry: Promise<string | undefined> | undefined;
 
   constructor(options: ImageBuilderOptions) {
     this.#options = options;
@@ -142,27 +144,26 @@ export class ImageBuilder {
     const line = command.form === "exec" ? command.args : [...state.shell, command.script];
     const { user } = state.config;
     const env = { ...state.args, ...state.config.env };
-    const buildTime = buildEnvironment({
-      hostEnv: process.env,
-      hasHostCertificates: env.NODE_EXTRA_CA_CERTS !== undefined,
-      ...(this.#options.npmRegistry === undefined ? {} : { npmRegistry: this.#options.npmRegistry }),
-    });
-    return {
-      key: { line, env, workdir: state.workdir, user },
-      make: (target, signal) =>
-        runStep(
-          {
-            host: this.#options.host,
-            command: asUser(user, line),
-            layers,
-            env: { HOME: "/root", ...buildTime, ...env },
-            workdir: state.workdir,
-            onLog,
-            title,
-          },
-          target,
-          signal,
-        ),
+    const { host } = this.#options;
+    const make = async (target: string, signal: AbortSignal): Promise<void> => {
+      const buildTime = await this.#buildTime(env.NODE_EXTRA_CA_CERTS !== undefined);
+      const step = {
+        host,
+        command: asUser(user, line),
+        layers,
+        env: { HOME: "/root", ...buildTime, ...env },
+        workdir: state.workdir,
+        onLog,
+        title,
+      };
+      await runStep(step, target, signal);
     };
+    return { key: { line, env, workdir: state.workdir, user }, make };
+  }
+
+  async #buildTime(hasHostCertificates: boolean): Promise<Readonly<Record<string, string>>> {
+    this.#npmRegistry ??= this.#options.npmRegistry === undefined ? configuredNpmRegistry() : Promise.resolve(this.#options.npmRegistry);
+    const npmRegistry = await this.#npmRegistry;
+    return buildEnvironment({ hostEnv: process.env, hasHostCertificates, ...(npmRegistry === undefined ? {} : { npmRegistry }) });
   }
 }
