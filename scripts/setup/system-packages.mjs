@@ -7,7 +7,7 @@ import { SetupError, say } from "./report.mjs";
 
 /** `ifFound`: any one of these programs (or files, when absolute) makes the package unnecessary. */
 const NEEDED = [
-  { package: ociRuntime(), ifFound: ["runc", "crun"], why: "starts containers" },
+  { package: "crun", ifFound: ["runc", "crun"], why: "starts containers" },
   { package: "mmdebstrap", ifFound: ["mmdebstrap"], why: "makes the default image without a registry" },
   { package: "iproute2", ifFound: ["ip"], why: "gives containers a network of their own" },
   { package: "nftables", ifFound: ["nft"], why: "keeps containers away from this machine's services" },
@@ -17,11 +17,6 @@ const NEEDED = [
 ];
 
 const PATHS = [...new Set([...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"])].filter(Boolean);
-
-/** crun is faster and smaller, but refuses machines where both cgroup versions are mounted. */
-function ociRuntime() {
-  return existsSync("/sys/fs/cgroup/cgroup.controllers") ? "crun" : "runc";
-}
 
 const isFound = (name) => (name.startsWith("/") ? existsSync(name) : PATHS.some((path) => existsSync(join(path, name))));
 

@@ -24,9 +24,9 @@ export function serverCommand(): Command {
   return new Command("server")
     .description("run a server until it is stopped; one line on stdout says that it is ready")
     .addOption(
-      new Option("--port <number>", "TCP port, 0 for any free one (default: none, only the unix socket in the data directory)")
-        .argParser(parsePort)
-        .env("LYDIAN_PORT"),
+      new Option("--port <number>", "TCP port, 0 for any free one (default: none, only the unix socket in the data directory)").argParser(
+        parsePort,
+      ),
     )
     .option("--host <address>", "IP address to listen on; callers need a token on any", "127.0.0.1")
     .option("--data <dir>", "data directory (default: data in LYDIAN_HOME, which is ~/.lydian)")

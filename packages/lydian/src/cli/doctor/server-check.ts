@@ -1,0 +1,40 @@
+import type { Check } from "@lydian/containers";
+import { connect, Lydian, LydianError } from "@lydian/protocol";
+import { configuredTarget, type Target } from "../config/target.ts";
+import { readLocalToken } from "../embedded/local-token.ts";
+import { defaultDataDir } from "../home.ts";
+import { findRunningServer } from "../serve/server-record.ts";
+
+const TIMEOUT_MS = 5000;
+const BASE = { name: "server", why: "Every command but this one talks to it." };
+
+/** Whether the server that commands mean answers and takes the token. The embedded one is not started for this. */
+export async function checkServer(): Promise<Check> {
+  try {
+    const { server } = configuredTarget(undefined);
+    if (server) return await ask(server);
+    const dataDir = defaultDataDir();
+    const running = await findRunningServer(dataDir);
+    if (!running) return { ...BASE, status: "ok", found: "embedded, not running now: lydian run starts it", fix: "" };
+    return await ask({ serverUrl: running.socketUrl, token: readLocalToken(dataDir), source: "embedded" });
+  } catch (error) {
+    const { message, hint } = error as Error & { hint?: string };
+    return { ...BASE, status: "fail", found: message, fix: hint ?? "" };
+  }
+}
+
+async function ask({ serverUrl, token, source }: Omit<Target, "environment">): Promise<Check> {
+  const headers = { "x-modal-token-id": token.id, "x-modal-token-secret": token.secret };
+  const connection = connect({ url: serverUrl, headers });
+  try {
+    const info = await connection.service(Lydian).serverInfo({}, { timeoutMs: TIMEOUT_MS, retry: false });
+    const runtime = info.containerRuntime || info.containerHost;
+    return { ...BASE, status: "ok", found: `${serverUrl} (${source}): version ${info.version}, containers by ${runtime}`, fix: "" };
+  } catch (error) {
+    const fix =
+      LydianError.is(error) && error.hint ? error.hint : "lydian config show says which server is meant; env | grep -E 'MODAL|LYDIAN' too.";
+    return { ...BASE, status: "fail", found: `${serverUrl} (${source}): ${(error as Error).message}`, fix };
+  } finally {
+    await connection.close();
+  }
+}
