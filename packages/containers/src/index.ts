@@ -5,5 +5,4 @@ export type { Check } from "./doctor/check.ts";
 export { checkHost } from "./doctor/doctor.ts";
 export type { Bind, Container, ContainerHost, ContainerSpec, ContainerStats, Exit, HostFeatures, Limits, OutputChunk } from "./host.ts";
 export * from "./images/index.ts";
-export * from "./images/index.ts";
 export { BIND_PATHS_VARIABLE } from "./process/paths.ts";

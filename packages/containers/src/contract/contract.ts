@@ -1,5 +1,7 @@
 // What every container host must do. An adapter runs it with the features it claims; what it cannot do is skipped by name.
 
+import { execFileSync } from "node:child_process";
+import { readlinkSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -223,6 +225,22 @@ export function hostContract(options: ContractOptions): void {
       it("starts 20 at once", async () => {
         const results = await Promise.all(Array.from({ length: 20 }, (_, index) => bench.run(`echo ${index}`)));
         expect(results.map((result) => result.stdout)).toEqual(Array.from({ length: 20 }, (_, index) => `${index}\n`));
+      });
+
+      it("survives the death of its launcher", async () => {
+        await bench.host.warm(1);
+        const container = await bench.host.start(bench.shell("echo up; exec sleep 1000"));
+        await readUntil(container, "up");
+        const launchers = execFileSync("pgrep", ["-P", String(process.pid), "-f", "launcher.*\\.sock"])
+          .toString()
+          .trim()
+          .split("\n")
+          .map(Number);
+        for (const pid of launchers) if (readlinkSync(`/proc/${pid}/cwd`) === bench.stateDir) process.kill(pid, "SIGKILL");
+        expect(await container.exited).toMatchObject({ signal: "SIGKILL" });
+        await container.remove();
+        expect(await bench.run("echo again")).toMatchObject({ stdout: "again\n", code: 0 });
+        await bench.host.warm(0);
       });
 
       needs("images", "runs on the layers, topmost first", async () => {

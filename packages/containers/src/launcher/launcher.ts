@@ -1,8 +1,9 @@
 // The host's side of the launcher process (see main.ts).
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -49,80 +50,86 @@ export interface LauncherOptions {
 
 const READY_TIMEOUT_MS = 30_000;
 const MAX_SOCKET_PATH_BYTES = 107;
-let sockets = 0;
 
 export class Launcher implements AsyncDisposable {
-  readonly #child: ChildProcess;
+  readonly #program: string;
+  readonly #dir: string;
+  readonly #name: string;
   readonly #socket: string;
   readonly #connectPath: string;
-  readonly #dir: number | undefined;
+  readonly #dirDescriptor: number | undefined;
   readonly #waiting = new Map<number, (exit: ProcessExit) => void>();
-  readonly #ended: Promise<void>;
-  #alive = true;
+  #child: ChildProcess | undefined;
+  #booting: Promise<void> | undefined;
+  #alive = false;
+  #disposed = false;
   #nextId = 1;
 
-  /** Starts the launcher process and waits until it listens. */
+  /** Starts the launcher process and waits until it listens. Should it die later, the next `spawn` starts another. */
   static async start(options: LauncherOptions): Promise<Launcher> {
     await mkdir(options.dir, { recursive: true, mode: 0o700 });
-    const program = options.program ?? (await resolveProgram(options.dir));
-    const name = `launcher-${process.pid}-${(sockets++).toString(36)}.sock`;
-    const child = spawn(process.execPath, ["--max-old-space-size=128", program, name], {
-      cwd: options.dir,
+    await removeStaleSockets(options.dir);
+    const launcher = new Launcher(options.dir, options.program ?? (await resolveProgram(options.dir)));
+    await launcher.#boot();
+    return launcher;
+  }
+
+  private constructor(dir: string, program: string) {
+    this.#dir = dir;
+    this.#program = program;
+    this.#name = `launcher-${process.pid}-${randomBytes(3).toString("hex")}.sock`;
+    this.#socket = join(dir, this.#name);
+    // Paths of unix sockets end at 107 bytes; through a descriptor of its directory each is short enough.
+    this.#dirDescriptor = Buffer.byteLength(this.#socket) > MAX_SOCKET_PATH_BYTES ? openSync(dir, "r") : undefined;
+    this.#connectPath = this.#dirDescriptor === undefined ? this.#socket : `/proc/self/fd/${this.#dirDescriptor}/${this.#name}`;
+  }
+
+  #boot(): Promise<void> {
+    this.#booting ??= this.#launch().finally(() => {
+      this.#booting = undefined;
+    });
+    return this.#booting;
+  }
+
+  async #launch(): Promise<void> {
+    await rm(this.#socket, { force: true });
+    const child = spawn(process.execPath, ["--max-old-space-size=128", this.#program, this.#name], {
+      cwd: this.#dir,
       stdio: ["pipe", "pipe", "inherit"],
       env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin" },
       // A terminal's Ctrl-C goes to the foreground group; the launcher must outlive it by as long as its host.
       detached: true,
     });
-    const launcher = new Launcher(child, options.dir, name);
-    await launcher.#ready;
-    return launcher;
-  }
-
-  readonly #ready: Promise<void>;
-
-  private constructor(child: ChildProcess, dir: string, name: string) {
     this.#child = child;
-    this.#socket = join(dir, name);
-    // Paths of unix sockets end at 107 bytes; through a descriptor of its directory each is short enough.
-    this.#dir = Buffer.byteLength(this.#socket) > MAX_SOCKET_PATH_BYTES ? openSync(dir, "r") : undefined;
-    this.#connectPath = this.#dir === undefined ? this.#socket : `/proc/self/fd/${this.#dir}/${name}`;
-    let ready = () => {};
-    this.#ended = new Promise((resolve) => child.once("close", () => resolve()));
-    this.#ready = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`The launcher did not start within ${READY_TIMEOUT_MS} ms.`)), READY_TIMEOUT_MS);
-      ready = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      child.once("error", (error) => reject(new Error(`The launcher could not be started: ${error.message}`, { cause: error })));
-      child.once("exit", (code, signal) => {
-        clearTimeout(timer);
-        reject(new Error(`The launcher ended at start (${signal ?? `code ${code}`}).`));
-      });
-    });
+    child.stdin.on("error", () => {});
     child.once("exit", () => {
       this.#alive = false;
       for (const settle of this.#waiting.values()) settle({ signal: "SIGKILL" });
       this.#waiting.clear();
     });
-    child.stdin?.on("error", () => {});
-    if (child.stdout !== null) {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`The launcher did not start within ${READY_TIMEOUT_MS} ms.`)), READY_TIMEOUT_MS);
+      const settled = (settle: () => void) => {
+        clearTimeout(timer);
+        settle();
+      };
+      child.once("error", (error) =>
+        settled(() => reject(new Error(`The launcher could not be started: ${error.message}`, { cause: error }))),
+      );
+      child.once("exit", (code, signal) => settled(() => reject(new Error(`The launcher ended at start (${signal ?? `code ${code}`}).`))));
       createInterface({ input: child.stdout }).on("line", (line) => {
-        if (line === "ready") ready();
+        if (line === "ready") settled(resolve);
         else this.#settle(JSON.parse(line) as ExitNotice);
       });
-    }
+    });
+    this.#alive = true;
     this.#hold(false);
-  }
-
-  /** False once the launcher process has ended: start another. */
-  get alive(): boolean {
-    return this.#alive;
   }
 
   /** The launcher keeps its host alive only while something runs. */
   #hold(alive: boolean): void {
-    const handles = [this.#child, this.#child.stdin, this.#child.stdout] as unknown as ({ ref?(): void; unref?(): void } | null)[];
+    const child = this.#child;
+    const handles = [child, child?.stdin, child?.stdout] as unknown as ({ ref?(): void; unref?(): void } | undefined)[];
     for (const handle of handles) alive ? handle?.ref?.() : handle?.unref?.();
   }
 
@@ -134,8 +141,9 @@ export class Launcher implements AsyncDisposable {
   }
 
   /** Starts a process. Rejects with the reason when it cannot be started. */
-  spawn(options: LaunchOptions): Promise<LaunchedProcess> {
-    if (!this.#alive) return Promise.reject(new Error("The launcher has ended."));
+  async spawn(options: LaunchOptions): Promise<LaunchedProcess> {
+    if (this.#disposed) throw new Error("The container host has been closed.");
+    if (!this.#alive) await this.#boot();
     const id = this.#nextId++;
     this.#hold(true);
     const request: SpawnRequest = { group: false, procsFiles: [], ...options, id };
@@ -196,10 +204,17 @@ export class Launcher implements AsyncDisposable {
 
   /** Ends the launcher and all that it started. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.stdin?.end();
-    this.#hold(true);
-    await this.#ended;
-    if (this.#dir !== undefined) closeSync(this.#dir);
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#booting?.catch(() => {});
+    const child = this.#child;
+    if (child !== undefined && this.#alive) {
+      this.#hold(true);
+      const ended = new Promise((resolve) => child.once("close", resolve));
+      child.stdin?.end();
+      await ended;
+    }
+    if (this.#dirDescriptor !== undefined) closeSync(this.#dirDescriptor);
     await rm(this.#socket, { force: true });
   }
 }
@@ -222,4 +237,17 @@ function launched(socket: Socket, pid: number, output: OutputQueue, exited: Prom
       socket.destroy();
     },
   };
+}
+
+/** Sockets of hosts that were killed. The pid in the name says whose it was. */
+async function removeStaleSockets(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    const pid = /^launcher-(\d+)-\w+\.sock$/.exec(name)?.[1];
+    if (pid === undefined) continue;
+    try {
+      process.kill(Number(pid), 0);
+    } catch {
+      await rm(join(dir, name), { force: true });
+    }
+  }
 }

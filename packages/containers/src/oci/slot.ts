@@ -33,6 +33,8 @@ export interface Slot {
   readonly diskMiB: number;
   readonly cgroup: Cgroup;
   readonly process: LaunchedProcess;
+  /** The shell has ended without having been asked to (its launcher died): of no use any more. */
+  readonly dead: boolean;
   /** Frees all of it. Idempotent. */
   remove(): Promise<void>;
 }
@@ -80,12 +82,19 @@ export async function makeSlot(name: string, diskMiB: number, o: SlotOptions): P
     throw new Error(`A container could not be prepared: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
   let freed: Promise<void> | undefined;
+  let dead = false;
+  void launched.exited.then(() => {
+    dead = true;
+  });
   return {
     name,
     dir,
     diskMiB,
     cgroup,
     process: launched,
+    get dead() {
+      return dead;
+    },
     remove: () => {
       freed ??= free();
       return freed;

@@ -36,6 +36,10 @@ export class Slots {
     if (this.#closed) throw new Error("The container host has been closed.");
     this.#busy++;
     this.#lastDiskMiB = diskMiB;
+    for (const dead of this.#ready.filter((slot) => slot.dead)) {
+      this.#ready.splice(this.#ready.indexOf(dead), 1);
+      void dead.remove().catch(() => {});
+    }
     const fitting = this.#ready.findIndex((slot) => slot.diskMiB === diskMiB);
     const [found] = this.#ready.splice(fitting === -1 ? 0 : fitting, 1);
     return found ?? this.#make(diskMiB);

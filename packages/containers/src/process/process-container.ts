@@ -34,6 +34,8 @@ export class ProcessContainer implements Container {
     this.output = options.launched.output;
     this.exited = options.launched.exited.then((exit) => {
       this.#ended = true;
+      // Perhaps it was the launcher that died; the process must not run on without an owner.
+      if (exit.signal !== undefined) killGroup(options.launched.pid);
       // An OOM kill cannot be told from another SIGKILL without a control group.
       return readExit(exit, false);
     });
@@ -79,5 +81,13 @@ export class ProcessContainer implements Container {
     launched.close();
     await rm(dir, { recursive: true, force: true });
     onRemoved();
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // The usual case: all of it has ended.
   }
 }
