@@ -14,7 +14,7 @@ export interface BlobsDependencies {
   readonly now?: () => number;
 }
 
-export const MAX_BLOB_BYTES = 64 * 2 ** 30;
+const MAX_BLOB_BYTES = 64 * 2 ** 30;
 
 export class Blobs {
   readonly #store: BlobStore;

@@ -12,7 +12,7 @@ export interface MountedFile {
   readonly mode: number;
 }
 
-export const MAX_MOUNT_FILES = 100_000;
+const MAX_MOUNT_FILES = 100_000;
 const MAX_PATH_BYTES = 4096;
 const MAX_NAME_BYTES = 255;
 const DEFAULT_MODE = 0o644;
