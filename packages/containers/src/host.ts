@@ -43,7 +43,7 @@ export interface ContainerSpec {
   /** Directories of read-only layers, topmost first. Ignored by hosts without images. */
   readonly layers: readonly string[];
   readonly command: readonly string[];
-  /** The whole environment: nothing of the host's is added. */
+  /** The whole environment: nothing of the host's is added (the process host appends the machine's PATH; a runtime may set a missing HOME). */
   readonly env: Readonly<Record<string, string>>;
   /** Absolute. Default "/". Created when missing. */
   readonly workdir?: string;
@@ -87,7 +87,7 @@ export interface Container {
   readonly exited: Promise<Exit>;
   /** Sends a signal to the main process. No error when it has already ended. */
   signal(name: "SIGINT" | "SIGTERM" | "SIGKILL" | "SIGUSR1"): Promise<void>;
-  /** Changes limits of the running container. */
+  /** Replaces the limits of the running container: what is absent is lifted. `diskMiB` is fixed at start; another value is refused. */
   update(limits: Limits): Promise<void>;
   stats(): Promise<ContainerStats>;
   /** SIGINT, at most `graceMs`, then SIGKILL. Resolves when ended. */
@@ -102,8 +102,8 @@ export interface ContainerHost extends AsyncDisposable {
   /** e.g. "runc 1.1.5". */
   readonly runtime: string;
   /**
-   * Makes network namespaces and writable layers ahead, so that `start` finds them. Called once by the owner;
-   * `start` works without.
+   * Makes network namespaces and writable layers ahead, so that `start` finds them, and keeps `count` of them ready. Resolves when
+   * they are. May be called again with another number. `start` works without.
    */
   warm(count: number): Promise<void>;
   /** Resolves when the main process has been started; rejects with the reason when it could not be. */

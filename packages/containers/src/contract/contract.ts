@@ -34,7 +34,7 @@ export interface Bench {
   ): Promise<{ stdout: string; stderr: string; container: Container } & Awaited<Container["exited"]>>;
 }
 
-export async function read(container: Container): Promise<{ stdout: string; stderr: string }> {
+async function read(container: Container): Promise<{ stdout: string; stderr: string }> {
   const text = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
   for await (const chunk of container.output) text[chunk.stream].push(chunk.data);
   return { stdout: Buffer.concat(text.stdout).toString(), stderr: Buffer.concat(text.stderr).toString() };
@@ -51,7 +51,7 @@ export async function readUntil(container: Container, wanted: string): Promise<s
 }
 
 let next = 0;
-export const newId = () => `test-${process.pid}-${next++}`;
+const newId = () => `test-${process.pid}-${next++}`;
 
 export function hostContract(options: ContractOptions): void {
   if (options.skip !== undefined) console.warn(`The contract of the ${options.name} host is skipped: ${options.skip}`);
@@ -295,9 +295,9 @@ export function hostContract(options: ContractOptions): void {
 
       needs("isolation", "refuses mounts, device nodes, kernel settings and new namespaces", async () => {
         const { stdout } = await bench.run(
-          "mount -t tmpfs x /tmp 2>/dev/null || echo no-mount; mknod /tmp/d b 7 0 2>/dev/null || echo no-device; { echo 1 >/proc/sys/kernel/printk; } 2>/dev/null || echo no-setting",
+          "mount -t tmpfs x /tmp 2>/dev/null || echo no-mount; mknod /tmp/d b 7 0 2>/dev/null || echo no-device; { echo 1 >/proc/sys/kernel/printk; } 2>/dev/null || echo no-setting; unshare --user true 2>/dev/null || echo no-namespace",
         );
-        expect(stdout).toBe("no-mount\nno-device\nno-setting\n");
+        expect(stdout).toBe("no-mount\nno-device\nno-setting\nno-namespace\n");
       });
 
       needs("limits", "kills what exceeds the memory limit, and says so", async () => {

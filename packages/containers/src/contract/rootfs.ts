@@ -6,7 +6,8 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const TOOLS = "sh bash cat dd echo head id kill ls mkdir mknod mount seq sha256sum sleep sort stat tail timeout touch true wc".split(" ");
+const TOOLS =
+  "sh bash cat dd echo head id kill ls mkdir mknod mount seq sha256sum sleep sort stat tail timeout touch true unshare wc".split(" ");
 
 /** Fills `dir`, which is then usable as a layer. */
 export async function makeRootfs(dir: string): Promise<void> {

@@ -3,7 +3,7 @@
 import type { Limits } from "../host.ts";
 import type { CgroupLayout, Controller } from "./cgroup-layout.ts";
 
-export const DEFAULT_PIDS = 4_096;
+const DEFAULT_PIDS = 4_096;
 export const DEFAULT_DISK_MIB = 10_240;
 /** The runtime's own process and its shell live in the same group. */
 const RUNTIME_PIDS = 2;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { addressIn, firewall, freeSubnets, resolvConf, SUBNET_SIZE, subnetOf } from "./network-rules.ts";
+import { addressIn, firewall, freeSubnets, linkLocalResolvers, resolvConf, SUBNET_SIZE, subnetOf } from "./network-rules.ts";
 
 describe("subnets", () => {
   it("never offers one that overlaps a route of the machine", () => {
@@ -38,6 +38,14 @@ it("drops what containers send to the machine, to each other and to metadata add
   expect(text).toMatch(/hook input[^}]*iifname "lyab\*" drop/);
   expect(text).toContain('oifname "ly*" drop');
   expect(text).toContain("169.254.0.0/16");
+});
+
+it("lets link-local resolvers answer names and nothing else", () => {
+  const resolvers = linkLocalResolvers("nameserver 169.254.169.254\nnameserver 10.0.0.2\n");
+  expect(resolvers).toEqual(["169.254.169.254"]);
+  expect(firewall("t", "lyab", subnetOf("10.88.0.0/20"), resolvers)).toMatch(
+    /169\.254\.169\.254 \} meta l4proto \{ tcp, udp \} th dport 53 accept\s+ip daddr \{ 169\.254\.0\.0\/16/,
+  );
 });
 
 describe("name resolution", () => {

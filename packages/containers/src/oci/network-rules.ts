@@ -51,8 +51,10 @@ export function freeSubnets(routes: string): readonly string[] {
   });
 }
 
-/** A complete replacement of our own table; nothing else is touched. `links` is the prefix of our interfaces. */
-export function firewall(table: string, links: string, subnet: Subnet): string {
+/** A complete replacement of our own table; nothing else is touched. `links` is the prefix of our interfaces; `resolvers` may be asked for names although they are link-local. */
+export function firewall(table: string, links: string, subnet: Subnet, resolvers: readonly string[] = []): string {
+  // Some clouds resolve names at the very address that holds their metadata: that port, and no other.
+  const names = resolvers.length === 0 ? "" : `ip daddr { ${resolvers.join(", ")} } meta l4proto { tcp, udp } th dport 53 accept`;
   return `table inet ${table} {}
 delete table inet ${table}
 table inet ${table} {
@@ -68,6 +70,7 @@ table inet ${table} {
   chain from-container {
     meta nfproto ipv6 drop
     ip saddr != ${subnet.cidr} drop
+    ${names}
     ip daddr { 169.254.0.0/16, 127.0.0.0/8, 224.0.0.0/4, 255.255.255.255 } drop
     oifname "ly*" drop
   }
@@ -81,6 +84,11 @@ table inet ${table} {
   }
 }
 `;
+}
+
+/** The link-local servers in a resolv.conf. */
+export function linkLocalResolvers(text: string): readonly string[] {
+  return [...text.matchAll(/^nameserver\s+(169\.254\.\d+\.\d+)\s*$/gm)].map(([, address = ""]) => address);
 }
 
 /** Name resolution for containers: the machine's, without servers that only the machine can reach. */

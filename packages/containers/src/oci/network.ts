@@ -6,7 +6,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Launcher } from "../launcher/launcher.ts";
 import { closeForwarding, openForwarding } from "./forward-policy.ts";
-import { addressIn, firewall, freeSubnets, resolvConf, SUBNET_SIZE, type Subnet, subnetOf } from "./network-rules.ts";
+import { addressIn, firewall, freeSubnets, linkLocalResolvers, resolvConf, SUBNET_SIZE, type Subnet, subnetOf } from "./network-rules.ts";
 
 const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
 
@@ -38,18 +38,16 @@ export class Network {
     const earlier = (await readFile(file, "utf8").catch(() => "")).trim();
     const subnet = subnetOf(await reserve(launcher, earlier));
     await writeFile(file, `${subnet.cidr}\n`);
-    await launcher.run(["nft", "-f", "-"], { input: firewall(table(key), key, subnet) });
-    if ((await readFile(FORWARDING, "utf8")).trim() !== "1") await writeFile(FORWARDING, "1");
-    await openForwarding(launcher, key);
     const read = (path: string) => readFile(path, "utf8").catch(() => "");
     const etc = [
       { source: join(stateDir, "resolv.conf"), target: "/etc/resolv.conf" },
       { source: join(stateDir, "hosts"), target: "/etc/hosts" },
     ];
-    await writeFile(
-      join(stateDir, "resolv.conf"),
-      resolvConf(await read("/etc/resolv.conf"), await read("/run/systemd/resolve/resolv.conf")),
-    );
+    const names = resolvConf(await read("/etc/resolv.conf"), await read("/run/systemd/resolve/resolv.conf"));
+    await writeFile(join(stateDir, "resolv.conf"), names);
+    await launcher.run(["nft", "-f", "-"], { input: firewall(table(key), key, subnet, linkLocalResolvers(names)) });
+    if ((await readFile(FORWARDING, "utf8")).trim() !== "1") await writeFile(FORWARDING, "1");
+    await openForwarding(launcher, key);
     await writeFile(join(stateDir, "hosts"), "127.0.0.1 localhost\n");
     return new Network(options, subnet, etc);
   }

@@ -30,9 +30,16 @@ async function withListener(work: (port: number) => Promise<void>): Promise<void
   }
 }
 
-async function bundle(source: string, outfile: string): Promise<string> {
-  const entry = fileURLToPath(new URL(source, import.meta.url));
-  await build({ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", external: ["esbuild"], logLevel: "error" });
+async function bundle(source: URL, outfile: string): Promise<string> {
+  await build({
+    entryPoints: [fileURLToPath(source)],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    external: ["esbuild"],
+    logLevel: "error",
+  });
   return outfile;
 }
 
@@ -102,8 +109,8 @@ function ociTests(runtime: RuntimeName, bench: Bench): void {
 
   it.each(["the server", "the server and its launcher"])("finds and removes what is left when %s is killed", async (who) => {
     const stateDir = join(bench.dir, `killed-${who.length}`);
-    const launcher = await bundle("../launcher/main.ts", join(bench.dir, "launcher.mjs"));
-    const owner = await bundle("../contract/owner.ts", join(bench.dir, "owner.mjs"));
+    const launcher = await bundle(new URL("../launcher/main.ts", import.meta.url), join(bench.dir, "launcher.mjs"));
+    const owner = await bundle(new URL("../contract/owner.ts", import.meta.url), join(bench.dir, "owner.mjs"));
     const child = spawn(process.execPath, [owner, stateDir, launcher, join(bench.dir, "root"), runtime], {
       stdio: ["ignore", "pipe", "inherit"],
     });

@@ -48,7 +48,7 @@ eval "$line"
 }
 
 /** The image's file is unlinked at once: the mount keeps it, and nothing is left when that goes. */
-export function mountImage(image: string): string {
+function mountImage(image: string): string {
   return `mount -t ext4 -o loop,noatime,nodev ${quote(image)} W && rm ${quote(image)} && mkdir W/u W/w`;
 }
 
