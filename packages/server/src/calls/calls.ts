@@ -44,6 +44,8 @@ export const MAX_QUEUED_INPUTS = 1_000_000;
 /** Calls can be read for seven days. */
 export const KEEP_MS = 7 * 24 * 3_600_000;
 const CANCEL_BATCH = 1_000;
+/** A client gives up repeating a request well before this. */
+const REPEAT_MS = 300_000;
 
 export interface NewInput {
   readonly idx: number;
@@ -97,8 +99,8 @@ export class Calls {
       return { call, inputs: inputs.map((input) => newLiveInput(call, input)) };
     });
     await this.#database.commit(() => {
-      for (const { call, inputs } of made) {
-        this.#store.insertCall(call.identity);
+      for (const [position, { call, inputs }] of made.entries()) {
+        this.#store.insertCall(call.identity, position);
         for (const input of inputs) this.#store.insertInput(call.id, input.idx, input.input);
       }
     });
@@ -137,6 +139,11 @@ export class Calls {
   /** In memory, or read back from the journal. */
   find(callId: string): LiveCall | undefined {
     return this.#live.find(callId);
+  }
+
+  /** Calls that a request with this key made before this process started, in order. */
+  byIdempotencyKey(key: string, workspaceId: string): LiveCall[] {
+    return this.#store.recentIds(key, workspaceId, this.#now() - REPEAT_MS).flatMap((id) => this.find(id) ?? []);
   }
 
   async cancel(call: LiveCall, reason: string, terminateContainers = false): Promise<void> {

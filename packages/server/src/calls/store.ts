@@ -1,5 +1,6 @@
 import { type FunctionGetOutputsItem, FunctionGetOutputsItemSchema, type FunctionInput, FunctionInputSchema, DataChunkSchema, type DataChunk, fromBinary, toBinary } from "@lydian/protocol";
 import type { Database } from "../database/database.ts";
+import { newId } from "../ids.ts";
 import type { CallIdentity, LiveInput } from "./live-call.ts";
 
 interface CallRow {
@@ -29,7 +30,9 @@ export interface StoredInput {
 }
 
 const CALL_COLUMNS = "id, workspace_id, app_id, function_id, type, invocation, parent_input_id, idempotency_key, created_at, cancelled";
-const KEEP_BATCH = 200;
+const DELETE_BATCH = 200;
+/** "fc-" and the eight characters of an id that are its time. */
+const TIME_PREFIX = 11;
 
 /** Statements of the journal. Methods that write are to be called inside a commit. */
 export class CallStore {
@@ -39,21 +42,15 @@ export class CallStore {
     this.#database = database;
   }
 
-  insertCall(call: CallIdentity): void {
+  /** `position`: which of the calls of one request it is. */
+  insertCall(call: CallIdentity, position: number): void {
     this.#database
-      .prepare("INSERT INTO calls (id, workspace_id, app_id, function_id, type, invocation, parent_input_id, idempotency_key, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .run(call.id, call.workspaceId, call.appId, call.functionId, call.type, call.invocation, call.parentInputId, call.idempotencyKey, call.createdAt);
+      .prepare("INSERT INTO calls (id, workspace_id, app_id, function_id, type, invocation, parent_input_id, idempotency_key, position, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .run(call.id, call.workspaceId, call.appId, call.functionId, call.type, call.invocation, call.parentInputId, call.idempotencyKey, position, call.createdAt);
   }
 
   insertInput(callId: string, idx: number, input: FunctionInput): void {
     this.#database.prepare("INSERT INTO inputs (call_id, idx, input) VALUES (?, ?, ?)").run(callId, idx, toBinary(FunctionInputSchema, input));
-  }
-
-  /** Records an input that is over before it began. */
-  insertOutput(callId: string, output: FunctionGetOutputsItem, seq: number): void {
-    this.#database
-      .prepare("INSERT INTO inputs (call_id, idx, seq, output) VALUES (?, ?, ?, ?)")
-      .run(callId, output.idx, seq, toBinary(FunctionGetOutputsItemSchema, output));
   }
 
   recordOutput(callId: string, output: FunctionGetOutputsItem, seq: number): void {
@@ -81,6 +78,14 @@ export class CallStore {
   call(id: string): StoredCall | undefined {
     const row = this.#database.prepare(`SELECT ${CALL_COLUMNS} FROM calls WHERE id = ?`).get<CallRow>(id);
     return row && storedCall(row);
+  }
+
+  /** Scans what was made since: an index would cost every call, and this is asked only after a restart. */
+  recentIds(idempotencyKey: string, workspaceId: string, since: number): string[] {
+    return this.#database
+      .prepare("SELECT id FROM calls WHERE id >= ? AND idempotency_key = ? AND workspace_id = ? ORDER BY position")
+      .all<{ id: string }>(newId("fc", since).slice(0, TIME_PREFIX), idempotencyKey, workspaceId)
+      .map(({ id }) => id);
   }
 
   callsOfApp(appId: string): StoredCall[] {
@@ -116,13 +121,15 @@ export class CallStore {
 
   /** Deletes up to some calls made before `before`, with all that belongs to them. Returns whether there may be more. */
   deleteOld(before: number): boolean {
-    const ids = this.#database.prepare("SELECT id FROM calls WHERE created_at < ? LIMIT ?").all<{ id: string }>(before, KEEP_BATCH);
+    const ids = this.#database
+      .prepare("SELECT id FROM calls WHERE id < ? ORDER BY id LIMIT ?")
+      .all<{ id: string }>(newId("fc", before).slice(0, TIME_PREFIX), DELETE_BATCH);
     for (const { id } of ids) {
       this.#database.prepare("DELETE FROM inputs WHERE call_id = ?").run(id);
       this.#database.prepare("DELETE FROM generator_data WHERE call_id = ?").run(id);
       this.#database.prepare("DELETE FROM calls WHERE id = ?").run(id);
     }
-    return ids.length === KEEP_BATCH;
+    return ids.length === DELETE_BATCH;
   }
 }
 

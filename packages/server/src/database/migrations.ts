@@ -1,5 +1,7 @@
 // Every migration, in order. Each runs once, in one transaction; a released one never changes.
 import core from "./migrations/0001-core.sql";
+import calls from "./migrations/0002-calls.sql";
+import images from "./migrations/0003-images-mounts-blobs.sql";
 
 export interface Migration {
   readonly version: number;
@@ -7,4 +9,8 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, name: "0001-core", sql: core }];
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, name: "0001-core", sql: core },
+  { version: 2, name: "0002-calls", sql: calls },
+  { version: 3, name: "0003-images-mounts-blobs", sql: images },
+];

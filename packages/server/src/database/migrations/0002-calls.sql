@@ -1,6 +1,7 @@
 -- The journal of calls. Times are milliseconds since the epoch.
 
 CREATE TABLE calls (
+  -- Begins with the time, so that the key also orders by age.
   id TEXT PRIMARY KEY,
   workspace_id TEXT NOT NULL,
   app_id TEXT NOT NULL,
@@ -11,11 +12,11 @@ CREATE TABLE calls (
   parent_input_id TEXT NOT NULL,
   -- Which caller made it, by its own key: a repeated request finds its call again.
   idempotency_key TEXT NOT NULL,
+  position INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
   cancelled INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_by_app ON calls (app_id);
-CREATE INDEX calls_by_age ON calls (created_at);
 
 -- One row from the acknowledged input to its output: an insert and an update are all that a call costs.
 CREATE TABLE inputs (
