@@ -1,0 +1,85 @@
+import { LydianError } from "@lydian/protocol";
+import type { Database } from "../database/database.ts";
+import { newId } from "../ids.ts";
+
+export interface EnvironmentRecord {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly name: string;
+  readonly isDefault: boolean;
+  readonly createdAt: number;
+}
+
+interface EnvironmentRow {
+  readonly id: string;
+  readonly workspace_id: string;
+  readonly name: string;
+  readonly is_default: number;
+  readonly created_at: number;
+  readonly deleted_at: number | null;
+}
+
+const NAME = /^(?!en-)[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+
+/** Environments of all workspaces; the first one of a workspace is its default. */
+export class Environments {
+  readonly #database: Database;
+  readonly #byId = new Map<string, EnvironmentRecord & { isDeleted: boolean }>();
+
+  constructor(database: Database) {
+    this.#database = database;
+    for (const row of database.prepare("SELECT * FROM environments").all<EnvironmentRow>()) {
+      this.#byId.set(row.id, {
+        id: row.id,
+        workspaceId: row.workspace_id,
+        name: row.name,
+        isDefault: row.is_default === 1,
+        createdAt: row.created_at,
+        isDeleted: row.deleted_at !== null,
+      });
+    }
+  }
+
+  list(workspaceId: string): EnvironmentRecord[] {
+    return [...this.#byId.values()].filter((record) => record.workspaceId === workspaceId && !record.isDeleted);
+  }
+
+  /** "" is the default one. */
+  find(workspaceId: string, name: string): EnvironmentRecord | undefined {
+    return this.list(workspaceId).find((record) => (name === "" ? record.isDefault : record.name === name));
+  }
+
+  /** Throws NOT_FOUND with the names that exist. */
+  require(workspaceId: string, name: string): EnvironmentRecord {
+    const record = this.find(workspaceId, name);
+    if (record) return record;
+    throw new LydianError("not_found", `There is no environment ${JSON.stringify(name)}; there are: ${this.list(workspaceId).map((one) => one.name).join(", ")}.`);
+  }
+
+  nameOf(id: string): string {
+    return this.#byId.get(id)?.name ?? "";
+  }
+
+  async create(workspaceId: string, name: string, isDefault = false): Promise<EnvironmentRecord> {
+    if (!NAME.test(name)) {
+      throw new LydianError("invalid_argument", `${JSON.stringify(name)} is not a name of an environment: 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, and not with "en-".`);
+    }
+    if (this.find(workspaceId, name)) throw new LydianError("already_exists", `The environment ${JSON.stringify(name)} exists already.`);
+    const record = { id: newId("en"), workspaceId, name, isDefault, createdAt: Date.now(), isDeleted: false };
+    await this.#database.commit(() =>
+      this.#database
+        .prepare("INSERT INTO environments (id, workspace_id, name, is_default, created_at) VALUES (?, ?, ?, ?, ?)")
+        .run(record.id, workspaceId, name, isDefault ? 1 : 0, record.createdAt),
+    );
+    this.#byId.set(record.id, record);
+    return record;
+  }
+
+  async delete(workspaceId: string, name: string): Promise<EnvironmentRecord> {
+    const record = this.require(workspaceId, name);
+    if (record.isDefault) throw new LydianError("failed_precondition", `${JSON.stringify(record.name)} is the default environment; it cannot be deleted.`);
+    await this.#database.commit(() => this.#database.prepare("UPDATE environments SET deleted_at = ? WHERE id = ?").run(Date.now(), record.id));
+    this.#byId.set(record.id, { ...record, isDeleted: true });
+    return record;
+  }
+}

@@ -1,0 +1,60 @@
+import { type Handlers, LydianError, type ModalClient, ObjectCreationType } from "@lydian/protocol";
+import type { Caller } from "./caller.ts";
+import type { EnvironmentRecord, Environments } from "./environments.ts";
+import type { Workspace } from "./first-start.ts";
+import type { Tokens } from "./tokens.ts";
+
+export interface IdentityRpcDependencies {
+  readonly workspace: Workspace;
+  readonly environments: Environments;
+  readonly tokens: Tokens;
+  /** Ends the apps of an environment that is being deleted. */
+  readonly stopApps: (environmentId: string, reason: string) => Promise<void>;
+}
+
+/** Known to every official client in use. */
+const IMAGE_BUILDER_VERSION = "2025.06";
+
+export function createIdentityRpc({ workspace, environments, tokens, stopApps }: IdentityRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
+  return {
+    clientHello: () => ({}),
+    workspaceNameLookup: () => ({ workspaceName: workspace.name, username: workspace.name }),
+
+    tokenInfoGet(_request, { caller }) {
+      if (caller.kind !== "client") throw new LydianError("permission_denied", "A container has no token.");
+      const token = tokens.list(caller.workspaceId).find(({ id }) => id === caller.tokenId);
+      return { tokenId: caller.tokenId, workspaceId: workspace.id, workspaceName: workspace.name, tokenName: token?.name ?? "" };
+    },
+
+    async environmentGetOrCreate({ deploymentName, objectCreationType }, { caller }) {
+      const known = environments.find(caller.workspaceId, deploymentName);
+      if (known && objectCreationType === ObjectCreationType.CREATE_FAIL_IF_EXISTS) {
+        throw new LydianError("already_exists", `The environment ${JSON.stringify(known.name)} exists already.`);
+      }
+      const mayCreate = objectCreationType === ObjectCreationType.CREATE_IF_MISSING || objectCreationType === ObjectCreationType.CREATE_FAIL_IF_EXISTS;
+      const record = known ?? (mayCreate ? await environments.create(caller.workspaceId, deploymentName) : environments.require(caller.workspaceId, deploymentName));
+      return { environmentId: record.id, metadata: { name: record.name, settings: { imageBuilderVersion: IMAGE_BUILDER_VERSION } } };
+    },
+
+    environmentList: (_request, { caller }) => ({ items: environments.list(caller.workspaceId).map(item) }),
+
+    async environmentCreate({ name }, { caller }) {
+      await environments.create(caller.workspaceId, name);
+      return {};
+    },
+
+    async environmentDelete({ name }, { caller }) {
+      const { id } = await environments.delete(caller.workspaceId, name);
+      await stopApps(id, `The environment ${JSON.stringify(name)} was deleted.`);
+      return {};
+    },
+  };
+}
+
+const item = (record: EnvironmentRecord) => ({
+  name: record.name,
+  createdAt: record.createdAt / 1000,
+  default: record.isDefault,
+  environmentId: record.id,
+  imageBuilderVersion: IMAGE_BUILDER_VERSION,
+});
