@@ -1,0 +1,77 @@
+import { type Handlers, LydianError, type ModalClient } from "@lydian/protocol";
+import type { Apps } from "../apps/apps.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { LogFilter, Logs } from "./logs.ts";
+import type { StoredLog } from "./store.ts";
+
+export interface LogsRpcDependencies {
+  readonly logs: Logs;
+  readonly apps: Apps;
+}
+
+const MAX_HOLD_SECONDS = 55;
+
+export function createLogsRpc({ logs, apps }: LogsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
+  return {
+    async *appGetLogs(request, { caller, signal, draining }) {
+      const { appId } = request;
+      apps.require(appId, caller.workspaceId);
+      const filter = filterOf(request);
+      const until = Date.now() + Math.min(Math.max(0, request.timeout), MAX_HOLD_SECONDS) * 1000;
+      let place = cursorOf(request.lastEntryId);
+      for (;;) {
+        // Asked before the lines are read: what a stopped app printed is stored by the time it counts as stopped.
+        const isOver = apps.get(appId)?.state === "stopped";
+        const lines = logs.after(appId, place, filter);
+        if (lines.length > 0) {
+          place = lines.at(-1)?.entryId ?? place;
+          yield* batches(lines);
+          continue;
+        }
+        if (isOver) {
+          yield { appDone: true };
+          return;
+        }
+        const restMs = until - Date.now();
+        if (restMs <= 0 || signal.aborted || draining.aborted) return;
+        await logs.changed(appId).wait(restMs, signal, draining);
+      }
+    },
+  };
+}
+
+function filterOf(request: { taskId: string; functionId: string; functionCallId: string; inputId: string; fileDescriptor: number }): LogFilter {
+  const { taskId, functionId, functionCallId: callId, inputId, fileDescriptor: fd } = request;
+  return { taskId, functionId, callId, inputId, fd };
+}
+
+function cursorOf(entryId: string): number {
+  if (entryId === "") return 0;
+  if (/^\d{1,15}$/.test(entryId)) return Number(entryId);
+  throw new LydianError("invalid_argument", `last_entry_id ${JSON.stringify(entryId.slice(0, 50))} is not a cursor of this server.`);
+}
+
+/** Neighbours from the same source travel together. */
+function* batches(lines: readonly StoredLog[]) {
+  for (let start = 0; start < lines.length; ) {
+    const first = lines[start] as StoredLog;
+    let end = start + 1;
+    while (end < lines.length && lines[end]?.taskId === first.taskId && lines[end]?.imageId === first.imageId && lines[end]?.functionId === first.functionId) end++;
+    const group = lines.slice(start, end);
+    yield {
+      taskId: first.taskId,
+      functionId: first.functionId,
+      imageId: first.imageId,
+      entryId: String(group.at(-1)?.entryId ?? 0),
+      items: group.map(({ text, at, fd, callId, inputId }) => ({
+        data: text,
+        timestamp: at / 1000,
+        timestampNs: BigInt(Math.round(at)) * 1_000_000n,
+        fileDescriptor: fd,
+        functionCallId: callId,
+        inputId,
+      })),
+    };
+    start = end;
+  }
+}
