@@ -30,7 +30,7 @@ export function createFunctionsRpc({ functions, apps, stats }: FunctionsRpcDepen
 
     functionGetById({ functionId }, { caller }) {
       const record = functions.require(functionId, caller.workspaceId);
-      return { functionId, handleMetadata: handleMetadata(record), function: functionData(record) };
+      return { handleMetadata: handleMetadata(record), function: functionData(record) };
     },
 
     functionGetCurrentStats({ functionId }, { caller }) {

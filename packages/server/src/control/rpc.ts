@@ -1,0 +1,55 @@
+// lydian.v1: what the official protocol has no message for.
+import type { Handlers, Lydian } from "@lydian/protocol";
+import type { Apps } from "../apps/apps.ts";
+import type { CallsRpc } from "../calls/rpc.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { Workspace } from "../identity/first-start.ts";
+import type { Tokens } from "../identity/tokens.ts";
+import type { Pools } from "../pools/pools.ts";
+
+export interface ControlRpcDependencies {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly host: { readonly name: string; readonly runtime: string };
+  readonly workspace: Workspace;
+  readonly tokens: Tokens;
+  readonly apps: Apps;
+  readonly pools: Pools;
+  readonly mapMany: CallsRpc["mapMany"];
+}
+
+export function createControlRpc(d: ControlRpcDependencies): Handlers<typeof Lydian, Caller> {
+  return {
+    serverInfo: () => ({
+      version: d.version,
+      containerHost: d.host.name,
+      containerRuntime: d.host.runtime,
+      startedAt: d.startedAt / 1000,
+      workspace: d.workspace.name,
+    }),
+
+    tokenCreate: ({ name }, { caller }) => d.tokens.create(caller.workspaceId, name),
+
+    tokenList: (_request, { caller }) => ({
+      tokens: d.tokens.list(caller.workspaceId).map(({ id, name, createdAt, lastUsedAt }) => ({
+        tokenId: id,
+        name,
+        createdAt: createdAt / 1000,
+        lastUsedAt: lastUsedAt / 1000,
+        current: caller.kind === "client" && caller.tokenId === id,
+      })),
+    }),
+
+    async tokenRevoke({ tokenId }, { caller }) {
+      await d.tokens.revoke(caller.workspaceId, tokenId);
+      return {};
+    },
+
+    appWatch({ appId }, { caller, signal, draining }) {
+      d.apps.requireLive(appId, caller.workspaceId);
+      return d.pools.watch(appId, signal, draining);
+    },
+
+    functionMapMany: ({ calls }, context) => d.mapMany(calls, context),
+  };
+}

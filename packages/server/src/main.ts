@@ -1,0 +1,239 @@
+// Builds every part from the configuration, starts and stops them. The only place where parts meet.
+import { mkdirSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { join } from "node:path";
+import { BaseImages, createHost, ImageBuilder, LayerStore } from "@lydian/containers";
+import { createServer, type GrpcServer, Lydian, LydianError, ModalClient, Runtime, service } from "@lydian/protocol";
+import { Apps } from "./apps/apps.ts";
+import { createAppsRpc } from "./apps/rpc.ts";
+import { AppStore } from "./apps/store.ts";
+import { Blobs } from "./blobs/blobs.ts";
+import { Contents } from "./blobs/contents.ts";
+import { serveBlob } from "./blobs/http.ts";
+import { createBlobsRpc } from "./blobs/rpc.ts";
+import { loadSigningKey, SignedUrls } from "./blobs/signed-urls.ts";
+import { BlobStore } from "./blobs/store.ts";
+import { Calls } from "./calls/calls.ts";
+import { createCallsRpc } from "./calls/rpc.ts";
+import { type ResolvedServerConfig, resolveConfig, type ServerConfig } from "./config.ts";
+import { createControlRpc } from "./control/rpc.ts";
+import { lockDataDir } from "./data-dir-lock.ts";
+import { openDatabase } from "./database/database.ts";
+import { Ends } from "./ends.ts";
+import { Functions } from "./functions/functions.ts";
+import { layoutOf } from "./functions/metadata.ts";
+import { createFunctionsRpc } from "./functions/rpc.ts";
+import { FunctionStore } from "./functions/store.ts";
+import { createAuthenticate } from "./identity/authenticate.ts";
+import type { Caller } from "./identity/caller.ts";
+import { Environments } from "./identity/environments.ts";
+import { ensureLocalToken, ensureWorkspace } from "./identity/first-start.ts";
+import { createIdentityRpc } from "./identity/rpc.ts";
+import { Tokens } from "./identity/tokens.ts";
+import { Images } from "./images/images.ts";
+import { createImagesRpc } from "./images/rpc.ts";
+import { ImageStore } from "./images/store.ts";
+import { Logs } from "./logs/logs.ts";
+import { createLogsRpc } from "./logs/rpc.ts";
+import { LogStore } from "./logs/store.ts";
+import { Mounts } from "./mounts/mounts.ts";
+import { createMountsRpc } from "./mounts/rpc.ts";
+import { MountStore } from "./mounts/store.ts";
+import { Pools } from "./pools/pools.ts";
+import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
+import { createServerLog, type ServerLog } from "./telemetry/server-log.ts";
+
+export interface RunningServer {
+  /** http://… when it listens on TCP, else the same as `socketUrl`. */
+  readonly url: string;
+  /** unix:///…/api.sock, for processes on the same machine. */
+  readonly socketUrl: string;
+  /** Holds the token of the machine's owner. */
+  readonly tokenFile: string;
+  /** Lets requests finish, stops the containers, stores what is left. */
+  stop(): Promise<void>;
+}
+
+const DRAIN_MS = 5_000;
+const SWEEP_MS = 3_600_000;
+/** Paths of unix sockets have 108 bytes; this is what stands after the data directory. */
+const SOCKET_PATH_TAIL = "/run/ta-0123456789012345678901/run/api.sock".length;
+const MAX_SOCKET_PATH = 107;
+
+/** Starts a server, or throws a LydianError that says why it cannot be. */
+export async function startServer(options: ServerConfig): Promise<RunningServer> {
+  const config = resolveConfig(options);
+  if (Buffer.byteLength(config.dataDir) + SOCKET_PATH_TAIL > MAX_SOCKET_PATH) {
+    throw new LydianError("invalid_argument", `The data directory's path is too long (${config.dataDir}): the sockets in it may have ${MAX_SOCKET_PATH} bytes.`, {
+      hint: `Choose one of at most ${MAX_SOCKET_PATH - SOCKET_PATH_TAIL} bytes.`,
+    });
+  }
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const ends = new Ends();
+  try {
+    return await start(config, createServerLog(config.logLevel), ends);
+  } catch (error) {
+    await ends.end().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): Promise<RunningServer> {
+  const { dataDir, npmRegistry } = config;
+  ends.defer(lockDataDir(dataDir));
+  const database = openDatabase({ path: join(dataDir, "lydian.db") });
+  ends.defer(() => database.close());
+
+  // Opening the host removes what an earlier server left of its containers.
+  const host = await createHost({
+    kind: config.containerHost,
+    stateDir: join(dataDir, "host"),
+    ...(config.launcherProgram === undefined ? {} : { launcherProgram: config.launcherProgram }),
+    onFallback: (reason) => log.warn(`functions run as plain processes, without isolation: ${reason}`),
+  });
+  ends.defer(() => host[Symbol.asyncDispose]());
+  for (const id of await host.sweep()) log.info(`removed what was left of the container ${id}`);
+
+  const tokens = new Tokens(database);
+  const environments = new Environments(database);
+  const workspace = await ensureWorkspace(database, environments);
+  const tokenFile = await ensureLocalToken(dataDir, workspace, tokens);
+
+  const registry = npmRegistry === undefined ? {} : { npmRegistry };
+  const layers = await LayerStore.open({ dir: join(dataDir, "layers") });
+  const bases = new BaseImages({ store: layers, ...registry });
+  const builder = new ImageBuilder({ store: layers, host, bases, ...registry });
+  const contents = await Contents.open(join(dataDir, "contents"));
+  const blobStore = new BlobStore(database);
+  const blobs = new Blobs({ store: blobStore, contents, urls: new SignedUrls(await loadSigningKey(join(dataDir, "blob-url.key"))) });
+  const mounts = new Mounts({ store: new MountStore(database), contents, rights: blobStore, blobs, layers });
+  const images = new Images({ store: new ImageStore(database), builder, layers, contents, mounts, onError: (error) => log.error("an image build failed in the server", error) });
+  ends.defer(() => images.stop());
+
+  const logs = new Logs(new LogStore(database), (error) => log.error("log lines could not be stored", error));
+  ends.defer(() => logs.flush());
+  const apps = new Apps(new AppStore(database));
+  const functions = new Functions({
+    store: new FunctionStore(database),
+    app: (appId) => apps.get(appId),
+    requireParts: (definition, workspaceId) => {
+      images.require(definition.imageId, workspaceId);
+      for (const mountId of definition.mountIds) mounts.require(mountId, workspaceId);
+    },
+  });
+  const calls = new Calls({ database, functions, isLive: (appId) => apps.isLive(appId) });
+  ends.defer(() => calls.stop());
+
+  let server: GrpcServer | undefined;
+  const pools = new Pools({
+    host,
+    images,
+    mounts,
+    calls,
+    functions,
+    logs,
+    runDir: join(dataDir, "run"),
+    runtimeDir: config.runtimeDir,
+    listen: (path, taskId) => (server as GrpcServer).listen({ path, mode: 0o666 }, taskId),
+    describe: ({ appId, environmentId }) => ({ layout: layoutOf(functions.published(appId)), environmentName: environments.nameOf(environmentId) }),
+    onError: (error, what) => log.error(what, error),
+    ...(config.maxContainers === undefined ? {} : { maxContainers: config.maxContainers }),
+  });
+
+  apps.onStopping(async (appId, reason) => {
+    await pools.stopApp(appId, reason);
+    await images.stopApp(appId);
+    await logs.flush();
+  });
+  apps.onStopped((appId) => logs.forget(appId));
+
+  const callsRpc = createCallsRpc({
+    calls,
+    requireFunction: (functionId, caller) => {
+      const record = functions.require(functionId, caller.workspaceId);
+      apps.requireLive(record.appId, caller.workspaceId);
+      if (caller.kind === "container" && record.environmentId !== caller.environmentId) throw new LydianError("not_found", `There is no function ${JSON.stringify(functionId)}.`);
+      return record;
+    },
+  });
+  const containersOf = (appId: string) => pools.containers().filter(({ record }) => record?.appId === appId).length;
+  server = createServer<Caller>({
+    services: [
+      service<typeof ModalClient, Caller>(ModalClient, {
+        ...createIdentityRpc({
+          workspace,
+          environments,
+          tokens,
+          stopApps: async (environmentId, reason) => {
+            await Promise.all(apps.live().flatMap((app) => (app.environmentId === environmentId ? apps.stop(app.id, reason) : [])));
+          },
+        }),
+        ...createAppsRpc({
+          apps,
+          environments,
+          layout: (appId) => layoutOf(functions.published(appId)),
+          publish: async (app, functionIds) => {
+            await functions.publish(app, functionIds);
+            for (const id of Object.values(functionIds)) pools.open(id);
+          },
+          containersOf,
+        }),
+        ...createFunctionsRpc({ functions, apps, stats: (functionId) => pools.stats(functionId) }),
+        ...createLogsRpc({ logs, apps }),
+        ...createBlobsRpc({ blobs }),
+        ...createMountsRpc({ mounts }),
+        ...createImagesRpc({ images, ownsApp: (appId, workspaceId) => apps.get(appId)?.workspaceId === workspaceId }),
+        ...callsRpc.modal,
+        ...createPoolsRpc({ pools, calls, describeApp: (appId) => apps.get(appId)?.description ?? "" }),
+      }),
+      service<typeof Lydian, Caller>(
+        Lydian,
+        createControlRpc({ version: config.version, startedAt: Date.now(), host, workspace, tokens, apps, pools, mapMany: callsRpc.mapMany }),
+      ),
+      service<typeof Runtime, Caller>(Runtime, createRuntimeRpc(pools)),
+    ],
+    authenticate: createAuthenticate(tokens, (taskId) => pools.callerOf(taskId)),
+    http: (request, response) => void serveHttp(blobs, request, response),
+    onError: (error, method) => log.error(`${method} failed`, error),
+  });
+  ends.defer(() => server?.close());
+
+  await pools.start();
+  // Apps that were being stopped when the last server ended get no new containers.
+  calls.recover(apps.live().map(({ id }) => id));
+  apps.start();
+  ends.defer(() => apps.close());
+  const sweep = setInterval(() => void calls.sweep().catch((error: unknown) => log.error("old calls could not be deleted", error)), SWEEP_MS);
+  sweep.unref();
+  ends.defer(() => clearInterval(sweep));
+
+  const socket = await server.listen({ path: join(dataDir, "api.sock"), mode: 0o600 });
+  const tcp = config.fd !== undefined ? await server.listen({ fd: config.fd }) : config.port === undefined ? undefined : await server.listen({ port: config.port, host: config.host });
+  void host.warm(2).catch((error: unknown) => log.warn(`no container slots could be made ahead: ${String(error)}`));
+  log.info(`ready at ${tcp?.address ?? socket.address} with the container host ${host.name} (${host.runtime})`);
+
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    // Containers first: while the server drains, their last answers would not be heard.
+    await pools.stop();
+    await server?.drain(DRAIN_MS);
+    await ends.end();
+    log.info("stopped");
+  };
+  return {
+    url: tcp?.address ?? socket.address,
+    socketUrl: socket.address,
+    tokenFile,
+    stop: () => (stopping ??= stop()),
+  };
+}
+
+async function serveHttp(blobs: Blobs, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.url === "/healthz") {
+    response.writeHead(200, { "content-type": "text/plain" }).end("ok\n");
+    return;
+  }
+  if (await serveBlob(blobs, request, response)) return;
+  response.writeHead(404, { "content-type": "text/plain" }).end("There is nothing here. The API is gRPC.\n");
+}
+
