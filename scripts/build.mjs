@@ -15,6 +15,7 @@ import { SetupError } from "./setup/report.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(ROOT, "packages/lydian/dist");
+const CHUNK = /-[A-Z0-9]{8}\.js(\.map)?$/;
 const CHUNK_LIFE_MS = 24 * 3_600_000;
 
 const shared = {
@@ -36,7 +37,7 @@ const shared = {
 };
 
 const TARGETS = [
-  { entryPoints: { cli: "packages/lydian/src/cli/main.ts" }, outdir: DIST, splitting: true, chunkNames: "chunk-[name]-[hash]" },
+  { entryPoints: { cli: "packages/lydian/src/cli/main.ts" }, outdir: DIST, splitting: true, chunkNames: "[name]-[hash]" },
   { entryPoints: { index: "packages/lydian/src/index.ts" }, outdir: DIST, banner: {} },
   { entryPoints: { launcher: "packages/containers/src/launcher/main.ts" }, outdir: DIST },
   { entryPoints: { runtime: "packages/runtime/src/main.ts" }, outdir: join(DIST, "runtime"), outExtension: { ".js": ".mjs" } },
@@ -62,7 +63,7 @@ export async function build() {
 
 /** Chunks before the entries that name them, each file by rename: a CLI that starts meanwhile finds old or new, never a mixture. */
 function write(outputs) {
-  const isEntry = (output) => !basename(output.path).startsWith("chunk-");
+  const isEntry = (output) => !CHUNK.test(basename(output.path));
   const ordered = [...outputs].sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)));
   for (const output of ordered) {
     mkdirSync(dirname(output.path), { recursive: true });
@@ -76,7 +77,7 @@ function write(outputs) {
 function removeOldChunks(current) {
   for (const name of readdirSync(DIST)) {
     const path = join(DIST, name);
-    if (!name.startsWith("chunk-") || current.has(path)) continue;
+    if (!CHUNK.test(name) || current.has(path)) continue;
     if (Date.now() - statSync(path).mtimeMs > CHUNK_LIFE_MS) rmSync(path, { force: true });
   }
 }

@@ -17,7 +17,7 @@ export function exportedCandidates(program: Program): ExportedCandidate[] {
     for (const { id, init } of declarations) {
       for (const name of boundNames(id as BindingPattern)) {
         locals.set(name, init ?? null);
-        if (isExported && mayBeHandle(init)) candidates.push({ name, local: name });
+        if (isExported && (id.type !== "Identifier" || mayBeHandle(init))) candidates.push({ name, local: name });
       }
     }
   };

@@ -84,24 +84,22 @@ function localCallEdits(source: string, program: Program): Edit[] {
   if (alias === undefined) return [];
   const edits: Edit[] = [];
   let shadowed = false;
+  const bound = ({ start, end }: { readonly start: number; readonly end: number }) => {
+    if (source.slice(start, end).includes(alias)) shadowed = true;
+  };
+  const parameters = ({ params }: { readonly params: readonly { readonly start: number; readonly end: number }[] }) =>
+    params.forEach(bound);
   new Visitor({
-    CallExpression({ callee, start, end, arguments: args }) {
-      if (callee.type === "Identifier" && callee.name === alias && args.length === 0 && end - start >= 5) {
-        edits.push({ start, end, text: "false" });
-      }
+    CallExpression: ({ callee, start, end, arguments: args }) => {
+      if (callee.type === "Identifier" && callee.name === alias && args.length === 0) edits.push({ start, end, text: "false" });
     },
-    VariableDeclarator: ({ id }) => {
-      if (source.slice(id.start, id.end).includes(alias)) shadowed = true;
-    },
-    Function: undefined,
-    FunctionDeclaration: ({ params }) => {
-      if (params.some((param) => source.slice(param.start, param.end).includes(alias))) shadowed = true;
-    },
-    ArrowFunctionExpression: ({ params }) => {
-      if (params.some((param) => source.slice(param.start, param.end).includes(alias))) shadowed = true;
-    },
-  } as ConstructorParameters<typeof Visitor>[0]).visit(program);
-  return shadowed ? [] : edits;
+    VariableDeclarator: ({ id }) => bound(id),
+    FunctionDeclaration: parameters,
+    FunctionExpression: parameters,
+    ArrowFunctionExpression: parameters,
+  }).visit(program);
+  // An alias like `l` leaves no room for "false"; its branches stay, and are decided at run time.
+  return shadowed ? [] : edits.filter(({ start, end, text }) => end - start >= text.length);
 }
 
 function importedAs(program: Program, name: string): string | undefined {

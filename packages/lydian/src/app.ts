@@ -1,0 +1,118 @@
+import type { RegisteredApp, RegisteredEntrypoint, RegisteredFunction } from "@lydian/protocol";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { InvalidError } from "./errors.ts";
+import { makeHandle } from "./function-handle.ts";
+import type { AnyFunction, FunctionHandle, Handler } from "./function-types.ts";
+import { Image } from "./image/image.ts";
+import { type FunctionOptions, resolveOptions } from "./options.ts";
+import { checkName, refuseDuplicate, registeredApps } from "./registry.ts";
+
+export interface AppOptions {
+  /** Of functions that name none. Default: a small Debian with Node 24. */
+  readonly image?: Image;
+  /** For people who look at lists of apps. */
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+export interface EntrypointOptions<S> {
+  /** Default: the handler's name, else "main". */
+  readonly name?: string;
+  /** An object schema with Standard Schema and Standard JSON Schema (zod, arktype, valibot): its properties become flags. */
+  readonly args?: S;
+  /** Properties that are taken from words without a flag, in order. */
+  readonly positionals?: readonly string[];
+  /** One-letter flags by property. */
+  readonly short?: Readonly<Record<string, string>>;
+}
+
+type Input<S> = S extends StandardSchemaV1<infer I, unknown> ? I : never;
+type Output<S> = S extends StandardSchemaV1<unknown, infer O> ? O : never;
+
+/**
+ * A set of functions that is run, and later deployed, together. Create it and register its functions at the top level of a module.
+ *
+ * @example
+ * export const app = new App("hello");
+ * export const square = app.function(async (x: number) => x * x);
+ * app.localEntrypoint(async () => console.log(await square.remote(3)));
+ */
+export class App implements RegisteredApp {
+  readonly name: string | undefined;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly registered: (RegisteredFunction | RegisteredEntrypoint)[] = [];
+
+  /** Throws InvalidError for a name or an option that cannot be. */
+  constructor(name?: string, options: AppOptions = {}) {
+    if (name !== undefined) checkName(name, "an app");
+    for (const option of Object.keys(options)) {
+      if (option !== "image" && option !== "tags") throw new InvalidError(`The app option \`${option}\` is not served yet, so it cannot be given.`, { hint: "Served are: image, tags." });
+    }
+    if (options.image !== undefined && !(options.image instanceof Image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
+    this.name = name;
+    this.options = { ...options };
+    registeredApps().push(this);
+  }
+
+  /** With a schema for the one argument, which is checked in the container. */
+  function<S extends StandardSchemaV1, R>(options: FunctionOptions & { readonly input: S }, handler: (input: Output<S>) => R): FunctionHandle<(input: Input<S>) => R>;
+  /**
+   * Makes a function that can run in containers. The handler runs there as if the module had been loaded there: variables of this
+   * process do not travel.
+   */
+  function<F extends Handler>(options: FunctionOptions & { readonly input?: never }, handler: F): FunctionHandle<F extends AnyFunction ? F : never>;
+  function<F extends Handler>(handler: F): FunctionHandle<F extends AnyFunction ? F : never>;
+  function(first: FunctionOptions | AnyFunction, second?: AnyFunction): FunctionHandle<AnyFunction> {
+    const [options, handler] = typeof first === "function" ? [{}, first] : [first, second];
+    if (typeof handler !== "function") throw new InvalidError("app.function takes options and a handler, or a handler alone.");
+    resolveOptions(options);
+    const name = options.name ?? (usableName(handler.name) || undefined);
+    if (name !== undefined) {
+      checkName(name, "a function");
+      refuseDuplicate(this, name);
+    }
+    const isGenerator = isGeneratorFunction(handler);
+    const handle = makeHandle(() => registration, handler, isGenerator);
+    const registration: RegisteredFunction = {
+      kind: "function",
+      name,
+      file: undefined,
+      options: { ...options },
+      handler: handler as RegisteredFunction["handler"],
+      isGenerator,
+      handle,
+      ...(options.input === undefined ? {} : { input: options.input }),
+      ...(options.params === undefined ? {} : { params: options.params }),
+    };
+    this.registered.push(registration);
+    return handle;
+  }
+
+  /** Code that `lydian run` runs on this machine, with flags from a schema. */
+  localEntrypoint<S extends StandardSchemaV1>(options: EntrypointOptions<S> & { readonly args: S }, main: (args: Output<S>) => unknown): void;
+  /** Without a schema it gets the words of the command line. */
+  localEntrypoint(options: EntrypointOptions<undefined>, main: (words: readonly string[]) => unknown): void;
+  localEntrypoint(main: (words: readonly string[]) => unknown): void;
+  localEntrypoint(first: EntrypointOptions<unknown> | ((args: never) => unknown), second?: (args: never) => unknown): void {
+    const [options, handler] = typeof first === "function" ? [{}, first] : [first, second];
+    if (typeof handler !== "function") throw new InvalidError("app.localEntrypoint takes options and a function, or a function alone.");
+    const name = options.name ?? (usableName(handler.name) || "main");
+    checkName(name, "an entrypoint");
+    refuseDuplicate(this, name);
+    this.registered.push({ kind: "entrypoint", name, file: undefined, options: { ...options }, handler, handle: handler });
+  }
+
+  /** Takes over what another app has registered. */
+  include(other: App): this {
+    for (const registration of other.registered) {
+      if (registration.name !== undefined) refuseDuplicate(this, registration.name);
+      this.registered.push(registration);
+    }
+    return this;
+  }
+}
+
+/** What tools call functions that have no name of their own is no name. */
+const usableName = (name: string): string => (["handler", "default", "_a", "main"].includes(name) ? "" : name);
+
+const GENERATORS = new Set(["GeneratorFunction", "AsyncGeneratorFunction"]);
+const isGeneratorFunction = (handler: AnyFunction): boolean => GENERATORS.has(handler.constructor.name);

@@ -1,0 +1,74 @@
+import { DataFormat, FunctionCallInvocationType as Invocation, FunctionCallType as Type, fromBinary, GenericResult_GenericStatus as Status, GeneratorDoneSchema, LydianError } from "@lydian/protocol";
+import { currentClient } from "../client.ts";
+import { typedError } from "../errors.ts";
+import type { CallTarget } from "../function-handle.ts";
+import { functionId } from "../session.ts";
+import { makeCall } from "./batcher.ts";
+import { cancelCall } from "./call-info.ts";
+import { readOutputs } from "./outputs.ts";
+import { decodeValue, encodeInput } from "./payload.ts";
+import { callerStack, resultError } from "./result.ts";
+
+/** Streams that may break one after the other without a value between them. */
+const MAX_BREAKS = 10;
+
+/** The values as they are yielded. Leaving early cancels the call. */
+export async function* remoteGenerator(target: CallTarget, args: readonly unknown[]): AsyncGenerator<unknown, void, undefined> {
+  const calledFrom = callerStack();
+  const input = await encodeInput(args);
+  const { functionCallId } = await makeCall({ functionId: functionId(target.name()), type: Type.UNARY, invocation: Invocation.SYNC_LEGACY, input }).catch((error: unknown) => {
+    throw typedError(error);
+  });
+  const ended = new AbortController();
+  const signal = target.signal ? AbortSignal.any([ended.signal, target.signal]) : ended.signal;
+  let outcome: { readonly items: number } | { readonly error: unknown } | undefined;
+  const outcomeKnown = waitForEnd(functionCallId, signal, calledFrom).then(
+    (items) => {
+      outcome = { items };
+    },
+    (error: unknown) => {
+      outcome = { error };
+    },
+  );
+  let last = 0;
+  let isOver = false;
+  const over = (): boolean => outcome !== undefined && ("error" in outcome || last >= outcome.items);
+  try {
+    for (let breaks = 0; !over(); ) {
+      try {
+        for await (const chunk of currentClient().modal.functionCallGetDataOut({ callInfo: { case: "functionCallId", value: functionCallId }, lastIndex: BigInt(last) }, { signal })) {
+          if (Number(chunk.index) <= last) continue;
+          last = Number(chunk.index);
+          breaks = 0;
+          yield await decodeValue(chunk, chunk.dataFormat);
+          if (over()) break;
+        }
+      } catch (error) {
+        if (signal.aborted || !LydianError.is(error) || !error.retryable || ++breaks > MAX_BREAKS) throw error;
+      }
+      // The stream ends when the generator has: its outcome is there or about to be.
+      if (!over()) await Promise.race([outcomeKnown, new Promise((resolve) => setTimeout(resolve, 100).unref())]);
+    }
+    isOver = true;
+    if (outcome && "error" in outcome) throw outcome.error;
+  } catch (error) {
+    if (target.signal?.aborted) throw target.signal.reason;
+    throw typedError(error);
+  } finally {
+    ended.abort();
+    if (!isOver) void cancelCall(functionCallId, false).catch(() => undefined);
+  }
+}
+
+/** The number of values, when the generator has ended well. */
+async function waitForEnd(functionCallId: string, signal: AbortSignal, calledFrom: string | undefined): Promise<number> {
+  for (;;) {
+    const { outputs } = await readOutputs({ functionCallId, idx: 0 }, Number.POSITIVE_INFINITY, signal);
+    const [output] = outputs;
+    if (!output) continue;
+    const { result, dataFormat } = output;
+    if (result?.status !== Status.SUCCESS) throw await resultError(result, dataFormat, calledFrom);
+    if (dataFormat !== DataFormat.GENERATOR_DONE || result.dataOneof.case !== "data") throw new LydianError("internal", "The function did not answer as a generator does.");
+    return Number(fromBinary(GeneratorDoneSchema, result.dataOneof.value).itemsTotal);
+  }
+}

@@ -1,0 +1,65 @@
+import { FunctionCallInvocationType as Invocation, FunctionCallType as Type, type FunctionGetOutputsItem, LydianError } from "@lydian/protocol";
+import { FunctionCall } from "../function-call.ts";
+import type { CallTarget } from "../function-handle.ts";
+import { TimeoutError, typedError } from "../errors.ts";
+import { functionId } from "../session.ts";
+import { makeCall } from "./batcher.ts";
+import { cancelCall } from "./call-info.ts";
+import { readOutputs } from "./outputs.ts";
+import { encodeInput } from "./payload.ts";
+import { callerStack, resultValue } from "./result.ts";
+
+const FOREVER_MS = Number.POSITIVE_INFINITY;
+
+/** Makes the call and waits for its result. An aborted signal or a timeout cancels it. */
+export async function remote(target: CallTarget, args: readonly unknown[]): Promise<unknown> {
+  const calledFrom = callerStack();
+  target.signal?.throwIfAborted();
+  const callId = await start(target, args, Invocation.SYNC);
+  try {
+    const output = await waitFor(callId, target.timeoutMs, target.signal, true);
+    return await resultValue(output.result, output.dataFormat, calledFrom);
+  } catch (error) {
+    if (error instanceof TimeoutError || target.signal?.aborted) void cancelCall(callId, false).catch(() => undefined);
+    if (target.signal?.aborted) throw target.signal.reason;
+    throw typedError(error);
+  }
+}
+
+export async function spawn(target: CallTarget, args: readonly unknown[]): Promise<FunctionCall> {
+  return new FunctionCall(await start(target, args, Invocation.ASYNC));
+}
+
+/** The result of a call by id. Giving up the wait leaves the call alone. */
+export async function callResult(callId: string, options: { timeoutMs: number | undefined; signal: AbortSignal | undefined }): Promise<unknown> {
+  const calledFrom = callerStack();
+  try {
+    const output = await waitFor(callId, options.timeoutMs, options.signal, false);
+    return await resultValue(output.result, output.dataFormat, calledFrom);
+  } catch (error) {
+    if (options.signal?.aborted) throw options.signal.reason;
+    throw typedError(error);
+  }
+}
+
+async function start(target: CallTarget, args: readonly unknown[], invocation: Invocation): Promise<string> {
+  try {
+    const id = functionId(target.name());
+    const { functionCallId } = await makeCall({ functionId: id, type: Type.UNARY, invocation, input: await encodeInput(args) });
+    return functionCallId;
+  } catch (error) {
+    throw typedError(error);
+  }
+}
+
+async function waitFor(callId: string, timeoutMs: number | undefined, signal: AbortSignal | undefined, isLast: boolean): Promise<FunctionGetOutputsItem> {
+  const until = timeoutMs === undefined ? FOREVER_MS : Date.now() + timeoutMs;
+  for (;;) {
+    const restMs = Math.max(0, until - Date.now());
+    const { outputs, unfinished } = await readOutputs({ functionCallId: callId, idx: 0, isLast }, restMs, signal);
+    const [output] = outputs;
+    if (output) return output;
+    if (unfinished === 0) throw new LydianError("not_found", `The call ${callId} has no result.`);
+    if (restMs === 0) throw new TimeoutError(`The call ${callId} has no result after ${timeoutMs} ms.`);
+  }
+}

@@ -1,0 +1,177 @@
+// A map: one call, many inputs. Inputs go out in batches while outputs come in. What is out and not yet taken by the consumer
+// is bounded, which is what makes endless sources and slow consumers safe.
+import { FunctionCallInvocationType as Invocation, FunctionCallType as Type, type FunctionGetOutputsItem, GenericResult_GenericStatus as Status } from "@lydian/protocol";
+import { currentClient } from "../client.ts";
+import { typedError } from "../errors.ts";
+import type { CallTarget } from "../function-handle.ts";
+import type { AnyIterable, MapOptions } from "../function-types.ts";
+import { functionId } from "../session.ts";
+import { makeCall } from "./batcher.ts";
+import { cancelCall } from "./call-info.ts";
+import { readOutputs } from "./outputs.ts";
+import { decodeValue, encodeInline, isLarge, uploadInput, type WireInput } from "./payload.ts";
+import { callerStack, resultError } from "./result.ts";
+import { Signal } from "./signal.ts";
+
+const DEFAULT_WINDOW = 1_000;
+const MAX_BATCH = 500;
+const MAX_BATCH_BYTES = 8 << 20;
+
+export async function* remoteMap(target: CallTarget, source: AnyIterable<unknown[]>, options: MapOptions): AsyncGenerator<unknown, void, undefined> {
+  const map = new RunningMap(target, options, callerStack());
+  try {
+    yield* map.run(source);
+    map.isOver = true;
+  } catch (error) {
+    if (options.signal?.aborted) throw options.signal.reason;
+    throw typedError(error);
+  } finally {
+    map.end();
+  }
+}
+
+class RunningMap {
+  isOver = false;
+  readonly #target: CallTarget;
+  readonly #options: MapOptions;
+  readonly #calledFrom: string | undefined;
+  readonly #ended = new AbortController();
+  readonly #changed = new Signal();
+  readonly #taken = new Signal();
+  #functionId = "";
+  #callId = "";
+  #window = DEFAULT_WINDOW;
+  #sent = 0;
+  #yielded = 0;
+  #sourceDone = false;
+  #failure: { readonly error: unknown } | undefined;
+  /** Outputs by index (ordered), or in the order of arrival. */
+  readonly #arrived = new Map<number, FunctionGetOutputsItem>();
+
+  constructor(target: CallTarget, options: MapOptions, calledFrom: string | undefined) {
+    this.#target = target;
+    this.#options = options;
+    this.#calledFrom = calledFrom;
+  }
+
+  async *run(source: AnyIterable<unknown[]>): AsyncGenerator<unknown, void, undefined> {
+    this.#functionId = functionId(this.#target.name());
+    const call = await makeCall({ functionId: this.#functionId, type: Type.MAP, invocation: Invocation.SYNC });
+    this.#callId = call.functionCallId;
+    this.#window = call.maxInputsOutstanding || DEFAULT_WINDOW;
+    const onAbort = () => this.#fail(this.#options.signal?.reason);
+    if (this.#options.signal?.aborted) onAbort();
+    this.#options.signal?.addEventListener("abort", onAbort, { once: true });
+    void this.#send(source).catch((error: unknown) => this.#fail(error));
+    void this.#receive().catch((error: unknown) => this.#fail(error));
+    try {
+      for (;;) {
+        if (this.#failure) throw this.#failure.error;
+        const output = this.#next();
+        if (output) {
+          this.#yielded++;
+          this.#taken.notify();
+          yield await this.#value(output);
+        } else if (this.#sourceDone && this.#yielded === this.#sent) return;
+        else await this.#changed.next();
+      }
+    } finally {
+      this.#options.signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Stops what still goes on; a map that was left early is cancelled. */
+  end(): void {
+    this.#ended.abort();
+    this.#taken.notify();
+    if (!this.isOver && this.#callId !== "") void cancelCall(this.#callId, false).catch(() => undefined);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#ended.signal.aborted) return;
+    this.#failure ??= { error };
+    this.#changed.notify();
+  }
+
+  #next(): FunctionGetOutputsItem | undefined {
+    const key = (this.#options.ordered ?? true) ? this.#yielded : this.#arrived.keys().next().value;
+    if (key === undefined) return undefined;
+    const output = this.#arrived.get(key);
+    if (output) this.#arrived.delete(key);
+    return output;
+  }
+
+  async #value({ result, dataFormat }: FunctionGetOutputsItem): Promise<unknown> {
+    if (result?.status === Status.SUCCESS) return decodeValue(result, dataFormat);
+    const error = await resultError(result, dataFormat, this.#calledFrom);
+    if (this.#options.returnExceptions) return error;
+    throw error;
+  }
+
+  async #send(source: AnyIterable<unknown[]>): Promise<void> {
+    for await (const batch of this.#batches(source)) {
+      if (this.#ended.signal.aborted) return;
+      await currentClient().modal.functionPutInputs(
+        { functionId: this.#functionId, functionCallId: this.#callId, inputs: batch },
+        { signal: this.#ended.signal },
+      );
+    }
+    this.#sourceDone = true;
+    this.#changed.notify();
+  }
+
+  async *#batches(source: AnyIterable<unknown[]>): AsyncGenerator<{ idx: number; input: WireInput }[]> {
+    let batch: { idx: number; input: WireInput }[] = [];
+    let bytes = 0;
+    const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+    try {
+      for (;;) {
+        let step = iterator.next();
+        // A source that makes us wait: what is there goes out meanwhile.
+        if (step instanceof Promise && batch.length > 0 && !(await settlesSoon(step))) {
+          yield batch;
+          [batch, bytes] = [[], 0];
+        }
+        if (step instanceof Promise) step = await step;
+        if (step.done || this.#ended.signal.aborted) break;
+        if (this.#isFull && batch.length > 0) {
+          yield batch;
+          [batch, bytes] = [[], 0];
+        }
+        while (this.#isFull && !this.#ended.signal.aborted) await this.#taken.next();
+        const encoded = encodeInline(step.value);
+        const input = isLarge(encoded.bytes) ? await uploadInput(encoded.input) : encoded.input;
+        batch.push({ idx: this.#sent++, input });
+        bytes += encoded.bytes;
+        if (batch.length >= MAX_BATCH || bytes >= MAX_BATCH_BYTES) {
+          yield batch;
+          [batch, bytes] = [[], 0];
+        }
+      }
+      if (batch.length > 0 && !this.#ended.signal.aborted) yield batch;
+    } finally {
+      void iterator.return?.();
+    }
+  }
+
+  get #isFull(): boolean {
+    return this.#sent - this.#yielded >= this.#window;
+  }
+
+  async #receive(): Promise<void> {
+    let lastEntryId = "0-0";
+    while (!this.#ended.signal.aborted) {
+      const page = await readOutputs({ functionCallId: this.#callId, lastEntryId }, Number.POSITIVE_INFINITY, this.#ended.signal);
+      lastEntryId = page.lastEntryId;
+      for (const output of page.outputs) {
+        this.#arrived.set(output.idx, output);
+      }
+      if (page.outputs.length > 0) this.#changed.notify();
+    }
+  }
+}
+
+/** Whether a promise settles before the event loop turns. */
+function settlesSoon(promise: Promise<unknown>): Promise<boolean> {
+  return Promise.race([promise.then(() => true, () => true), new Promise<boolean>((resolve) => setImmediate(resolve, false))]);
+}

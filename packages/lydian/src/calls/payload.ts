@@ -1,0 +1,64 @@
+import { createHash } from "node:crypto";
+import { type Client as Stub, DataFormat, decodePayload, encodePayload, type FunctionInputSchema, LydianError, type ModalClient } from "@lydian/protocol";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { currentClient } from "../client.ts";
+
+/** What servers of ours take inside a message. */
+const MAX_INLINE_BYTES = 16 << 20;
+
+export type WireInput = MessageInitShape<typeof FunctionInputSchema>;
+
+/** The arguments as the wire has them; large ones are uploaded first. */
+export async function encodeInput(args: readonly unknown[]): Promise<WireInput> {
+  const { input, bytes } = encodeInline(args);
+  return bytes <= MAX_INLINE_BYTES ? input : uploadInput(input);
+}
+
+/** Without looking at the size: for callers that know what to do with it. */
+export function encodeInline(args: readonly unknown[]): { readonly input: WireInput; readonly bytes: number } {
+  const data = encodePayload([args, {}], { rich: true });
+  return { input: { argsOneof: { case: "args", value: data }, dataFormat: DataFormat.CBOR_TS }, bytes: data.length };
+}
+
+export const isLarge = (bytes: number): boolean => bytes > MAX_INLINE_BYTES;
+
+export async function uploadInput(input: WireInput): Promise<WireInput> {
+  if (input.argsOneof?.case !== "args") return input;
+  return { ...input, argsOneof: { case: "argsBlobId", value: await upload(input.argsOneof.value) } };
+}
+
+async function upload(data: Uint8Array): Promise<string> {
+  const { modal, connection } = currentClient();
+  const created = await modal.blobCreate({
+    contentMd5: createHash("md5").update(data).digest("base64"),
+    contentSha256Base64: createHash("sha256").update(data).digest("base64"),
+    contentLength: BigInt(data.length),
+  });
+  const url = created.uploadTypeOneof.case === "uploadUrl" ? created.uploadTypeOneof.value : undefined;
+  if (url === undefined) throw new LydianError("internal", "The server gave no address to upload to.");
+  const { status, body } = await connection.http(url, { method: "PUT", body: data });
+  body.resume();
+  if (status !== 200) throw new LydianError("unavailable", `The upload of ${data.length} bytes was refused with HTTP status ${status}.`);
+  return created.blobId;
+}
+
+interface Carrier {
+  readonly dataOneof: { readonly case: "data"; readonly value: Uint8Array } | { readonly case: "dataBlobId"; readonly value: string } | { readonly case: undefined; readonly value?: undefined };
+}
+
+/** The value in a result or in a piece of generator data. */
+export async function decodeValue({ dataOneof }: Carrier, format: DataFormat): Promise<unknown> {
+  if (dataOneof.case === undefined) return undefined;
+  const data = dataOneof.case === "data" ? dataOneof.value : await download(currentClient().modal, dataOneof.value);
+  if (format === DataFormat.CBOR || format === DataFormat.CBOR_TS) return decodePayload(data);
+  throw new LydianError("unimplemented", `The result is in the format ${DataFormat[format] ?? format}, which this client cannot read.`);
+}
+
+async function download(modal: Stub<typeof ModalClient>, blobId: string): Promise<Uint8Array> {
+  const { downloadUrl } = await modal.blobGet({ blobId });
+  const { status, body } = await currentClient().connection.http(downloadUrl, { method: "GET" });
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk as Uint8Array);
+  if (status !== 200) throw new LydianError("unavailable", `A result could not be downloaded: HTTP status ${status}.`);
+  return Buffer.concat(chunks);
+}

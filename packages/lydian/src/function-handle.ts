@@ -1,0 +1,100 @@
+// The object that `app.function` returns. What talks to the server is loaded with the first call.
+import type { RegisteredFunction } from "@lydian/protocol";
+import { durationMs } from "./duration.ts";
+import { InvalidError } from "./errors.ts";
+import type { AnyFunction, AnyIterable, CallOptions, ForEachOptions, FunctionHandle, MapOptions } from "./function-types.ts";
+import { type MapCall, mapCall } from "./map-call.ts";
+
+/** What a call needs to know of its function. */
+export interface CallTarget {
+  /** Throws when the function has no name. */
+  readonly name: () => string;
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+const network = () => import("./calls/index.ts");
+
+/** `registration` is asked when it is needed: names are bound after the handle was made. */
+export function makeHandle(registration: () => RegisteredFunction, local: AnyFunction, isGenerator: boolean, options: CallOptions = {}): FunctionHandle<AnyFunction> {
+  const target: CallTarget = {
+    name: () => {
+      const { name } = registration();
+      if (name === undefined) throw new InvalidError("This function has no name: export it from its module, or give it one with { name: \"…\" }.");
+      return name;
+    },
+    signal: options.signal,
+    timeoutMs: options.timeout === undefined ? undefined : durationMs(options.timeout, "`timeout`"),
+  };
+  const common = {
+    get name() {
+      return registration().name ?? "";
+    },
+    local,
+    callWith: (more: CallOptions) => makeHandle(registration, local, isGenerator, { ...options, ...more }),
+    stats: async () => (await network()).stats(target),
+  };
+  if (isGenerator) {
+    return {
+      ...common,
+      async *remoteGen(...args: unknown[]) {
+        yield* (await network()).remoteGenerator(target, args);
+      },
+    } as unknown as FunctionHandle<AnyFunction>;
+  }
+  const map = (sources: AnyIterable<unknown[]>, settings: MapOptions): MapCall<unknown> =>
+    mapCall(async function* () {
+      yield* (await network()).remoteMap(target, sources, settings);
+    });
+  const handle = {
+    ...common,
+    remote: async (...args: unknown[]) => (await network()).remote(target, args),
+    spawn: async (...args: unknown[]) => (await network()).spawn(target, args),
+    map(...args: unknown[]) {
+      const [sources, settings] = splitSources<MapOptions>(args);
+      return map(zip(sources), settings);
+    },
+    starMap: (inputs: AnyIterable<unknown[]>, settings: MapOptions = {}) => map(inputs, settings),
+    async forEach(...args: unknown[]) {
+      const [sources, { ignoreExceptions, ...settings }] = splitSources<ForEachOptions>(args);
+      for await (const _ of map(zip(sources), { ordered: false, ...settings, ...(ignoreExceptions ? { returnExceptions: true } : {}) })) void _;
+    },
+  };
+  return Object.defineProperty(handle, "name", { get: () => registration().name ?? "", enumerable: true }) as unknown as FunctionHandle<AnyFunction>;
+}
+
+const isIterable = (value: unknown): value is AnyIterable<unknown> => typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+
+function splitSources<O>(args: readonly unknown[]): [AnyIterable<unknown>[], O] {
+  const last = args.at(-1);
+  const hasOptions = args.length > 1 && !isIterable(last);
+  const sources = hasOptions ? args.slice(0, -1) : args;
+  for (const [i, source] of sources.entries()) {
+    if (!isIterable(source)) throw new InvalidError(`map needs something to iterate for each parameter of the function; argument ${i + 1} is ${typeof source}.`);
+  }
+  return [sources as AnyIterable<unknown>[], ((hasOptions ? last : undefined) ?? {}) as O];
+}
+
+/** Argument lists from one source per parameter. Stays synchronous for one synchronous source: arrays are read without a promise per element. */
+function zip(sources: readonly AnyIterable<unknown>[]): AnyIterable<unknown[]> {
+  const [only] = sources;
+  if (sources.length === 1 && only && Symbol.iterator in only) return singles(only);
+  return zipped(sources);
+}
+
+function* singles(source: Iterable<unknown>): Generator<unknown[]> {
+  for (const value of source) yield [value];
+}
+
+async function* zipped(sources: readonly AnyIterable<unknown>[]): AsyncGenerator<unknown[]> {
+  const iterators = sources.map((source) => (Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()));
+  try {
+    for (;;) {
+      const steps = await Promise.all(iterators.map((iterator) => iterator.next()));
+      if (steps.some(({ done }) => done)) return;
+      yield steps.map(({ value }) => value as unknown);
+    }
+  } finally {
+    await Promise.all(iterators.map((iterator) => iterator.return?.()));
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * Define serverless apps in TypeScript and run them on your own machines.
+ *
+ * @module
+ */
+export { App, type AppOptions, type EntrypointOptions } from "./app.ts";
+export { currentInput, type InputContext, isLocal } from "./context.ts";
+export type { Duration } from "./duration.ts";
+export {
+  AuthError,
+  ContainerLostError,
+  ContainerStartError,
+  FunctionCancelledError,
+  FunctionTimeoutError,
+  InvalidError,
+  LydianError,
+  NonRetriableError,
+  NotFoundError,
+  OutOfMemoryError,
+  registerError,
+  RemoteError,
+  RetryAfterError,
+  SerializationError,
+  TimeoutError,
+} from "./errors.ts";
+export { type CallStatus, FunctionCall, type GetOptions } from "./function-call.ts";
+export type { AnyIterable, CallableHandle, CallOptions, ForEachOptions, FunctionHandle, FunctionStats, GeneratorHandle, MapOptions } from "./function-types.ts";
+export { Image, type AddLocalOptions } from "./image/image.ts";
+export type { MapCall } from "./map-call.ts";
+export type { FunctionOptions, Limit } from "./options.ts";
+export { bindExports } from "./registry.ts";
+export { Retries, type RetriesOptions } from "./retries.ts";
+export type { Size } from "./size.ts";

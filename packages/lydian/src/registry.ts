@@ -1,0 +1,43 @@
+// What modules register while they load, and the names that their exports give it.
+import { APPS, type RegisteredApp, type RegisteredEntrypoint, type RegisteredFunction } from "@lydian/protocol";
+import { InvalidError } from "./errors.ts";
+
+type Registration = RegisteredFunction | RegisteredEntrypoint;
+
+const shared = globalThis as Record<symbol, unknown>;
+const NAME = /^[A-Za-z0-9_.$-]{1,128}$/;
+
+/** Every App created in this process, by whichever copy of the package. */
+export function registeredApps(): RegisteredApp[] {
+  shared[APPS] ??= [];
+  return shared[APPS] as RegisteredApp[];
+}
+
+export function checkName(name: string, what: string): void {
+  if (!NAME.test(name)) throw new InvalidError(`${JSON.stringify(name)} is not a name of ${what}: 1 to 128 letters, digits, or any of "_.$-".`);
+}
+
+/** Throws when the app has another registration of this name. */
+export function refuseDuplicate(app: RegisteredApp, name: string, of?: Registration): void {
+  if (app.registered.some((other) => other !== of && other.name === name)) {
+    throw new InvalidError(`Two things in the app ${JSON.stringify(app.name ?? "")} are named ${JSON.stringify(name)}.`, { hint: "Give one of them another name: { name: \"…\" }" });
+  }
+}
+
+/**
+ * Gives registrations the names under which a module exports them. Called by code that the bundler appends to each module.
+ * A name that was given explicitly stays.
+ */
+export function bindExports(file: string, exports: Readonly<Record<string, unknown>>): void {
+  const byHandle = new Map<unknown, [RegisteredApp, Registration]>();
+  for (const app of registeredApps()) for (const registration of app.registered) byHandle.set(registration.handle, [app, registration]);
+  for (const [name, value] of Object.entries(exports)) {
+    const [app, registration] = byHandle.get(value) ?? [];
+    if (!app || !registration || registration.file !== undefined) continue;
+    registration.file = file;
+    if (typeof registration.options["name"] === "string" || name === "default") continue;
+    checkName(name, "a function");
+    refuseDuplicate(app, name, registration);
+    registration.name = name;
+  }
+}

@@ -1,0 +1,62 @@
+import { DataFormat, Function_DefinitionType as DefinitionType, Function_FunctionType as FunctionType, type FunctionSchema$, type RegisteredFunction } from "@lydian/protocol";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type FunctionOptions, type ResolvedFunctionOptions, resolveOptions } from "../options.ts";
+
+export interface FunctionParts {
+  readonly appName: string;
+  readonly entry: string;
+  readonly imageId: string;
+  readonly mountIds: readonly string[];
+}
+
+const FORMATS = [DataFormat.CBOR, DataFormat.CBOR_TS];
+
+/** A registration as the wire has it. */
+export function functionDefinition(fn: RegisteredFunction, parts: FunctionParts): MessageInitShape<typeof FunctionSchema$> {
+  const options = resolveOptions(fn.options as FunctionOptions);
+  return {
+    runtime: "lydian-node",
+    moduleName: parts.entry,
+    functionName: fn.name ?? "",
+    implementationName: fn.name ?? "",
+    appName: parts.appName,
+    definitionType: DefinitionType.FILE,
+    functionType: fn.isGenerator ? FunctionType.GENERATOR : FunctionType.FUNCTION,
+    imageId: parts.imageId,
+    mountIds: [...parts.mountIds],
+    resources: {
+      milliCpu: options.milliCpu,
+      milliCpuMax: options.milliCpuMax,
+      memoryMb: options.memoryMiB,
+      memoryMbMax: options.memoryMaxMiB,
+      ephemeralDiskMb: options.diskMiB,
+    },
+    timeoutSecs: options.timeoutSeconds,
+    startupTimeoutSecs: options.startupTimeoutSeconds,
+    maxConcurrentInputs: options.maxConcurrentInputs,
+    targetConcurrentInputs: options.maxConcurrentInputs,
+    singleUseContainers: options.singleUseContainers,
+    maxInputs: options.singleUseContainers ? 1 : 0,
+    blockNetwork: options.blockNetwork,
+    supportedInputFormats: FORMATS,
+    supportedOutputFormats: FORMATS,
+    ...retryPolicy(options),
+    ...scaling(options),
+  };
+}
+
+function retryPolicy({ retries }: ResolvedFunctionOptions) {
+  if (!retries) return {};
+  const { maxRetries, initialDelayMs, maxDelayMs, backoffCoefficient } = retries;
+  return { retryPolicy: { retries: maxRetries, initialDelayMs, maxDelayMs, backoffCoefficient } };
+}
+
+/** Older servers read the fields of their time, so both are filled. */
+function scaling({ minContainers, maxContainers, bufferContainers, scaledownSeconds }: ResolvedFunctionOptions) {
+  return {
+    warmPoolSize: minContainers,
+    concurrencyLimit: maxContainers,
+    taskIdleTimeoutSecs: scaledownSeconds,
+    autoscalerSettings: { minContainers, bufferContainers, scaledownWindow: scaledownSeconds, ...(maxContainers > 0 ? { maxContainers } : {}) },
+  };
+}

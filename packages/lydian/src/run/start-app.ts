@@ -1,0 +1,158 @@
+// From a registered app to a running one.
+import { AppDisconnectReason as Reason, AppState, type RegisteredFunction } from "@lydian/protocol";
+import type { App } from "../app.ts";
+import { type Client, useClient } from "../client.ts";
+import { InvalidError } from "../errors.ts";
+import { Image } from "../image/image.ts";
+import { readLocalFiles, sha256, type UploadFile } from "../image/local-files.ts";
+import type { FunctionOptions } from "../options.ts";
+import { findSession, setSession } from "../session.ts";
+import { buildImage } from "./build-image.ts";
+import type { Bundle } from "./bundle.ts";
+import { functionDefinition } from "./create-functions.ts";
+import type { RunEvent } from "./events.ts";
+import { followLogs, sendHeartbeats, watchPools } from "./follow-app.ts";
+import { uploadMount } from "./upload-mount.ts";
+
+export type { RunEvent } from "./events.ts";
+
+export interface StartAppOptions {
+  readonly client: Client;
+  readonly environment: string;
+  readonly bundle: Bundle;
+  readonly token?: { readonly id: string; readonly secret: string };
+  readonly signal?: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+export type StopReason = "completed" | "local_exception" | "interrupted";
+
+export interface RunningApp {
+  readonly appId: string;
+  readonly functionIds: Readonly<Record<string, string>>;
+  /** Ends the app; resolves when its last log line was told, or after a bound. */
+  stop(reason: StopReason, exception?: string): Promise<void>;
+}
+
+const REASONS: Readonly<Record<StopReason, Reason>> = {
+  completed: Reason.ENTRYPOINT_COMPLETED,
+  local_exception: Reason.LOCAL_EXCEPTION,
+  interrupted: Reason.KEYBOARD_INTERRUPT,
+};
+const LAST_LINES_MS = 15_000;
+const DEFAULT_NAME = "app";
+
+/** Makes the app, its images and its functions, and makes handles callable. When anything fails, the app is ended again. */
+export async function startApp(app: App, options: StartAppOptions): Promise<RunningApp> {
+  const { client, environment, signal, onEvent } = options;
+  const description = app.name ?? DEFAULT_NAME;
+  const { appId } = await client.modal.appCreate(
+    { description, environmentName: environment, appState: AppState.EPHEMERAL, tags: { ...(app.options["tags"] as Record<string, string> | undefined) } },
+    signal ? { signal } : {},
+  );
+  onEvent({ type: "app-created", appId });
+  const ended = new AbortController();
+  void sendHeartbeats(client, appId, ended.signal);
+  const disconnect = (reason: Reason, exception = "") => client.modal.appClientDisconnect({ appId, reason, exception: exception.slice(0, 1_000) }, { timeoutMs: 10_000 });
+  try {
+    const functionIds = await createFunctions(app, appId, description, options);
+    await client.modal.appPublish({ appId, appState: AppState.EPHEMERAL, functionIds }, signal ? { signal } : {});
+    onEvent({ type: "published" });
+    const logs = followLogs(client, appId, onEvent, ended.signal);
+    void watchPools(client, appId, onEvent, ended.signal);
+    useClient(client, undefined);
+    setSession({ serverUrl: client.serverUrl, environment, appId, functionIds });
+    return {
+      appId,
+      functionIds,
+      async stop(reason, exception) {
+        if (findSession()?.appId === appId) setSession(undefined);
+        try {
+          await disconnect(REASONS[reason], exception);
+          await within(logs, LAST_LINES_MS);
+        } finally {
+          ended.abort();
+        }
+      },
+    };
+  } catch (error) {
+    ended.abort();
+    await disconnect(Reason.DEPLOYMENT_EXCEPTION, error instanceof Error ? error.message : String(error)).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function createFunctions(app: App, appId: string, appName: string, options: StartAppOptions): Promise<Record<string, string>> {
+  const { client, bundle, signal, onEvent } = options;
+  const functions = app.registered.filter((item): item is RegisteredFunction => item.kind === "function");
+  for (const fn of functions) if (fn.name === undefined) throw new InvalidError("A function has no name: export it from its module, or give it one with { name: \"…\" }.");
+  const images = new Map<Image, Promise<string>>();
+  const mounts = new Map<Image, Promise<string[]>>();
+  const code = once(() => uploadMount(client, appId, bundleFiles(bundle), signal));
+  const build = (image: Image): Promise<string> => remember(images, image, () => buildImage(image, { client, appId, signal, onEvent }));
+  const localFiles = (image: Image): Promise<string[]> =>
+    remember(mounts, image, () => Promise.all(image.mounted.map(async (files) => uploadMount(client, appId, await readLocalFiles(files), signal))));
+  const prepared = new Map<string, Image>();
+  const ids = await Promise.all(
+    functions.map(async (fn) => {
+      const image = imageOf(fn, app, bundle, prepared);
+      const [imageId, bundleMount, others] = await Promise.all([build(image), code(), localFiles(image)]);
+      const definition = functionDefinition(fn, { appName, entry: bundle.entry, imageId, mountIds: [bundleMount, ...others] });
+      const { functionId } = await client.modal.functionCreate({ appId, function: definition }, signal ? { signal } : {});
+      return [fn.name ?? "", functionId] as const;
+    }),
+  );
+  return Object.fromEntries(ids);
+}
+
+const defaultImage = Image.node();
+
+/** Functions with the same image and the same additions share one Image object, so that it is built once. */
+function imageOf(fn: RegisteredFunction, app: App, bundle: Bundle, prepared: Map<string, Image>): Image {
+  const { image, env } = fn.options as FunctionOptions;
+  const base = image ?? (app.options["image"] as Image | undefined) ?? defaultImage;
+  const packages = Object.entries(bundle.nativePackages).map(([name, version]) => `${name}@${version}`);
+  const key = `${identity(base)} ${JSON.stringify(env ?? {})}`;
+  let result = prepared.get(key);
+  if (!result) {
+    result = packages.length > 0 ? base.npmInstall(packages) : base;
+    if (env) result = result.env(env);
+    prepared.set(key, result);
+  }
+  return result;
+}
+
+const numbers = new WeakMap<Image, number>();
+let nextNumber = 0;
+
+function identity(image: Image): number {
+  const known = numbers.get(image) ?? nextNumber++;
+  numbers.set(image, known);
+  return known;
+}
+
+function bundleFiles({ files }: Bundle): UploadFile[] {
+  return [...files].map(([path, { data, mode }]) => ({ path, sha256: sha256(data), mode, read: async () => data }));
+}
+
+function remember<K, V>(known: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
+  let value = known.get(key);
+  if (!value) {
+    value = make();
+    known.set(key, value);
+  }
+  return value;
+}
+
+function once<V>(make: () => Promise<V>): () => Promise<V> {
+  let value: Promise<V> | undefined;
+  return () => (value ??= make());
+}
+
+function within(promise: Promise<unknown>, limitMs: number): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
+}
