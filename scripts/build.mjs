@@ -1,7 +1,7 @@
 // Builds packages/lydian/dist, everything that is published and that ./lydian runs:
 //
 //   cli.js + chunks       the command line; the server and the bundler are chunks that load when they are needed
-//   index.js              the SDK, one file
+//   index.js + chunks     the SDK
 //   launcher.js           the process of the container host that starts containers
 //   runtime/runtime.mjs   what runs inside a container
 //   build.json            an id of the content, and what it was made from
@@ -38,7 +38,8 @@ const shared = {
 
 const TARGETS = [
   { entryPoints: { cli: "packages/lydian/src/cli/main.ts" }, outdir: DIST, splitting: true, chunkNames: "[name]-[hash]" },
-  { entryPoints: { index: "packages/lydian/src/index.ts" }, outdir: DIST, banner: {} },
+  // Split, so that what talks to the network stays a chunk of its own in the bundles of users.
+  { entryPoints: { index: "packages/lydian/src/index.ts" }, outdir: DIST, banner: {}, splitting: true, chunkNames: "chunk-sdk-[name]-[hash]" },
   { entryPoints: { launcher: "packages/containers/src/launcher/main.ts" }, outdir: DIST },
   { entryPoints: { runtime: "packages/runtime/src/main.ts" }, outdir: join(DIST, "runtime"), outExtension: { ".js": ".mjs" } },
 ];

@@ -47,7 +47,7 @@ export class App implements RegisteredApp {
     for (const option of Object.keys(options)) {
       if (option !== "image" && option !== "tags") throw new InvalidError(`The app option \`${option}\` is not served yet, so it cannot be given.`, { hint: "Served are: image, tags." });
     }
-    if (options.image !== undefined && !(options.image instanceof Image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
+    if (options.image !== undefined && !Image.is(options.image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
     this.name = name;
     this.options = { ...options };
     registeredApps().push(this);

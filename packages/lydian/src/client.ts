@@ -15,6 +15,7 @@ export interface ClientOptions {
 export class Client {
   readonly serverUrl: string;
   readonly environment: string;
+  readonly token: { readonly id: string; readonly secret: string } | undefined;
   readonly connection: Connection;
   readonly modal: Stub<typeof ModalClient>;
   readonly lydian: Stub<typeof Lydian>;
@@ -22,6 +23,7 @@ export class Client {
   private constructor({ serverUrl, token, environment = "" }: ClientOptions) {
     this.serverUrl = serverUrl;
     this.environment = environment;
+    this.token = token;
     const headers = token ? { "x-modal-token-id": token.id, "x-modal-token-secret": token.secret } : {};
     this.connection = connect({ url: serverUrl, headers });
     this.modal = this.connection.service(ModalClient);
@@ -49,8 +51,8 @@ export function currentClient(): Client {
 }
 
 /** The same client for what follows, instead of a connection of its own. */
-export function useClient(client: Client, token: { readonly id: string } | undefined): void {
-  current = { key: `${client.serverUrl} ${token?.id ?? ""}`, client };
+export function useClient(client: Client): void {
+  current = { key: `${client.serverUrl} ${client.token?.id ?? ""}`, client };
 }
 
 function fromVariables(): ClientOptions {

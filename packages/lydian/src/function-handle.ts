@@ -27,20 +27,19 @@ export function makeHandle(registration: () => RegisteredFunction, local: AnyFun
     timeoutMs: options.timeout === undefined ? undefined : durationMs(options.timeout, "`timeout`"),
   };
   const common = {
-    get name() {
-      return registration().name ?? "";
-    },
     local,
     callWith: (more: CallOptions) => makeHandle(registration, local, isGenerator, { ...options, ...more }),
     stats: async () => (await network()).stats(target),
   };
+  // Spreading would read a getter, and the name is not known yet.
+  const named = (handle: object) => Object.defineProperty(handle, "name", { get: () => registration().name ?? "", enumerable: true }) as unknown as FunctionHandle<AnyFunction>;
   if (isGenerator) {
-    return {
+    return named({
       ...common,
       async *remoteGen(...args: unknown[]) {
         yield* (await network()).remoteGenerator(target, args);
       },
-    } as unknown as FunctionHandle<AnyFunction>;
+    });
   }
   const map = (sources: AnyIterable<unknown[]>, settings: MapOptions): MapCall<unknown> =>
     mapCall(async function* () {
@@ -60,7 +59,7 @@ export function makeHandle(registration: () => RegisteredFunction, local: AnyFun
       for await (const _ of map(zip(sources), { ordered: false, ...settings, ...(ignoreExceptions ? { returnExceptions: true } : {}) })) void _;
     },
   };
-  return Object.defineProperty(handle, "name", { get: () => registration().name ?? "", enumerable: true }) as unknown as FunctionHandle<AnyFunction>;
+  return named(handle);
 }
 
 const isIterable = (value: unknown): value is AnyIterable<unknown> => typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);

@@ -78,7 +78,7 @@ export function resolveOptions(options: FunctionOptions): ResolvedFunctionOption
     throw new InvalidError(`The function option \`${name}\` is not served yet, so it cannot be given.`, { hint: `Served are: ${[...SERVED].sort().join(", ")}.` });
   }
   const { retries = 0, image, env } = options;
-  if (image !== undefined && !(image instanceof Image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
+  if (image !== undefined && !Image.is(image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
   if (env !== undefined) (image ?? Image.node()).env(env);
   const cpu = limits(options.cpu, "cpu", (value) => number(value, "cpu", 0.001, 1_024));
   const memory = limits(options.memory, "memory", (value) => sizeMiB(value, "memory"));
@@ -91,7 +91,7 @@ export function resolveOptions(options: FunctionOptions): ResolvedFunctionOption
     diskMiB: options.ephemeralDisk === undefined ? 0 : sizeMiB(options.ephemeralDisk, "ephemeralDisk"),
     timeoutSeconds: seconds(options.timeout ?? "5m", "timeout", 1),
     startupTimeoutSeconds: seconds(options.startupTimeout ?? "5m", "startupTimeout", 1),
-    retries: retries instanceof Retries ? retries : retries === 0 ? undefined : new Retries({ maxRetries: retries }),
+    retries: typeof retries === "object" ? retries : retries === 0 ? undefined : new Retries({ maxRetries: retries }),
     maxConcurrentInputs: whole(options.concurrent?.maxInputs ?? 1, "concurrent.maxInputs", 1),
     minContainers: whole(options.minContainers ?? 0, "minContainers", 0),
     maxContainers: options.maxContainers === undefined ? 0 : whole(options.maxContainers, "maxContainers", 1),

@@ -28,6 +28,9 @@ const NPM_PACKAGE = /^(@[a-z0-9-~][a-z0-9-._~]*\/)?[a-z0-9-~][a-z0-9-._~]*(@[A-Z
 const DEBIAN_PACKAGE = /^[a-z0-9][a-z0-9+.-]*(=[A-Za-z0-9.+:~-]+)?$/;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
+// Registered: the command line and the user's program may each have a copy of this package.
+const BRAND = Symbol.for("lydian.image.v1");
+
 /**
  * What a container's file system holds, as a recipe. Immutable: each method returns a new image. Nothing is built before a function
  * that uses it is run; each step is cached by all that came before it.
@@ -36,6 +39,7 @@ const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
  * const image = Image.node("24").apt(["ffmpeg"]).npmInstall(["sharp@0.34"]).env({ REGION: "eu" });
  */
 export class Image {
+  readonly [BRAND] = true;
   readonly base: string;
   readonly steps: readonly ImageStep[];
   /** Files that are added when a container starts. */
@@ -45,6 +49,11 @@ export class Image {
     this.base = base;
     this.steps = steps;
     this.mounted = mounted;
+  }
+
+  /** True for an image of any copy of this package. */
+  static is(value: unknown): value is Image {
+    return typeof value === "object" && value !== null && BRAND in value;
   }
 
   /** Debian slim with Node and npm. Default version: the newest 24. */

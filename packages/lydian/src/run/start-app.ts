@@ -20,7 +20,6 @@ export interface StartAppOptions {
   readonly client: Client;
   readonly environment: string;
   readonly bundle: Bundle;
-  readonly token?: { readonly id: string; readonly secret: string };
   readonly signal?: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -60,8 +59,8 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
     onEvent({ type: "published" });
     const logs = followLogs(client, appId, onEvent, ended.signal);
     void watchPools(client, appId, onEvent, ended.signal);
-    useClient(client, undefined);
-    setSession({ serverUrl: client.serverUrl, environment, appId, functionIds });
+    useClient(client);
+    setSession({ serverUrl: client.serverUrl, environment, appId, functionIds, ...(client.token ? { token: client.token } : {}) });
     return {
       appId,
       functionIds,

@@ -3,6 +3,7 @@
 // - a lone object or null parameter is read as named parameters: values always go in one array;
 // - `get` after `all` on one native statement answers from the earlier cursor, with the earlier parameters:
 //   each mode has a native statement of its own;
+// - `all` gives blobs as ArrayBuffer, `get` as Buffer: here both are Uint8Array;
 // - numbers are bound as floating point: declare columns INTEGER, whose affinity stores them as integers again.
 import { LydianError } from "@lydian/protocol";
 
@@ -73,7 +74,9 @@ class PreparedStatement implements Statement {
 
   all<Row extends object>(...values: readonly SqlValue[]): Row[] {
     this.#forAll ??= this.#native.prepare(this.#sql);
-    return this.#forAll.all(this.#checked(values)) as Row[];
+    const rows = this.#forAll.all(this.#checked(values)) as Record<string, unknown>[];
+    for (const row of rows) for (const name in row) if (row[name] instanceof ArrayBuffer) row[name] = new Uint8Array(row[name] as ArrayBuffer);
+    return rows as Row[];
   }
 
   #checked(values: readonly SqlValue[]): readonly SqlValue[] {

@@ -11,7 +11,7 @@ interface ServerFlags {
   readonly data?: string;
   readonly containerHost: ContainerHostKind;
   readonly idleExit?: string;
-  readonly logLevel: string;
+  readonly logLevel: ServeOptions["logLevel"];
 }
 
 function parsePort(text: string): number {

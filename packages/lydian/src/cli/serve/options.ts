@@ -7,7 +7,7 @@ export interface ServeOptions {
   readonly port?: number;
   readonly host: string;
   readonly containerHost: ContainerHostKind;
-  readonly logLevel: string;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
   /** Stop after no app has lived for this long. Absent: never. */
   readonly idleExitMs?: number;
 }

@@ -703,6 +703,24 @@ export declare type DataChunk = Message<"modal.client.DataChunk"> & {
 export declare const DataChunkSchema: GenMessage<DataChunk>;
 
 /**
+ * The data of an output in the format GENERATOR_DONE: how many chunks there were.
+ *
+ * @generated from message modal.client.GeneratorDone
+ */
+export declare type GeneratorDone = Message<"modal.client.GeneratorDone"> & {
+  /**
+   * @generated from field: uint64 items_total = 1;
+   */
+  itemsTotal: bigint;
+};
+
+/**
+ * Describes the message modal.client.GeneratorDone.
+ * Use `create(GeneratorDoneSchema)` to create a new message.
+ */
+export declare const GeneratorDoneSchema: GenMessage<GeneratorDone>;
+
+/**
  * @generated from message modal.client.FunctionCallPutDataRequest
  */
 export declare type FunctionCallPutDataRequest = Message<"modal.client.FunctionCallPutDataRequest"> & {
