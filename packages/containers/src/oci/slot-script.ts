@@ -54,8 +54,6 @@ function mountImage(image: string): string {
 
 export interface StartLineOptions {
   readonly layers: number;
-  /** An image that replaces the slot's own, for another size. */
-  readonly image?: string;
   readonly withoutNetwork: boolean;
   readonly volatile: boolean;
   /** Leaves a process behind that holds the mounts until it is killed; its pid goes to the file `holder`. */
@@ -81,7 +79,6 @@ export function startLine(o: StartLineOptions): string {
     ...(o.volatile ? ["volatile"] : []),
   ];
   const steps = [
-    ...(o.image === undefined ? [] : [`umount W && ${mountImage(o.image)}`]),
     ...(o.withoutNetwork ? ["ip link del eth0"] : []),
     `mount -t overlay lydian -o ${options.join(",")} rootfs`,
   ];

@@ -26,6 +26,8 @@ type NodeVersion = `${number}` | `${number}.${number}` | `${number}.${number}.${
 
 const NPM_PACKAGE = /^(@[a-z0-9-~][a-z0-9-._~]*\/)?[a-z0-9-~][a-z0-9-._~]*(@[A-Za-z0-9._^~>=<|* -]+)?$/;
 const DEBIAN_PACKAGE = /^[a-z0-9][a-z0-9+.-]*(=[A-Za-z0-9.+:~-]+)?$/;
+/** Seen from the app as /node_modules: Node looks for packages in every directory above /app. */
+const PACKAGES = "/usr/local/lib/lydian";
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 // Registered: the command line and the user's program may each have a copy of this package.
@@ -84,8 +86,10 @@ export class Image {
   /** Installs npm packages where the app's imports find them, e.g. ["sharp@0.34"]. */
   npmInstall(packages: readonly string[]): Image {
     checkAll(packages, NPM_PACKAGE, "an npm package");
-    // In /: the app lives in /app, and Node looks for packages in every directory above.
-    return this.#line(`RUN npm install --prefix / --no-save --no-package-lock --no-audit --no-fund ${packages.map(quote).join(" ")}`);
+    const names = packages.map(quote).join(" ");
+    return this.#line(
+      `RUN mkdir -p ${PACKAGES} && npm install --prefix ${PACKAGES} --no-package-lock --no-audit --no-fund ${names} && ln -sfn ${PACKAGES}/node_modules /node_modules`,
+    );
   }
 
   /** Runs shell commands, one step each. */

@@ -60,7 +60,7 @@ export function serverCommand(): Command {
 export function serverProcessCommand(): Command {
   return new Command("internal-server").argument("<options>").action(async (json: string) => {
     const { runServerProcess } = await import("../serve/server-process.ts");
-    throw new ExitError(await runServerProcess(JSON.parse(json) as ServeOptions));
+    await runServerProcess(JSON.parse(json) as ServeOptions);
   });
 }
 
