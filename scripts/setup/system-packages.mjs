@@ -56,7 +56,15 @@ export function installSystemPackages(missing) {
     say(`apt-get failed, going on without (functions run as plain processes):\n${output}`);
     return;
   }
-  say("system packages are in place");
+  // Believed when seen: a file that was deleted by hand is not brought back by installing its package again.
+  const left = missingSystemPackages();
+  if (left.length === 0) {
+    say("system packages are in place");
+    return;
+  }
+  const leftNames = left.map((item) => item.package).join(" ");
+  say(`apt-get finished, yet ${leftNames} cannot be found; going on without. Try: apt-get install --reinstall ${leftNames}`);
+  writeFileSync(declinedFile, noteOf(left));
 }
 
 /** Asking for a password needs a terminal. */
