@@ -60,7 +60,9 @@ export function serverCommand(): Command {
 export function serverProcessCommand(): Command {
   return new Command("internal-server").argument("<options>").action(async (json: string) => {
     const { runServerProcess } = await import("../serve/server-process.ts");
-    await runServerProcess(JSON.parse(json) as ServeOptions);
+    const code = await runServerProcess(JSON.parse(json) as ServeOptions);
+    // The channel to the parent would keep a stopped server alive.
+    process.exit(code);
   });
 }
 

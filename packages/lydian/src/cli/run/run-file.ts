@@ -1,9 +1,9 @@
 // `lydian run`: load the file, find out what is meant, start the app, call it, stop the app.
-import { dirname } from "node:path";
 import { Client } from "../../client.ts";
 import { type RunningApp, startApp } from "../../run/start-app.ts";
 import { bundleForContainer } from "../bundle/bundle-for-container.ts";
 import { loadLocally } from "../bundle/load-locally.ts";
+import { projectRoot } from "../bundle/project-root.ts";
 import { findTarget } from "../connect.ts";
 import type { Display } from "../display/display.ts";
 import { openDisplay } from "../display/open-display.ts";
@@ -96,7 +96,7 @@ async function runApp({ entry, picked, invocation, display, interrupts, environm
       signal: interrupts.signal,
       onEvent: (event) => display.event(event),
     });
-    return await callAndStop({ running, invocation, display, interrupts, root: dirname(entry.file) });
+    return await callAndStop({ running, invocation, display, interrupts, root: projectRoot(entry.file) });
   } finally {
     await client.close();
   }
