@@ -71,12 +71,12 @@ describe("calls", () => {
 
   it("makes many calls in one request, and the same ones when it is repeated", async () => {
     const rig = await start({ program: echo });
-    const request = () => message<never>({ calls: ["a", "b", "c"].map((text) => spawnRequest(text)) });
-    const made = await rig.lydian.functionMapMany?.(request(), rig.client({ "x-idempotency-key": "k" }));
-    const ids = made?.calls?.map(({ functionCallId }) => functionCallId ?? "") ?? [];
+    const requests = () => ["a", "b", "c"].map((text) => spawnRequest(text));
+    const made = await rig.mapMany(requests(), rig.client({ "x-idempotency-key": "k" }));
+    const ids = made.calls.map(({ functionCallId }) => functionCallId ?? "");
     expect(await Promise.all(ids.map(async (id) => (await rig.output(id)).text))).toEqual(["a", "b", "c"]);
-    const again = await rig.lydian.functionMapMany?.(request(), rig.client({ "x-idempotency-key": "k", "x-retry-attempt": "1" }));
-    expect(again?.calls?.map(({ functionCallId }) => functionCallId)).toEqual(ids);
+    const again = await rig.mapMany(requests(), rig.client({ "x-idempotency-key": "k", "x-retry-attempt": "1" }));
+    expect(again.calls.map(({ functionCallId }) => functionCallId)).toEqual(ids);
   });
 
   it("keeps the cursor of a client valid over a restart, and every output once", async () => {

@@ -1,5 +1,6 @@
 // What clients ask about function calls, on the wire.
 import {
+  type CallContext,
   type DataFormat,
   FunctionCallType,
   type FunctionMapRequest,
@@ -8,7 +9,6 @@ import {
   type FunctionPutInputsResponseItemSchema,
   type Handlers,
   type Headers,
-  type Lydian,
   LydianError,
   type MessageInitShape,
   type ModalClient,
@@ -16,14 +16,21 @@ import {
 import type { Caller } from "../identity/caller.ts";
 import type { Call, Output } from "./call.ts";
 import type { Calls, NewCall, NewInput } from "./calls.ts";
-import { type AppsPort, type CalledFunction, type FunctionsPort, retryPolicyOf, slotsOf } from "./functions-port.ts";
+import { type CalledFunction, type FunctionsPort, retryPolicyOf, slotsOf } from "./functions-port.ts";
 import { inputId } from "./input-ids.ts";
 import type { ChunkRow } from "./store.ts";
 
 export interface CallsRpcDependencies {
   readonly calls: Calls;
   readonly functions: FunctionsPort;
-  readonly apps: Pick<AppsPort, "isLive">;
+  /** Throws `not_found` for a function that the caller may not call, `failed_precondition` when its app has stopped. */
+  readonly requireFunction: (functionId: string, caller: Caller) => CalledFunction;
+}
+
+export interface CallsRpc {
+  readonly modal: Partial<Handlers<typeof ModalClient, Caller>>;
+  /** lydian.v1 FunctionMapMany. */
+  mapMany(requests: readonly FunctionMapRequest[], context: CallContext<Caller>): Promise<{ calls: MapResponse[] }>;
 }
 
 const MAX_POLL_SECONDS = 55;
@@ -37,7 +44,11 @@ const MAX_CALLS_A_REQUEST = 10_000;
 type MapResponse = MessageInitShape<typeof FunctionMapResponseSchema>;
 type PutItem = MessageInitShape<typeof FunctionPutInputsResponseItemSchema>;
 
-export function createCallsRpc(dependencies: CallsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
+export function createCallsRpc(dependencies: CallsRpcDependencies): CallsRpc {
+  return { modal: modalHandlers(dependencies), mapMany: (requests, context) => mapMany(dependencies, requests, context) };
+}
+
+function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
   const { calls } = dependencies;
   return {
     async functionMap(request, { caller, headers }) {
@@ -75,7 +86,7 @@ export function createCallsRpc(dependencies: CallsRpcDependencies): Partial<Hand
       const timeoutMs = draining.aborted ? 0 : seconds * 1000;
       const page = await calls.polls.next(call, { after, range, maxCount, timeoutMs });
       // The client has everything: it will send no more inputs, and need nothing of it in memory.
-      if (request.clearOnSuccess && call.unfinished === 0 && call.size > 0) void calls.close(call).catch(() => undefined);
+      if (request.clearOnSuccess && !call.closed && call.unfinished === 0 && call.size > 0) void calls.close(call).catch(() => undefined);
       return {
         outputs: page.outputs.map((output) => outputItem(call, output)),
         idxs: page.outputs.map(({ idx }) => idx),
@@ -132,37 +143,29 @@ export function createCallsRpc(dependencies: CallsRpcDependencies): Partial<Hand
   };
 }
 
-export function createCallsLydianRpc(dependencies: CallsRpcDependencies): Partial<Handlers<typeof Lydian, Caller>> {
-  return {
-    async functionMapMany({ calls: requests }, { caller, headers }) {
-      if (requests.length > MAX_CALLS_A_REQUEST) {
-        throw new LydianError(
-          "invalid_argument",
-          `The request has ${requests.length} calls; at most ${MAX_CALLS_A_REQUEST} are taken at once.`,
-        );
-      }
-      const { key, repeated } = requestKey(caller, headers);
-      const news = requests.map((request) => newCall(dependencies, request, caller));
-      if (news.length === 0) return { calls: [] };
-      const opened = await dependencies.calls.open(news, key, repeated);
-      return { calls: opened.map((call, at) => mapResponse(call, news[at])) };
-    },
-  };
+async function mapMany(
+  dependencies: CallsRpcDependencies,
+  requests: readonly FunctionMapRequest[],
+  { caller, headers }: CallContext<Caller>,
+): Promise<{ calls: MapResponse[] }> {
+  if (requests.length > MAX_CALLS_A_REQUEST) {
+    const message = `The request has ${requests.length} calls; at most ${MAX_CALLS_A_REQUEST} are taken at once.`;
+    throw new LydianError("invalid_argument", message);
+  }
+  if (requests.length === 0) return { calls: [] };
+  const { key, repeated } = requestKey(caller, headers);
+  const news = requests.map((request) => newCall(dependencies, request, caller));
+  const opened = await dependencies.calls.open(news, key, repeated);
+  return { calls: opened.map((call, at) => mapResponse(call, news[at])) };
 }
 
-function newCall({ functions, apps }: CallsRpcDependencies, request: FunctionMapRequest, caller: Caller): NewCall {
-  const fn = functions.get(request.functionId);
-  if (fn === undefined || fn.workspaceId !== caller.workspaceId)
-    throw new LydianError("not_found", `There is no function "${request.functionId}".`);
-  if (!apps.isLive(fn.appId)) {
-    throw new LydianError("failed_precondition", `The app of function "${fn.name}" has stopped, so it takes no calls.`, {
-      hint: "Run the app again.",
-    });
-  }
+function newCall({ requireFunction }: CallsRpcDependencies, request: FunctionMapRequest, caller: Caller): NewCall {
+  const fn = requireFunction(request.functionId, caller);
   const kind = request.functionCallType === FunctionCallType.MAP ? "map" : "unary";
   const inputs = newInputs(request.pipelinedInputs);
-  if (kind === "unary" && inputs.length > 1)
+  if (kind === "unary" && inputs.length > 1) {
     throw new LydianError("invalid_argument", `A unary call has one input, and this one has ${inputs.length}.`);
+  }
   return { fn, kind, invocation: request.functionCallInvocationType, parentInputId: request.parentInputId, inputs };
 }
 

@@ -89,7 +89,7 @@ function specOf(container: PoolContainer, plan: LaunchPlan, runDir: string, opti
     limits: plan.limits,
     network: plan.network,
     binds: [
-      { source: runDir, target: "/run/lydian", readOnly: false },
+      { source: runDir, target: "/run/lydian", readOnly: true },
       { source: options.runtimeDir, target: "/run/lydian/runtime", readOnly: true },
       { source: container.appDir, target: "/app", readOnly: true },
     ],

@@ -3,6 +3,7 @@
 import { StringDecoder } from "node:string_decoder";
 import type { OutputChunk } from "@lydian/containers";
 
+/** A line with its line end, or a piece of one that is too long or came last. */
 export interface PrintedLine {
   readonly fd: 1 | 2;
   readonly text: string;
@@ -28,24 +29,24 @@ class LineReader {
   }
 
   #cut(text: string): string[] {
-    const lines = (this.#rest + text).split("\n");
-    let rest = lines.pop() ?? "";
-    const whole = lines.flatMap(pieces);
-    while (rest.length > MAX_LINE) {
-      whole.push(rest.slice(0, MAX_LINE));
-      rest = rest.slice(MAX_LINE);
+    const all = this.#rest + text;
+    const lines: string[] = [];
+    let from = 0;
+    for (let end = all.indexOf("\n"); end >= 0; end = all.indexOf("\n", from)) {
+      addPieces(lines, all.slice(from, end + 1));
+      from = end + 1;
     }
-    this.#rest = rest;
-    return whole;
+    this.#rest = all.slice(from);
+    while (this.#rest.length > MAX_LINE) {
+      lines.push(this.#rest.slice(0, MAX_LINE));
+      this.#rest = this.#rest.slice(MAX_LINE);
+    }
+    return lines;
   }
 }
 
-function pieces(line: string): string[] {
-  const text = line.endsWith("\r") ? line.slice(0, -1) : line;
-  if (text.length <= MAX_LINE) return [text];
-  const cut: string[] = [];
-  for (let at = 0; at < text.length; at += MAX_LINE) cut.push(text.slice(at, at + MAX_LINE));
-  return cut;
+function addPieces(lines: string[], line: string): void {
+  for (let at = 0; at < line.length; at += MAX_LINE) lines.push(line.slice(at, at + MAX_LINE));
 }
 
 export class OutputLines {
@@ -63,7 +64,7 @@ export class OutputLines {
 
   /** The last lines of both streams. */
   tail(): string {
-    return this.#tail.join("\n").slice(-TAIL_CHARACTERS);
+    return this.#tail.join("").trimEnd().slice(-TAIL_CHARACTERS);
   }
 
   #made(fd: 1 | 2, texts: readonly string[]): PrintedLine[] {

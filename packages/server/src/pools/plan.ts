@@ -31,7 +31,7 @@ export interface ImagesPort {
 export function boundsOf(definition: FunctionDefinition): PoolBounds {
   const settings = definition.autoscalerSettings;
   const maxContainers = settings?.maxContainers || definition.concurrencyLimit || DEFAULT_MAX_CONTAINERS;
-  const scaledownSeconds = settings?.scaledownWindow || definition.taskIdleTimeoutSecs || DEFAULT_SCALEDOWN_SECONDS;
+  const scaledownSeconds = settings?.scaledownWindow ?? (definition.taskIdleTimeoutSecs || DEFAULT_SCALEDOWN_SECONDS);
   return {
     minContainers: Math.min(settings?.minContainers ?? definition.warmPoolSize, maxContainers),
     maxContainers,

@@ -121,7 +121,7 @@ describe("a pool", () => {
     const rig = await start({
       program: async (inside) => {
         await inside.start();
-        const caller = rig.pools.caller(inside.taskId);
+        const caller = rig.pools.callerOf(inside.taskId);
         if (caller) await rig.modal.taskResult?.(message({ result: FAILURE("SyntaxError: line 3") }), rig.context(caller));
         inside.exit({ code: 1 });
       },
@@ -208,7 +208,7 @@ describe("a pool", () => {
     });
     const news: unknown[] = [];
     const watching = (async () => {
-      for await (const item of rig.pools.watch("ap-1", [])) news.push(item);
+      for await (const item of rig.pools.watch("ap-1")) news.push(item);
     })();
     const id = await rig.spawn("a");
     await taken;
@@ -224,11 +224,11 @@ describe("a pool", () => {
   it("keeps the minimum of containers and gives an idle one up after its window", async () => {
     const rig = await start({ definition: { autoscalerSettings: { minContainers: 1, scaledownWindow: 1 } } });
     rig.pools.ensure("fu-1");
-    const states = rig.pools.watch("ap-1", []);
+    const states = rig.pools.watch("ap-1");
     for await (const { pools } of states) if (pools[0]?.readyContainers === 1) break;
     rig.define("fu-1", { autoscalerSettings: { minContainers: 0, scaledownWindow: 1 } });
     rig.pools.ensure("fu-1");
-    for await (const { pools } of rig.pools.watch("ap-1", [])) if (pools[0]?.readyContainers === 0) break;
+    for await (const { pools } of rig.pools.watch("ap-1")) if (pools[0]?.readyContainers === 0) break;
   });
 
   it("gives a cold start the standby container of its image", async () => {
@@ -262,7 +262,7 @@ describe("a pool", () => {
     const a = await rig.spawn("a");
     const b = await rig.spawn("b", "fu-2");
     let said = "";
-    for await (const { pools } of rig.pools.watch("ap-1", [])) {
+    for await (const { pools } of rig.pools.watch("ap-1")) {
       said = pools.find(({ functionId }) => functionId === "fu-2")?.waitingReason ?? "";
       if (said !== "") break;
     }

@@ -131,13 +131,13 @@ export class Pools {
   }
 
   /** The app's pools now and whenever they change, at most ten times a second, until the app stops. */
-  watch(appId: string, signals: readonly AbortSignal[]): AsyncGenerator<AppNews> {
+  watch(appId: string, ...signals: readonly AbortSignal[]): AsyncGenerator<AppNews> {
     const read = () => [...this.#pools.values()].filter((pool) => pool.fn.appId === appId).map((pool) => pool.state);
     return this.#watch.watch(appId, read, signals);
   }
 
   /** Who calls on the socket with this label; undefined when the container is gone. */
-  caller(taskId: string): ContainerCaller | undefined {
+  callerOf(taskId: string): ContainerCaller | undefined {
     const container = this.#containers.get(taskId);
     if (container === undefined) return undefined;
     const { workspaceId = "", environmentId = "", appId = "", id = "" } = container.fn ?? {};
@@ -155,8 +155,10 @@ export class Pools {
     return container.fn === undefined ? undefined : this.#pools.get(container.fn.id);
   }
 
-  readyContainers(functionId: string): number {
-    return this.#pools.get(functionId)?.state.readyContainers ?? 0;
+  /** For whoever looks at one function. */
+  stats(functionId: string): { readonly backlog: number; readonly running: number; readonly containers: number } {
+    const { queue, running } = this.#calls.lane(functionId);
+    return { backlog: queue.size, running, containers: this.#pools.get(functionId)?.containers.size ?? 0 };
   }
 
   /** Containers that have a function, and the latest of those that ended. */

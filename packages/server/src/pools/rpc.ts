@@ -1,8 +1,8 @@
 // What containers ask of the control plane, and what clients ask about containers, on the wire.
-import { type FunctionPutOutputsItem, type Handlers, type Lydian, LydianError, type ModalClient, type Runtime } from "@lydian/protocol";
+import { type FunctionPutOutputsItem, type Handlers, LydianError, type ModalClient, type Runtime } from "@lydian/protocol";
 import type { Answer, Delivery } from "../calls/attempts.ts";
 import type { Calls } from "../calls/calls.ts";
-import { type FunctionsPort, slotsOf } from "../calls/functions-port.ts";
+import { slotsOf } from "../calls/functions-port.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { PoolContainer } from "./container.ts";
 import { maxInputsOf } from "./plan.ts";
@@ -12,7 +12,7 @@ import type { Pools } from "./pools.ts";
 export interface PoolsRpcDependencies {
   readonly pools: Pools;
   readonly calls: Calls;
-  readonly functions: FunctionsPort;
+  readonly describeApp: (appId: string) => string;
   /** Throws `not_found` unless the app is the workspace's. */
   readonly requireApp: (appId: string, workspaceId: string) => void;
   /** Undefined when there is no such environment; the empty name is the default one. */
@@ -24,7 +24,7 @@ const FETCH_HOLD_MS = 25_000;
 const HEARTBEAT_HOLD_MS = 14_000;
 
 export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
-  const { pools, calls, functions, requireApp } = dependencies;
+  const { pools, calls, requireApp, describeApp } = dependencies;
 
   const heard = (caller: Caller): PoolContainer => {
     if (caller.kind !== "container") throw new LydianError("permission_denied", "Only a container may ask this.");
@@ -114,6 +114,7 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
         tasks: tasks.map((task) => ({
           taskId: task.taskId,
           appId: task.appId,
+          appDescription: describeApp(task.appId),
           startedAt: task.startedAt / 1000,
           enqueuedAt: task.enqueuedAt / 1000,
         })),
@@ -137,33 +138,14 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
       pools.stopContainer(container, own ? "it asked to be stopped" : "it was stopped by a client", graceful ? undefined : 0);
       return {};
     },
-
-    functionGetCurrentStats({ functionId }, { caller }) {
-      const fn = functions.get(functionId);
-      if (fn === undefined || fn.workspaceId !== caller.workspaceId)
-        throw new LydianError("not_found", `There is no function "${functionId}".`);
-      const lane = calls.lane(functionId);
-      const ready = pools.readyContainers(functionId);
-      const headroom = Math.max(0, ready * slotsOf(fn.definition).max - lane.running);
-      return { backlog: lane.queue.size, numTotalTasks: ready, numRunningInputs: lane.running, inputHeadroom: headroom };
-    },
   };
 }
 
-export function createPoolsRuntimeRpc({ pools }: PoolsRpcDependencies): Partial<Handlers<typeof Runtime, Caller>> {
+export function createRuntimeRpc(pools: Pools): Handlers<typeof Runtime, Caller> {
   return {
     async start(_request, { caller, signal, draining }) {
       if (caller.kind !== "container") throw new LydianError("permission_denied", "Only a container may ask this.");
       return pools.argumentsFor(pools.container(caller.taskId), [signal, draining]);
-    },
-  };
-}
-
-export function createPoolsLydianRpc({ pools, requireApp }: PoolsRpcDependencies): Partial<Handlers<typeof Lydian, Caller>> {
-  return {
-    appWatch({ appId }, { caller, signal, draining }) {
-      requireApp(appId, caller.workspaceId);
-      return pools.watch(appId, [signal, draining]);
     },
   };
 }

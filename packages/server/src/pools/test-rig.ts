@@ -16,6 +16,7 @@ import {
   type FunctionMapRequest,
   FunctionSchema$,
   type GenericResultSchema,
+  LydianError,
   type MessageInitShape,
   GenericResult_GenericStatus as Status,
 } from "@lydian/protocol";
@@ -24,12 +25,12 @@ import { Calls } from "../calls/calls.ts";
 import type { Clock } from "../calls/deadlines.ts";
 import { systemClock } from "../calls/deadlines.ts";
 import type { CalledFunction } from "../calls/functions-port.ts";
-import { createCallsLydianRpc, createCallsRpc } from "../calls/rpc.ts";
+import { type CallsRpc, createCallsRpc } from "../calls/rpc.ts";
 import { type Database, openDatabase } from "../database/database.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { CapacityLimits } from "./capacity.ts";
 import { Pools } from "./pools.ts";
-import { createPoolsLydianRpc, createPoolsRpc, createPoolsRuntimeRpc } from "./rpc.ts";
+import { createPoolsRpc, createRuntimeRpc } from "./rpc.ts";
 
 type Item = MessageInitShape<typeof FunctionGetInputsItemSchema>;
 type Result = MessageInitShape<typeof GenericResultSchema>;
@@ -89,9 +90,9 @@ export class Rig {
   readonly functions = new Map<string, CalledFunction>();
   readonly liveApps = new Set(["ap-1"]);
   readonly host: DoubleHost;
-  readonly modal: ReturnType<typeof createCallsRpc> & ReturnType<typeof createPoolsRpc>;
-  readonly lydian: ReturnType<typeof createCallsLydianRpc> & ReturnType<typeof createPoolsLydianRpc>;
-  readonly runtime: ReturnType<typeof createPoolsRuntimeRpc>;
+  readonly modal: CallsRpc["modal"] & ReturnType<typeof createPoolsRpc>;
+  readonly mapMany: CallsRpc["mapMany"];
+  readonly runtime: ReturnType<typeof createRuntimeRpc>;
   readonly draining = new AbortController();
   program: Program;
 
@@ -121,10 +122,23 @@ export class Rig {
       standbyImages: options.standbyImages ?? 0,
       ...(options.capacity && { limits: options.capacity }),
     });
-    const parts = { calls: this.calls, pools: this.pools, functions, apps, requireApp: () => undefined, environmentId: () => "en-1" };
-    this.modal = { ...createCallsRpc(parts), ...createPoolsRpc(parts) };
-    this.lydian = { ...createCallsLydianRpc(parts), ...createPoolsLydianRpc(parts) };
-    this.runtime = createPoolsRuntimeRpc(parts);
+    const requireFunction = (id: string) => {
+      const fn = this.functions.get(id);
+      if (fn === undefined) throw new LydianError("not_found", `There is no function "${id}".`);
+      if (!this.liveApps.has(fn.appId)) throw new LydianError("failed_precondition", "The app has stopped.");
+      return fn;
+    };
+    const callsRpc = createCallsRpc({ calls: this.calls, functions, requireFunction });
+    const poolsRpc = createPoolsRpc({
+      calls: this.calls,
+      pools: this.pools,
+      describeApp: () => "",
+      requireApp: () => undefined,
+      environmentId: () => "en-1",
+    });
+    this.modal = { ...callsRpc.modal, ...poolsRpc };
+    this.mapMany = callsRpc.mapMany;
+    this.runtime = createRuntimeRpc(this.pools);
   }
 
   define(id: string, definition: MessageInitShape<typeof FunctionSchema$>): void {
@@ -309,7 +323,7 @@ class DoubleContainer implements Container {
   #inside(taskId: string, rig: Rig): Inside {
     const { signal } = this.#signals;
     const context = () => {
-      const caller = rig.pools.caller(taskId);
+      const caller = rig.pools.callerOf(taskId);
       if (caller === undefined || this.#over || rig.host.dead) throw new Error("the container is gone");
       return rig.context(caller, {}, signal);
     };
