@@ -55,7 +55,6 @@ export interface RunningServer {
 }
 
 const DRAIN_MS = 5_000;
-const SWEEP_MS = 3_600_000;
 /** Paths of unix sockets have 108 bytes; this is what stands after the data directory. */
 const SOCKET_PATH_TAIL = "/run/ta-0123456789012345678901/run/api.sock".length;
 const MAX_SOCKET_PATH = 107;
@@ -121,7 +120,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
       for (const mountId of definition.mountIds) mounts.require(mountId, workspaceId);
     },
   });
-  const calls = new Calls({ database, functions, isLive: (appId) => apps.isLive(appId) });
+  const calls = new Calls({ database, functions, apps, log: (message) => log.warn(message) });
   ends.defer(() => calls.stop());
 
   let server: GrpcServer | undefined;
@@ -135,9 +134,13 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     runDir: join(dataDir, "run"),
     runtimeDir: config.runtimeDir,
     listen: (path, taskId) => (server as GrpcServer).listen({ path, mode: 0o666 }, taskId),
-    describe: ({ appId, environmentId }) => ({ layout: layoutOf(functions.published(appId)), environmentName: environments.nameOf(environmentId) }),
-    onError: (error, what) => log.error(what, error),
-    ...(config.maxContainers === undefined ? {} : { maxContainers: config.maxContainers }),
+    apps: {
+      isLive: (appId) => apps.isLive(appId),
+      layout: (appId) => layoutOf(functions.published(appId)),
+      environmentName: (environmentId) => environments.nameOf(environmentId),
+    },
+    log: (message) => log.warn(message),
+    ...(config.maxContainers === undefined ? {} : { limits: { maxContainers: config.maxContainers } }),
   });
 
   apps.onStopping(async (appId, reason) => {
@@ -149,6 +152,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
 
   const callsRpc = createCallsRpc({
     calls,
+    functions,
     requireFunction: (functionId, caller) => {
       const record = functions.require(functionId, caller.workspaceId);
       apps.requireLive(record.appId, caller.workspaceId);
@@ -156,7 +160,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
       return record;
     },
   });
-  const containersOf = (appId: string) => pools.containers().filter(({ record }) => record?.appId === appId).length;
+  const containersOf = (appId: string) => [...pools.tasks()].filter((task) => task.appId === appId && task.finishedAt === 0).length;
   server = createServer<Caller>({
     services: [
       service<typeof ModalClient, Caller>(ModalClient, {
@@ -174,7 +178,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
           layout: (appId) => layoutOf(functions.published(appId)),
           publish: async (app, functionIds) => {
             await functions.publish(app, functionIds);
-            for (const id of Object.values(functionIds)) pools.open(id);
+            for (const id of Object.values(functionIds)) pools.ensure(id);
           },
           containersOf,
         }),
@@ -184,7 +188,13 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         ...createMountsRpc({ mounts }),
         ...createImagesRpc({ images, ownsApp: (appId, workspaceId) => apps.get(appId)?.workspaceId === workspaceId }),
         ...callsRpc.modal,
-        ...createPoolsRpc({ pools, calls, describeApp: (appId) => apps.get(appId)?.description ?? "" }),
+        ...createPoolsRpc({
+          pools,
+          calls,
+          describeApp: (appId) => apps.get(appId)?.description ?? "",
+          requireApp: (appId, workspaceId) => apps.require(appId, workspaceId),
+          environmentId: (name, workspaceId) => environments.find(workspaceId, name)?.id,
+        }),
       }),
       service<typeof Lydian, Caller>(
         Lydian,
@@ -198,14 +208,11 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   });
   ends.defer(() => server?.close());
 
+  // Calls of apps that were being stopped when the last server ended are ended; the others go on.
+  calls.recover();
   await pools.start();
-  // Apps that were being stopped when the last server ended get no new containers.
-  calls.recover(apps.live().map(({ id }) => id));
   apps.start();
   ends.defer(() => apps.close());
-  const sweep = setInterval(() => void calls.sweep().catch((error: unknown) => log.error("old calls could not be deleted", error)), SWEEP_MS);
-  sweep.unref();
-  ends.defer(() => clearInterval(sweep));
 
   const socket = await server.listen({ path: join(dataDir, "api.sock"), mode: 0o600 });
   const tcp = config.fd !== undefined ? await server.listen({ fd: config.fd }) : config.port === undefined ? undefined : await server.listen({ port: config.port, host: config.host });

@@ -1,417 +1,376 @@
-// Calls, from the acknowledged input to the output that a client reads. The journal comes first in both directions:
-// an input is acknowledged, and an output becomes visible, once it is on disk.
-import {
-  create,
-  type DataChunk,
-  FunctionGetOutputsItemSchema,
-  type FunctionGetOutputsItem,
-  type FunctionInput,
-  type FunctionPutOutputsItem,
-  GenericResult_GenericStatus as Status,
-  LydianError,
-} from "@lydian/protocol";
+// Function calls: what clients ask of them, and what pools take from them. The journal is the truth; memory is a view of what is live.
+import { DataFormat, type FunctionCallInvocationType, type FunctionInput, LydianError } from "@lydian/protocol";
 import type { Database } from "../database/database.ts";
-import type { FunctionRecord } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
-import { afterAttempt, type AttemptEnd } from "./attempt.ts";
-import { Due } from "./due.ts";
-import { FunctionQueue } from "./function-queue.ts";
-import { parseInputId } from "./input-id.ts";
-import { attemptOf, type CallIdentity, LiveCall, type LiveInput } from "./live-call.ts";
-import { LiveCalls } from "./live-calls.ts";
-import { cancelled, type Failure, failureOutput, timedOut } from "./results.ts";
-import { retryRulesOf, timeoutMsOf } from "./rules.ts";
+import { type Answer, Attempts, type AttemptsListener, type ContainerEnd, type Delivery } from "./attempts.ts";
+import { Call, type CallKind, Input, type ResultInit } from "./call.ts";
+import { CallTable } from "./call-table.ts";
+import { type Clock, Deadlines, systemClock } from "./deadlines.ts";
+import type { AppsPort, CalledFunction, FunctionsPort } from "./functions-port.ts";
+import { GeneratorData } from "./generator-data.ts";
+import { MAX_IDX } from "./input-ids.ts";
+import { Journal } from "./journal.ts";
+import { type Lane, Lanes } from "./lanes.ts";
+import { OutputPolls } from "./output-polls.ts";
+import { PayloadMemory } from "./payload-memory.ts";
+import { terminatedResult } from "./results.ts";
 import { CallStore } from "./store.ts";
 
-export interface CallsDependencies {
+export interface CallLimits {
+  /** Inputs of one function without output. Default 1,000,000. */
+  readonly maxOutstandingInputs: number;
+  /** Their arguments together. Default 16 GiB. */
+  readonly maxOutstandingBytes: number;
+  /** Payloads kept in memory, of all functions. Default 256 MiB. */
+  readonly memoryBytes: number;
+  /** Finished calls kept in memory. Default 20,000. */
+  readonly maxFinishedInMemory: number;
+  /** How long a finished call can be read. Default 7 days. */
+  readonly retentionMs: number;
+}
+
+export const DEFAULT_CALL_LIMITS: CallLimits = {
+  maxOutstandingInputs: 1_000_000,
+  maxOutstandingBytes: 16 * 1024 ** 3,
+  memoryBytes: 256 * 1024 ** 2,
+  maxFinishedInMemory: 20_000,
+  retentionMs: 7 * 24 * 60 * 60 * 1000,
+};
+
+export interface CallsOptions {
   readonly database: Database;
-  readonly functions: { get(functionId: string): FunctionRecord | undefined };
-  /** Whether the app of a call still runs. */
-  readonly isLive: (appId: string) => boolean;
-  readonly now?: () => number;
+  readonly functions: FunctionsPort;
+  readonly apps: Pick<AppsPort, "isLive">;
+  readonly log: (message: string) => void;
+  readonly limits?: Partial<CallLimits>;
+  readonly clock?: Clock;
 }
-
-/** Told when something happens that containers must know. The pools. */
-export interface CallsListener {
-  onWork(functionId: string): void;
-  /** A running input is not wanted any more. */
-  onAbandoned(input: LiveInput, terminateContainer: boolean): void;
-  onOutputs(functionId: string, count: number): void;
-}
-
-/** Inputs of one function that may wait; more are refused until some are done. */
-export const MAX_QUEUED_INPUTS = 1_000_000;
-/** Calls can be read for seven days. */
-export const KEEP_MS = 7 * 24 * 3_600_000;
-const CANCEL_BATCH = 1_000;
-/** A client gives up repeating a request well before this. */
-const REPEAT_MS = 300_000;
 
 export interface NewInput {
   readonly idx: number;
-  readonly input: FunctionInput;
+  readonly payload: FunctionInput;
 }
 
-export interface NewCall extends Omit<CallIdentity, "id" | "createdAt"> {
+export interface NewCall {
+  readonly fn: CalledFunction;
+  readonly kind: CallKind;
+  readonly invocation: FunctionCallInvocationType;
+  readonly parentInputId: string;
   readonly inputs: readonly NewInput[];
 }
 
-type Change =
-  | { readonly kind: "output"; readonly input: LiveInput; readonly output: FunctionGetOutputsItem; readonly seq: number }
-  | { readonly kind: "again"; readonly input: LiveInput; readonly counters: { failures: number; losses: number }; readonly at: number };
+const BUSY_RETRY_MS = 1000;
+const SWEEP_INTERVAL_MS = 10 * 60 * 1000;
+const SWEEP_CALLS = 500;
 
 export class Calls {
-  readonly #database: Database;
-  readonly #functions: CallsDependencies["functions"];
+  readonly deadlines: Deadlines;
+  readonly clock: Clock;
+  readonly polls: OutputPolls;
+  readonly generators: GeneratorData;
+  readonly #options: CallsOptions;
+  readonly #limits: CallLimits;
   readonly #store: CallStore;
-  readonly #live: LiveCalls;
-  readonly #now: () => number;
-  readonly #queues = new Map<string, FunctionQueue>();
-  readonly #waiting: Due<LiveInput>;
-  readonly #waitingByFunction = new Map<string, number>();
-  #listener: CallsListener | undefined;
+  readonly #journal: Journal;
+  readonly #table: CallTable;
+  readonly #lanes = new Lanes();
+  readonly #memory: PayloadMemory;
+  readonly #attempts: Attempts;
+  /** Requests under way, so that one that is repeated meanwhile finds the first. */
+  readonly #opening = new Map<string, Promise<Call[]>>();
+  readonly #seqs: { calls: number; inputs: number; outputs: number };
 
-  constructor({ database, functions, isLive, now = Date.now }: CallsDependencies) {
-    this.#database = database;
-    this.#functions = functions;
-    this.#store = new CallStore(database);
-    this.#live = new LiveCalls(this.#store, isLive);
-    this.#now = now;
-    this.#waiting = new Due(now, (inputs) => this.#enqueue(inputs));
+  constructor(options: CallsOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_CALL_LIMITS, ...options.limits };
+    this.clock = options.clock ?? systemClock;
+    this.deadlines = new Deadlines(this.clock, (error) => options.log(`A deadline failed: ${String(error)}`));
+    this.#store = new CallStore(options.database);
+    this.#seqs = this.#store.lastSeqs();
+    this.#journal = new Journal(options.database, this.#store);
+    this.#memory = new PayloadMemory(this.#limits.memoryBytes);
+    this.#table = new CallTable({ store: this.#store, memory: this.#memory, maxFinished: this.#limits.maxFinishedInMemory });
+    const parts = { store: this.#store, journal: this.#journal, deadlines: this.deadlines, clock: this.clock };
+    this.polls = new OutputPolls(parts);
+    this.generators = new GeneratorData(parts);
+    this.#attempts = new Attempts({
+      ...parts,
+      polls: this.polls,
+      table: this.#table,
+      lanes: this.#lanes,
+      memory: this.#memory,
+      functions: options.functions,
+      log: options.log,
+      nextOutputSeq: () => ++this.#seqs.outputs,
+      onCallEnded: (call) => this.generators.end(call),
+    });
   }
 
-  listen(listener: CallsListener): void {
-    this.#listener = listener;
+  /** Finds again what an earlier process left: queued and running inputs are queued, delays go on. Call once, before pools start. */
+  recover(): { readonly calls: number; readonly inputs: number } {
+    let calls = 0;
+    let inputs = 0;
+    for (const row of this.#store.openCalls()) {
+      const call = this.#table.load(row);
+      calls++;
+      if (call.closed && call.unfinished === 0) {
+        this.#attempts.finish(call);
+        continue;
+      }
+      call.yielded = this.#store.lastChunk(call.seq) > 0;
+      const lane = this.#lanes.get(call.functionId);
+      const again: Input[] = [];
+      for (const input of call.inputs()) {
+        if (input.state !== "queued") continue;
+        lane.outstanding++;
+        lane.outstandingBytes += input.bytes;
+        again.push(input);
+      }
+      inputs += again.length;
+      for (const input of again) this.#attempts.enqueue(input);
+      const reason = this.#whyNotGoOn(call);
+      if (reason !== undefined) this.#decideLater(call, again, terminatedResult(reason));
+    }
+    this.#sweepSoon(0);
+    return { calls, inputs };
+  }
+
+  /** Makes calls, all in one durable write. `requestKey` names the request over its repetitions; `repeated` says that this may be one. */
+  async open(requests: readonly NewCall[], requestKey: string | undefined, repeated: boolean): Promise<Call[]> {
+    if (requestKey === undefined) return this.#open(requests, null);
+    const underWay = this.#opening.get(requestKey);
+    if (underWay !== undefined) return underWay;
+    if (repeated) {
+      const rows = this.#store.callsOfRequest(requestKey, requests.length);
+      if (rows.length > 0) return rows.map((row) => this.#table.get(row.id) ?? this.#table.load(row));
+    }
+    const opening = this.#open(requests, requestKey).finally(() => this.#opening.delete(requestKey));
+    this.#opening.set(requestKey, opening);
+    return opening;
+  }
+
+  /** Adds inputs to a call. Those with an index that it has already are the same inputs again. Resolves when durable. */
+  async put(call: Call, items: readonly NewInput[]): Promise<void> {
+    if (call.cancelReason !== undefined)
+      throw new LydianError("failed_precondition", `The call ${call.id} takes no inputs: ${call.cancelReason}`);
+    const fresh = items.filter(({ idx }) => call.input(idx) === undefined);
+    if (call.closed && fresh.length > 0) throw new LydianError("failed_precondition", `The call ${call.id} takes no more inputs.`);
+    this.#checkRoom(call.functionId, fresh);
+    const inputs = fresh.map((item) => this.#write(call, item));
+    await this.#durable(inputs, () => {});
+    await this.#admit(inputs);
+  }
+
+  /** No more inputs will come. */
+  async close(call: Call): Promise<void> {
+    if (!call.closed) {
+      call.closed = true;
+      this.#journal.update(() => this.#store.closeCall(call));
+    }
+    await this.#journal.durable();
+    this.#finishIfDone(call);
+    this.polls.wake(call);
+  }
+
+  /** Every input without output is terminated. Resolves when that is durable; running code is told. */
+  async cancel(call: Call, reason: string, terminateContainers: boolean): Promise<void> {
+    if (call.cancelReason === undefined && !(call.closed && call.unfinished === 0)) {
+      call.closed = true;
+      call.cancelReason = reason;
+      this.#journal.update(() => this.#store.closeCall(call));
+    }
+    await this.#attempts.decide(call.inputs(), terminatedResult(reason), DataFormat.UNSPECIFIED, terminateContainers);
+    this.#finishIfDone(call);
+    this.polls.wake(call);
+  }
+
+  /** Every unfinished call of the app's functions is cancelled. */
+  async cancelApp(appId: string, reason: string): Promise<void> {
+    const { functions } = this.#options;
+    const calls = [...this.#table.unfinished()].filter((call) => functions.get(call.functionId)?.appId === appId);
+    await Promise.all(calls.map((call) => this.cancel(call, reason, false)));
+    for (const functionId of new Set(calls.map((call) => call.functionId))) this.#lanes.drop(functionId);
+  }
+
+  /** Throws `not_found` for a call that is unknown, of another workspace, or no longer kept. */
+  require(callId: string, workspaceId: string): Call {
+    const call = this.#table.get(callId);
+    if (call === undefined || this.#options.functions.get(call.functionId)?.workspaceId !== workspaceId) {
+      throw new LydianError("not_found", `There is no function call "${callId}".`, {
+        hint: `Calls are kept for ${this.#limits.retentionMs / 86_400_000} days after they end.`,
+      });
+    }
+    return call;
+  }
+
+  // For pools.
+
+  listen(listener: AttemptsListener): void {
+    this.#attempts.listen(listener);
+  }
+
+  lane(functionId: string): Lane {
+    return this.#lanes.get(functionId);
+  }
+
+  /** Functions with something queued. */
+  *backlogged(): Iterable<string> {
+    for (const lane of this.#lanes.all()) if (lane.queue.size > 0) yield lane.functionId;
+  }
+
+  take(functionId: string, taskId: string, max: number): Delivery[] {
+    return this.#attempts.take(functionId, taskId, max);
+  }
+
+  answer(taskId: string, answers: readonly Answer[]): Promise<void> {
+    return this.#attempts.answer(taskId, answers);
+  }
+
+  release(taskId: string, end: ContainerEnd): Promise<void> {
+    return this.#attempts.release(taskId, end);
+  }
+
+  failQueued(functionId: string, result: ResultInit, format: DataFormat): Promise<void> {
+    return this.#attempts.failQueued(functionId, result, format);
+  }
+
+  runningOn(taskId: string): number {
+    return this.#attempts.runningOn(taskId);
+  }
+
+  /** A call of which this container runs an input, or was the last to run it. */
+  callHeldBy(taskId: string, callId: string): Call | undefined {
+    const call = this.#table.inMemory(callId);
+    for (const held of call?.inputs() ?? []) if (held.taskId === taskId) return call;
+    return undefined;
+  }
+
+  /** Answers every long poll now. */
+  drain(): void {
+    this.polls.drain();
+    this.generators.drain();
   }
 
   stop(): void {
-    this.#waiting.stop();
+    this.deadlines.close();
   }
 
-  // ── from clients ────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Makes calls, all in one durable write. */
-  async add(calls: readonly NewCall[]): Promise<LiveCall[]> {
-    const createdAt = this.#now();
-    for (const call of calls) this.#refuseWhenFull(call.functionId, call.inputs.length);
-    const made = calls.map(({ inputs, ...identity }) => {
-      const call = new LiveCall({ ...identity, id: newId("fc"), createdAt });
-      return { call, inputs: inputs.map((input) => newLiveInput(call, input)) };
-    });
-    await this.#database.commit(() => {
-      for (const [position, { call, inputs }] of made.entries()) {
-        this.#store.insertCall(call.identity, position);
-        for (const input of inputs) this.#store.insertInput(call.id, input.idx, input.input);
-      }
-    });
-    for (const { call, inputs } of made) {
-      this.#live.add(call);
-      for (const input of inputs) call.open.set(input.idx, input);
-      this.#enqueue(inputs);
-    }
-    return made.map(({ call }) => call);
-  }
-
-  /** Adds inputs to a call. An index that the call has already is left as it is: the client repeats itself. */
-  async addInputs(call: LiveCall, added: readonly NewInput[]): Promise<void> {
-    if (call.cancelled) throw new LydianError("failed_precondition", `The call ${call.id} was cancelled: it takes no more inputs.`);
-    this.#refuseWhenFull(call.identity.functionId, added.length);
-    const inputs: LiveInput[] = [];
-    for (const input of added) {
-      if (call.open.has(input.idx) || call.byIdx.has(input.idx)) continue;
-      const live = newLiveInput(call, input);
-      // Known from here on, so that a repetition that overtakes the commit adds nothing.
-      call.open.set(input.idx, live);
-      inputs.push(live);
-    }
-    try {
-      await this.#database.commit(() => {
-        for (const input of inputs) this.#store.insertInput(call.id, input.idx, input.input);
+  async #open(requests: readonly NewCall[], requestKey: string | null): Promise<Call[]> {
+    for (const { fn, inputs } of requests) this.#checkRoom(fn.id, inputs);
+    const now = this.clock.now();
+    const inputs: Input[] = [];
+    const calls = requests.map((request, at) => {
+      const { kind, invocation, parentInputId } = request;
+      const call = new Call({
+        seq: ++this.#seqs.calls,
+        id: newId("fc", now),
+        functionId: request.fn.id,
+        kind,
+        invocation,
+        parentInputId,
+        createdAt: now,
       });
+      call.closed = kind === "unary" && request.inputs.length > 0;
+      this.#table.add(call);
+      this.#journal.call(call, at === 0 ? requestKey : null);
+      for (const item of request.inputs) inputs.push(this.#write(call, item));
+      return call;
+    });
+    await this.#durable(inputs, () => {
+      for (const call of calls) this.#table.drop(call);
+    });
+    await this.#admit(inputs);
+    return calls;
+  }
+
+  #write(call: Call, { idx, payload }: NewInput): Input {
+    const { argsOneof } = payload;
+    const bytes = argsOneof.case === "args" ? argsOneof.value.byteLength : 0;
+    const input = new Input(call, idx, ++this.#seqs.inputs, bytes);
+    if (this.#memory.admit(bytes)) input.payload = payload;
+    call.add(input);
+    const lane = this.#lanes.get(call.functionId);
+    lane.outstanding++;
+    lane.outstandingBytes += bytes;
+    this.#journal.input(input, payload);
+    return input;
+  }
+
+  async #durable(inputs: readonly Input[], undo: () => void): Promise<void> {
+    try {
+      await this.#journal.durable();
     } catch (error) {
-      for (const { idx } of inputs) call.open.delete(idx);
+      for (const input of inputs) {
+        const lane = this.#lanes.get(input.call.functionId);
+        lane.outstanding--;
+        lane.outstandingBytes -= input.bytes;
+        if (input.payload !== undefined) this.#memory.release(input.bytes);
+        input.call.drop(input);
+      }
+      undo();
       throw error;
     }
-    this.#live.add(call);
-    this.#enqueue(inputs);
   }
 
-  /** In memory, or read back from the journal. */
-  find(callId: string): LiveCall | undefined {
-    return this.#live.find(callId);
-  }
-
-  /** Calls that a request with this key made before this process started, in order. */
-  byIdempotencyKey(key: string, workspaceId: string): LiveCall[] {
-    return this.#store.recentIds(key, workspaceId, this.#now() - REPEAT_MS).flatMap((id) => this.find(id) ?? []);
-  }
-
-  async cancel(call: LiveCall, reason: string, terminateContainers = false): Promise<void> {
-    if (!call.cancelled) await this.#database.commit(() => this.#store.markCancelled(call.id));
-    call.cancelled = true;
-    const open = [...call.open.values()];
-    for (let at = 0; at < open.length; at += CANCEL_BATCH) {
-      await this.#fail(open.slice(at, at + CANCEL_BATCH), cancelled(reason), terminateContainers);
+  /** What is durable can be taken, unless its call was cancelled on the way. */
+  async #admit(inputs: readonly Input[]): Promise<void> {
+    const cancelled: Input[] = [];
+    for (const input of inputs) {
+      input.apply("written");
+      this.#attempts.enqueue(input);
+      if (input.call.cancelReason !== undefined) cancelled.push(input);
     }
+    const [first] = cancelled;
+    if (first !== undefined) await this.#attempts.decide(cancelled, terminatedResult(first.call.cancelReason ?? "The call was cancelled."));
   }
 
-  async cancelApp(appId: string, reason: string): Promise<void> {
-    for (const call of this.#live.ofApp(appId)) await this.cancel(call, reason);
-  }
-
-  async addChunks(call: LiveCall, chunks: readonly DataChunk[]): Promise<void> {
-    await this.#database.commit(() => {
-      for (const chunk of chunks) this.#store.insertChunk(call.id, chunk);
-    });
-    for (const chunk of chunks) call.data.add(chunk);
-  }
-
-  // ── towards containers ──────────────────────────────────────────────────────────────────────────────────────
-
-  /** Inputs that a container could take now. */
-  backlog(functionId: string): number {
-    return this.#queues.get(functionId)?.size ?? 0;
-  }
-
-  /** Inputs that wait for their retry. */
-  waiting(functionId: string): number {
-    return this.#waitingByFunction.get(functionId) ?? 0;
-  }
-
-  /** Hands out up to `max` inputs to a container. */
-  take(functionId: string, max: number, taskId: string): LiveInput[] {
-    const taken = this.#queues.get(functionId)?.take(max) ?? [];
-    const now = this.#now();
-    for (const input of taken) {
-      input.state = "running";
-      input.taskId = taskId;
-      input.startedAt = now;
+  #checkRoom(functionId: string, items: readonly NewInput[]): void {
+    for (const { idx } of items) {
+      if (!Number.isInteger(idx) || idx < 0 || idx > MAX_IDX)
+        throw new LydianError("invalid_argument", `An input has the index ${idx}; it must be 0 to ${MAX_IDX}.`);
     }
-    return taken;
-  }
-
-  /** Gives back what was taken for a container that went away before it got it. No attempt is charged. */
-  giveBack(inputs: readonly LiveInput[]): void {
-    this.#enqueue(inputs.filter(({ state }) => state === "running"));
-  }
-
-  /** A container answers. Resolves when all of it is durable; what comes from an abandoned attempt is left out. */
-  async answer(taskId: string, items: readonly FunctionPutOutputsItem[]): Promise<void> {
-    const changes: Change[] = [];
-    for (const item of items) {
-      const input = this.#attempt(taskId, item);
-      if (input) changes.push(this.#afterAnswer(input, item));
-    }
-    await this.#apply(changes);
-  }
-
-  /** Their container ended while they ran. */
-  async lost(inputs: readonly LiveInput[], failure: Failure): Promise<void> {
-    const charged: AttemptEnd = failure.status === Status.KERNEL_OOM_KILL ? { kind: "failed", retriable: true } : { kind: "lost" };
-    await this.#apply(inputs.filter(isRunning).map((input) => this.#afterFailure(input, charged, failure)));
-  }
-
-  async timeOut(inputs: readonly LiveInput[]): Promise<void> {
-    const running = inputs.filter(isRunning);
-    for (const input of running) this.#listener?.onAbandoned(input, false);
-    await this.#apply(
-      running.map((input) => this.#afterFailure(input, { kind: "failed", retriable: true }, timedOut(this.timeoutMs(input.call.identity.functionId)))),
+    const lane = this.#lanes.get(functionId);
+    const { maxOutstandingInputs, maxOutstandingBytes } = this.#limits;
+    if (lane.outstanding + items.length <= maxOutstandingInputs && lane.outstandingBytes <= maxOutstandingBytes) return;
+    throw new LydianError(
+      "resource_exhausted",
+      `The function has ${lane.outstanding} inputs of ${lane.outstandingBytes} bytes that are not done; at most ${maxOutstandingInputs} of ${maxOutstandingBytes} bytes are taken.`,
+      { retryAfterMs: BUSY_RETRY_MS },
     );
   }
 
-  /** No container can be had: everything that waits for one gets the reason. */
-  async failQueued(functionId: string, failure: Failure): Promise<void> {
-    for (;;) {
-      const inputs = this.#queues.get(functionId)?.take(CANCEL_BATCH) ?? [];
-      if (inputs.length === 0) return;
-      await this.#fail(inputs, failure, false);
-    }
+  #finishIfDone(call: Call): void {
+    if (call.closed && call.unfinished === 0) this.#attempts.finish(call);
   }
 
-  timeoutMs(functionId: string): number {
-    const record = this.#functions.get(functionId);
-    return record ? timeoutMsOf(record.definition) : 0;
+  #whyNotGoOn(call: Call): string | undefined {
+    if (call.cancelReason !== undefined) return call.cancelReason;
+    const fn = this.#options.functions.get(call.functionId);
+    if (fn === undefined) return "The function no longer exists.";
+    return this.#options.apps.isLive(fn.appId) ? undefined : "The app was stopped.";
   }
 
-  // ── after a restart ─────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Queues again what was open when the last process ended. What was running is not charged with an attempt. */
-  recover(appIds: readonly string[]): void {
-    for (const appId of appIds) {
-      for (const { identity, cancelled: wasCancelled } of this.#store.callsOfApp(appId)) {
-        const open = this.#store.openInputs(identity.id);
-        if (open.length === 0) continue;
-        const call = this.#live.load(identity, wasCancelled);
-        const due: LiveInput[] = [];
-        for (const stored of open) {
-          const input = { ...newLiveInput(call, stored), failures: stored.failures, losses: stored.losses };
-          call.open.set(stored.idx, input);
-          if (stored.notBefore > this.#now()) this.#wait(input, stored.notBefore);
-          else due.push(input);
-        }
-        this.#live.add(call);
-        this.#enqueue(due);
-      }
-    }
+  #decideLater(call: Call, inputs: readonly Input[], result: ResultInit): void {
+    call.closed = true;
+    const decided = this.#attempts.decide(inputs, result).then(() => this.#finishIfDone(call));
+    decided.catch((error: unknown) => this.#options.log(`The end of ${call.id} could not be recorded: ${String(error)}`));
   }
 
-  /** Deletes what is older than a client may ask for. */
-  async sweep(): Promise<void> {
-    while (await this.#database.commit(() => this.#store.deleteOld(this.#now() - KEEP_MS)));
-  }
-
-  // ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #refuseWhenFull(functionId: string, more: number): void {
-    if (this.backlog(functionId) + more <= MAX_QUEUED_INPUTS) return;
-    throw new LydianError("resource_exhausted", `${MAX_QUEUED_INPUTS} inputs of this function are waiting already, which is the most that may.`, {
-      retryAfterMs: 1_000,
+  #sweepSoon(ms: number): void {
+    this.deadlines.add(this.clock.now() + ms, () => {
+      const before = this.clock.now() - this.#limits.retentionMs;
+      this.#options.database
+        .commit(() => this.#store.deleteFinished(before, SWEEP_CALLS))
+        .then(
+          (ids) => {
+            this.#table.forget(ids);
+            this.#sweepSoon(ids.length === SWEEP_CALLS ? 1000 : SWEEP_INTERVAL_MS);
+          },
+          (error: unknown) => {
+            this.#options.log(`Old calls could not be deleted: ${String(error)}`);
+            this.#sweepSoon(SWEEP_INTERVAL_MS);
+          },
+        );
     });
   }
-
-  #enqueue(inputs: readonly LiveInput[]): void {
-    const touched = new Set<string>();
-    for (const input of inputs) {
-      if (input.state === "done") continue;
-      const { functionId } = input.call.identity;
-      if (input.state === "waiting") this.#countWaiting(functionId, -1);
-      let queue = this.#queues.get(functionId);
-      if (!queue) {
-        queue = new FunctionQueue();
-        this.#queues.set(functionId, queue);
-      }
-      input.taskId = "";
-      queue.add(input);
-      touched.add(functionId);
-    }
-    for (const functionId of touched) this.#listener?.onWork(functionId);
-  }
-
-  #wait(input: LiveInput, at: number): void {
-    input.state = "waiting";
-    this.#countWaiting(input.call.identity.functionId, 1);
-    this.#waiting.add(at, input);
-  }
-
-  #countWaiting(functionId: string, by: number): void {
-    this.#waitingByFunction.set(functionId, this.waiting(functionId) + by);
-  }
-
-  /** The running attempt that this output belongs to. */
-  #attempt(taskId: string, item: FunctionPutOutputsItem): LiveInput | undefined {
-    const id = parseInputId(item.inputId);
-    const input = id && this.#live.get(id.callId)?.open.get(id.idx);
-    return input?.state === "running" && input.taskId === taskId && attemptOf(input) === item.retryCount ? input : undefined;
-  }
-
-  #afterAnswer(input: LiveInput, item: FunctionPutOutputsItem): Change {
-    const status = item.result?.status ?? Status.UNSPECIFIED;
-    const end = attemptEnd(status, item.result?.propagationReason ?? "");
-    const rules = this.#rules(input);
-    const decision = afterAttempt(end, input, rules);
-    if (decision.kind === "again") return { kind: "again", input, counters: decision.counters, at: this.#now() + decision.delayMs };
-    const output = create(FunctionGetOutputsItemSchema, {
-      ...(item.result ? { result: item.result } : {}),
-      idx: input.idx,
-      inputId: item.inputId,
-      dataFormat: item.dataFormat,
-      taskId: input.taskId,
-      inputStartedAt: item.inputStartedAt || input.startedAt / 1000,
-      outputCreatedAt: item.outputCreatedAt || this.#now() / 1000,
-    });
-    return this.#output(input, output);
-  }
-
-  #afterFailure(input: LiveInput, end: AttemptEnd, failure: Failure): Change {
-    const decision = afterAttempt(end, input, this.#rules(input));
-    if (decision.kind === "again") return { kind: "again", input, counters: decision.counters, at: this.#now() + decision.delayMs };
-    return this.#output(input, failureOutput(input, failure, this.#now()));
-  }
-
-  #rules(input: LiveInput) {
-    const record = this.#functions.get(input.call.identity.functionId);
-    const rules = record && retryRulesOf(record.definition);
-    // Values of a generator have left already: running it again would send them twice.
-    return rules && input.call.data.last === 0 ? rules : { retries: 0, initialDelayMs: 0, backoffCoefficient: 1, maxDelayMs: 0 };
-  }
-
-  #output(input: LiveInput, output: FunctionGetOutputsItem): Change {
-    return { kind: "output", input, output, seq: input.call.nextSeq++ };
-  }
-
-  /** Ends open inputs with a failure, whatever state they are in. */
-  async #fail(inputs: readonly LiveInput[], failure: Failure, terminateContainers: boolean): Promise<void> {
-    const changes: Change[] = [];
-    for (const input of inputs) {
-      if (input.state === "done") continue;
-      if (input.state === "queued" && input.taskId === "") this.#queues.get(input.call.identity.functionId)?.withdraw(input);
-      if (input.state === "waiting") this.#countWaiting(input.call.identity.functionId, -1);
-      if (input.state === "running") this.#listener?.onAbandoned(input, terminateContainers);
-      changes.push(this.#output(input, failureOutput(input, failure, this.#now())));
-    }
-    await this.#apply(changes);
-  }
-
-  /** Journals what follows from attempts, then makes it visible. */
-  async #apply(changes: readonly Change[]): Promise<void> {
-    if (changes.length === 0) return;
-    const before = changes.map(({ input }) => input.state);
-    // From here on no other answer counts.
-    for (const { input } of changes) input.state = "done";
-    try {
-      await this.#database.commit(() => {
-        for (const change of changes) {
-          if (change.kind === "output") this.#store.recordOutput(change.input.call.id, change.output, change.seq);
-          else this.#store.recordCounters(change.input, change.counters, change.at);
-        }
-      });
-    } catch (error) {
-      for (const [i, { input }] of changes.entries()) input.state = before[i] ?? "running";
-      throw error;
-    }
-    this.#publish(changes);
-  }
-
-  #publish(changes: readonly Change[]): void {
-    const again: LiveInput[] = [];
-    const outputs = new Map<string, number>();
-    const now = this.#now();
-    for (const change of changes) {
-      const { input } = change;
-      if (change.kind === "output") {
-        input.call.record(change.output);
-        this.#live.touched(input.call);
-        outputs.set(input.call.identity.functionId, (outputs.get(input.call.identity.functionId) ?? 0) + 1);
-        continue;
-      }
-      input.failures = change.counters.failures;
-      input.losses = change.counters.losses;
-      if (change.at <= now) {
-        input.state = "queued";
-        again.push(input);
-      } else this.#wait(input, change.at);
-    }
-    this.#enqueue(again);
-    for (const [functionId, count] of outputs) this.#listener?.onOutputs(functionId, count);
-  }
 }
-
-const isRunning = (input: LiveInput): boolean => input.state === "running";
-
-const newLiveInput = (call: LiveCall, { idx, input }: NewInput): LiveInput => ({
-  call,
-  idx,
-  input,
-  state: "queued",
-  failures: 0,
-  losses: 0,
-  taskId: "",
-  startedAt: 0,
-});
-
-function attemptEnd(status: Status, reason: string): AttemptEnd {
-  if (status === Status.SUCCESS || status === Status.TERMINATED) return { kind: "succeeded" };
-  const after = /^retry-after:(\d{1,9})$/.exec(reason);
-  return { kind: "failed", retriable: reason !== "non-retriable", ...(after ? { afterMs: Number(after[1]) } : {}) };
-}
-

@@ -1,40 +1,20 @@
-// Outputs that the server makes itself: what a person reads when no code answered.
-import { create, DataFormat, type FunctionGetOutputsItem, FunctionGetOutputsItemSchema, GenericResult_GenericStatus as Status } from "@lydian/protocol";
-import { inputId } from "./input-id.ts";
-import type { LiveInput } from "./live-call.ts";
+// The results that the server makes itself: each says what happened, which limit it was, and what can be done.
+import { GenericResult_GenericStatus as Status } from "@lydian/protocol";
+import type { ResultInit } from "./call.ts";
 
-export type FailureStatus = Exclude<Status, typeof Status.UNSPECIFIED | typeof Status.SUCCESS>;
-
-export interface Failure {
-  readonly status: FailureStatus;
-  /** A sentence. */
-  readonly text: string;
-  readonly traceback?: string;
-  /** A payload that the caller can revive, with its format. */
-  readonly data?: Uint8Array;
-  readonly dataFormat?: DataFormat;
+export function timeoutResult(timeoutMs: number): ResultInit {
+  return {
+    status: Status.TIMEOUT,
+    exception: `The input ran longer than the timeout of ${timeoutMs / 1000} s of its function. Raise the function's \`timeout\` if it needs more.`,
+  };
 }
 
-export function failureOutput(input: LiveInput, failure: Failure, now: number): FunctionGetOutputsItem {
-  return create(FunctionGetOutputsItemSchema, {
-    idx: input.idx,
-    inputId: inputId(input.call.id, input.idx),
-    taskId: input.taskId,
-    inputStartedAt: input.startedAt / 1000,
-    outputCreatedAt: now / 1000,
-    dataFormat: failure.dataFormat ?? DataFormat.UNSPECIFIED,
-    result: {
-      status: failure.status,
-      exception: failure.text,
-      traceback: failure.traceback ?? "",
-      ...(failure.data ? { dataOneof: { case: "data" as const, value: failure.data } } : {}),
-    },
-  });
+export function terminatedResult(reason: string): ResultInit {
+  return { status: Status.TERMINATED, exception: reason };
 }
 
-export const cancelled = (reason: string): Failure => ({ status: Status.TERMINATED, text: reason });
-
-export const timedOut = (limitMs: number): Failure => ({
-  status: Status.TIMEOUT,
-  text: `The input ran longer than its timeout of ${limitMs / 1000} s. Raise the function's \`timeout\`, or make the work shorter.`,
-});
+/** Its container ended under it too often, or after it had yielded. */
+export function lostResult(reason: string, losses: number): ResultInit {
+  const times = losses > 1 ? ` This was container ${losses} that ended while it ran this input.` : "";
+  return { status: Status.FAILURE, exception: `${reason}${times}` };
+}

@@ -1,251 +1,244 @@
-// Wire ↔ calls, for clients and for nested calls from containers.
+// What clients ask about function calls, on the wire.
 import {
-  type DataChunk,
-  FunctionCallInvocationType,
-  FunctionCallType,
-  type FunctionGetOutputsItem,
-  type FunctionGetOutputsRequest,
-  type FunctionMapRequest,
-  type FunctionPutInputsItem,
-  GenericResult_GenericStatus as Status,
-  type Handlers,
   type CallContext,
+  type DataFormat,
+  FunctionCallType,
+  type FunctionMapRequest,
+  type FunctionMapResponseSchema,
+  type FunctionPutInputsItem,
+  type FunctionPutInputsResponseItemSchema,
+  type Handlers,
+  type Headers,
   LydianError,
+  type MessageInitShape,
   type ModalClient,
 } from "@lydian/protocol";
-import type { FunctionRecord } from "../functions/functions.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { Call, Output } from "./call.ts";
 import type { Calls, NewCall, NewInput } from "./calls.ts";
-import { inputId } from "./input-id.ts";
-import { cursorPlace, type LiveCall } from "./live-call.ts";
-import { RecentRequests } from "./recent-requests.ts";
+import { type CalledFunction, type FunctionsPort, retryPolicyOf, slotsOf } from "./functions-port.ts";
+import { inputId } from "./input-ids.ts";
+import type { ChunkRow } from "./store.ts";
 
 export interface CallsRpcDependencies {
   readonly calls: Calls;
-  /** The function, or NOT_FOUND; FAILED_PRECONDITION when its app has stopped. */
-  readonly requireFunction: (functionId: string, caller: Caller) => FunctionRecord;
-  readonly now?: () => number;
+  readonly functions: FunctionsPort;
+  /** Throws `not_found` for a function that the caller may not call, `failed_precondition` when its app has stopped. */
+  readonly requireFunction: (functionId: string, caller: Caller) => CalledFunction;
 }
 
-/** Inputs of one map that a client may have under way. */
-const MAX_OUTSTANDING = 2_000;
-const MAX_WAIT_SECONDS = 55;
-const MAX_PAGE_BYTES = 48 << 20;
-const MAX_PAGE_ITEMS = 2_000;
-const MAX_IDX = 2 ** 31 - 1;
-/** A generator whose reader does not come for this long is told to try later. */
-const READER_BOUND_MS = 30_000;
-
-type ModalHandlers = Partial<Handlers<typeof ModalClient, Caller>>;
-
 export interface CallsRpc {
-  readonly modal: ModalHandlers;
+  readonly modal: Partial<Handlers<typeof ModalClient, Caller>>;
   /** lydian.v1 FunctionMapMany. */
   mapMany(requests: readonly FunctionMapRequest[], context: CallContext<Caller>): Promise<{ calls: MapResponse[] }>;
 }
 
-interface MapResponse {
-  functionCallId: string;
-  pipelinedInputs: { idx: number; inputId: string; inputJwt: string }[];
-  retryPolicy?: FunctionRecord["definition"]["retryPolicy"] & object;
-  functionCallJwt: string;
-  syncClientRetriesEnabled: boolean;
-  maxInputsOutstanding: number;
+const MAX_POLL_SECONDS = 55;
+const MAX_OUTPUTS = 5000;
+/** Inputs a map client may have on the way: enough to keep every container busy, and a little more. */
+const MIN_MAP_OUTSTANDING = 1000;
+const MAX_MAP_OUTSTANDING = 20_000;
+const DEFAULT_MAX_CONTAINERS = 100;
+const MAX_CALLS_A_REQUEST = 10_000;
+
+type MapResponse = MessageInitShape<typeof FunctionMapResponseSchema>;
+type PutItem = MessageInitShape<typeof FunctionPutInputsResponseItemSchema>;
+
+export function createCallsRpc(dependencies: CallsRpcDependencies): CallsRpc {
+  return { modal: modalHandlers(dependencies), mapMany: (requests, context) => mapMany(dependencies, requests, context) };
 }
 
-export function createCallsRpc({ calls, requireFunction, now = Date.now }: CallsRpcDependencies): CallsRpc {
-  const recent = new RecentRequests<MapResponse[]>(now);
+function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
+  const { calls } = dependencies;
+  return {
+    async functionMap(request, { caller, headers }) {
+      const { key, repeated } = requestKey(caller, headers);
+      const call = newCall(dependencies, request, caller);
+      const [opened] = await calls.open([call], key, repeated);
+      if (opened === undefined) throw new LydianError("internal", "The call was not made.");
+      return mapResponse(opened, call);
+    },
 
-  const requireCall = (callId: string, caller: Caller): LiveCall => {
-    const call = calls.find(callId);
-    const allowed = call && call.identity.workspaceId === caller.workspaceId;
-    if (!allowed) {
-      throw new LydianError("not_found", `There is no call ${JSON.stringify(callId)}, or it is older than seven days.`);
-    }
-    return call;
-  };
+    async functionPutInputs(request, { caller }) {
+      const call = calls.require(request.functionCallId, caller.workspaceId);
+      const items = newInputs(request.inputs);
+      await calls.put(call, items);
+      return { inputs: items.map(({ idx }) => putItem(call, idx)) };
+    },
 
-  const add = async (requests: readonly FunctionMapRequest[], caller: Caller, key: string): Promise<MapResponse[]> => {
-    const records = requests.map((request) => requireFunction(request.functionId, caller));
-    const made = await calls.add(requests.map((request, i) => newCall(request, records[i] as FunctionRecord, key)));
-    return made.map((call, i) => {
-      const policy = records[i]?.definition.retryPolicy;
+    async functionFinishInputs(request, { caller }) {
+      const call = calls.require(request.functionCallId, caller.workspaceId);
+      if (call.size !== request.numInputs) {
+        const message = `The call ${call.id} has ${call.size} inputs, and its client says it sent ${request.numInputs}.`;
+        throw new LydianError("failed_precondition", message, { hint: "Send the missing inputs first." });
+      }
+      await calls.close(call);
+      return {};
+    },
+
+    async functionGetOutputs(request, { caller, draining }) {
+      const call = calls.require(request.functionCallId, caller.workspaceId);
+      const seconds = Number.isFinite(request.timeout) ? Math.min(MAX_POLL_SECONDS, Math.max(0, request.timeout)) : MAX_POLL_SECONDS;
+      const { startIdx, endIdx } = request;
+      const range = startIdx === undefined && endIdx === undefined ? undefined : { from: startIdx ?? 0, to: endIdx ?? 2 ** 31 - 1 };
+      const maxCount = request.maxValues > 0 ? Math.min(MAX_OUTPUTS, request.maxValues) : MAX_OUTPUTS;
+      const after = range === undefined ? cursorOf(request.lastEntryId) : 0;
+      const timeoutMs = draining.aborted ? 0 : seconds * 1000;
+      const page = await calls.polls.next(call, { after, range, maxCount, timeoutMs });
+      // The client has everything: it will send no more inputs, and need nothing of it in memory.
+      if (request.clearOnSuccess && !call.closed && call.unfinished === 0 && call.size > 0) void calls.close(call).catch(() => undefined);
       return {
-        functionCallId: call.id,
-        pipelinedInputs: (requests[i]?.pipelinedInputs ?? []).map(({ idx }) => received(call.id, idx)),
-        ...(policy ? { retryPolicy: policy } : {}),
-        functionCallJwt: call.id,
-        syncClientRetriesEnabled: false,
-        maxInputsOutstanding: MAX_OUTSTANDING,
+        outputs: page.outputs.map((output) => outputItem(call, output)),
+        idxs: page.outputs.map(({ idx }) => idx),
+        lastEntryId: `${page.after}-0`,
+        numUnfinishedInputs: page.unfinished,
       };
-    });
-  };
+    },
 
-  const addOnce = (requests: readonly FunctionMapRequest[], { caller, headers }: CallContext<Caller>): Promise<MapResponse[]> => {
-    const key = headers["x-idempotency-key"] ?? "";
-    const scoped = key === "" ? "" : `${caller.workspaceId}/${key}`;
-    return recent.once(scoped, async () => {
-      // After a restart the journal knows what this process does not.
-      const repeated = key !== "" && Number(headers["x-retry-attempt"] ?? 0) > 0 ? calls.byIdempotencyKey(key, caller.workspaceId) : [];
-      if (repeated.length === requests.length && repeated.length > 0) {
-        return repeated.map((call, i) => ({
+    async functionCallCancel(request, { caller }) {
+      const call = calls.require(request.functionCallId, caller.workspaceId);
+      await calls.cancel(call, "The call was cancelled.", request.terminateContainers);
+      return {};
+    },
+
+    functionCallFromId(request, { caller }) {
+      const call = calls.require(request.functionCallId, caller.workspaceId);
+      const appId = dependencies.functions.get(call.functionId)?.appId ?? "";
+      return { functionCallId: call.id, numInputs: call.size, metadata: { appId, functionId: call.functionId } };
+    },
+
+    functionCallGetInfo(request, { caller }) {
+      const call = calls.require(request.functionCallId, caller.workspaceId);
+      const { succeeded, failed, timedOut, cancelled } = call.counts;
+      return {
+        info: {
           functionCallId: call.id,
-          pipelinedInputs: (requests[i]?.pipelinedInputs ?? []).map(({ idx }) => received(call.id, idx)),
-          functionCallJwt: call.id,
-          syncClientRetriesEnabled: false,
-          maxInputsOutstanding: MAX_OUTSTANDING,
-        }));
-      }
-      return add(requests, caller, key);
-    });
-  };
-
-  const modal: ModalHandlers = {
-    async functionMap(request, context) {
-      const [response] = await addOnce([request], context);
-      if (!response) throw new LydianError("internal", "The call was not made.");
-      return response;
+          createdAt: call.createdAt / 1000,
+          scheduledAt: call.createdAt / 1000,
+          pendingInputs: { total: call.unfinished },
+          succeededInputs: { total: succeeded },
+          failedInputs: { total: failed },
+          timeoutInputs: { total: timedOut },
+          cancelledInputs: { total: cancelled },
+          totalInputs: call.size,
+        },
+      };
     },
 
-    async functionPutInputs({ functionCallId, inputs }, { caller }) {
-      const call = requireCall(functionCallId, caller);
-      await calls.addInputs(call, inputs.map(newInput));
-      return { inputs: inputs.map(({ idx }) => received(call.id, idx)) };
-    },
-
-    functionFinishInputs({ functionCallId }, { caller }) {
-      requireCall(functionCallId, caller);
-      return {};
-    },
-
-    async functionGetOutputs(request, { caller, signal, draining }) {
-      const call = requireCall(request.functionCallId, caller);
-      const until = now() + Math.min(Math.max(0, request.timeout), MAX_WAIT_SECONDS) * 1_000;
-      for (;;) {
-        const page = pageOf(call, request);
-        const restMs = until - now();
-        if (page.outputs.length > 0 || restMs <= 0 || signal.aborted || draining.aborted) return page;
-        await call.changed.wait(restMs, signal, draining);
-      }
-    },
-
-    async functionCallCancel({ functionCallId, terminateContainers }, { caller }) {
-      const call = requireCall(functionCallId, caller);
-      await calls.cancel(call, "The call was cancelled.", terminateContainers);
-      return {};
-    },
-
-    functionCallFromId({ functionCallId }, { caller }) {
-      const { identity, size } = requireCall(functionCallId, caller);
-      return { functionCallId, numInputs: size, metadata: { appId: identity.appId, functionId: identity.functionId } };
-    },
-
-    functionCallGetInfo({ functionCallId }, { caller }) {
-      return { info: infoOf(requireCall(functionCallId, caller)) };
-    },
-
-    async *functionCallGetDataOut(request, { caller, signal, draining }) {
-      const callId = request.callInfo.case === "functionCallId" ? request.callInfo.value : "";
-      const call = requireCall(callId, caller);
-      const until = now() + MAX_WAIT_SECONDS * 1_000;
-      let last = Number(request.lastIndex);
-      for (;;) {
-        for (const chunk of call.data.after(last)) {
-          last = Number(chunk.index);
-          yield chunk;
-        }
-        const restMs = until - now();
-        const over = call.open.size === 0 && last >= call.data.last;
-        if (over || restMs <= 0 || signal.aborted || draining.aborted) return;
-        await Promise.race([call.data.arrived.wait(restMs, signal, draining), call.changed.wait(restMs, signal, draining)]);
-      }
+    functionCallGetDataOut(request, { caller, signal }) {
+      const call = calls.require(callIdOf(request.callInfo), caller.workspaceId);
+      return calls.generators.read(call, Number(request.lastIndex), MAX_POLL_SECONDS * 1000, signal);
     },
 
     async functionCallPutDataOut(request, { caller, signal }) {
-      const callId = request.callInfo.case === "functionCallId" ? request.callInfo.value : "";
-      const call = requireCall(callId, caller);
-      if (caller.kind === "container" && call.identity.functionId !== caller.functionId) {
-        throw new LydianError("permission_denied", "A container may only yield values of its own function.");
-      }
-      if (call.data.isFull) await call.data.read.wait(READER_BOUND_MS, signal);
-      if (call.data.isFull) {
-        throw new LydianError("resource_exhausted", "The reader of this generator is too far behind.", { retryAfterMs: 1_000 });
-      }
-      await calls.addChunks(call, request.dataChunks.filter(isNew(call)));
+      const callId = callIdOf(request.callInfo);
+      if (caller.kind !== "container")
+        throw new LydianError("permission_denied", "Only the container that runs a generator may send its values.");
+      const call = calls.callHeldBy(caller.taskId, callId);
+      // The attempt was given up: what it still yields is of no interest, and no fault of the container.
+      if (call === undefined) return {};
+      await calls.generators.put(call, request.dataChunks.map(chunkRow), signal);
       return {};
     },
   };
-  return { modal, mapMany: async (requests, context) => ({ calls: await addOnce(requests, context) }) };
 }
 
-const isNew = (call: LiveCall) => (chunk: DataChunk) => Number(chunk.index) > call.data.last;
-const received = (callId: string, idx: number) => ({ idx, inputId: inputId(callId, idx), inputJwt: `${callId}/${idx}` });
-
-function newInput({ idx, input }: FunctionPutInputsItem): NewInput {
-  if (!input) throw new LydianError("invalid_argument", `Input ${idx} has no \`input\`.`);
-  if (!Number.isInteger(idx) || idx < 0 || idx > MAX_IDX) throw new LydianError("invalid_argument", `${idx} is not an index of an input.`);
-  return { idx, input };
-}
-
-function newCall(request: FunctionMapRequest, record: FunctionRecord, idempotencyKey: string): NewCall {
-  return {
-    workspaceId: record.workspaceId,
-    appId: record.appId,
-    functionId: record.id,
-    type: request.functionCallType || FunctionCallType.UNARY,
-    invocation: request.functionCallInvocationType || FunctionCallInvocationType.SYNC_LEGACY,
-    parentInputId: request.parentInputId,
-    idempotencyKey,
-    inputs: request.pipelinedInputs.map(newInput),
-  };
-}
-
-function pageOf(call: LiveCall, request: FunctionGetOutputsRequest) {
-  const limit = Math.min(request.maxValues || MAX_PAGE_ITEMS, MAX_PAGE_ITEMS);
-  const outputs: FunctionGetOutputsItem[] = [];
-  let bytes = 0;
-  const fits = (output: FunctionGetOutputsItem): boolean => {
-    const data = output.result?.dataOneof;
-    bytes += 256 + (data?.case === "data" ? data.value.length : 0);
-    return outputs.length === 0 || (bytes <= MAX_PAGE_BYTES && outputs.length < limit);
-  };
-  let place = cursorPlace(request.lastEntryId);
-  if (request.startIdx !== undefined || request.endIdx !== undefined) {
-    const start = request.startIdx ?? 0;
-    const end = Math.min(request.endIdx ?? MAX_IDX, start + limit - 1);
-    for (let idx = start; idx <= end; idx++) {
-      const seq = call.byIdx.get(idx);
-      const output = seq === undefined ? undefined : call.outputs[seq];
-      if (output && !fits(output)) break;
-      if (output) outputs.push(output);
-    }
-  } else {
-    for (; place < call.outputs.length; place++) {
-      const output = call.outputs[place] as FunctionGetOutputsItem;
-      if (!fits(output)) break;
-      outputs.push(output);
-    }
+async function mapMany(
+  dependencies: CallsRpcDependencies,
+  requests: readonly FunctionMapRequest[],
+  { caller, headers }: CallContext<Caller>,
+): Promise<{ calls: MapResponse[] }> {
+  if (requests.length > MAX_CALLS_A_REQUEST) {
+    const message = `The request has ${requests.length} calls; at most ${MAX_CALLS_A_REQUEST} are taken at once.`;
+    throw new LydianError("invalid_argument", message);
   }
-  return { outputs, idxs: outputs.map(({ idx }) => idx), lastEntryId: `${place}-0`, numUnfinishedInputs: call.open.size };
+  if (requests.length === 0) return { calls: [] };
+  const { key, repeated } = requestKey(caller, headers);
+  const news = requests.map((request) => newCall(dependencies, request, caller));
+  const opened = await dependencies.calls.open(news, key, repeated);
+  return { calls: opened.map((call, at) => mapResponse(call, news[at])) };
 }
 
-function infoOf(call: LiveCall) {
-  const totals = { succeeded: 0, failed: 0, timeout: 0, cancelled: 0 };
-  for (const { result } of call.outputs) {
-    if (result?.status === Status.SUCCESS) totals.succeeded++;
-    else if (result?.status === Status.TIMEOUT) totals.timeout++;
-    else if (result?.status === Status.TERMINATED) totals.cancelled++;
-    else totals.failed++;
+function newCall({ requireFunction }: CallsRpcDependencies, request: FunctionMapRequest, caller: Caller): NewCall {
+  const fn = requireFunction(request.functionId, caller);
+  const kind = request.functionCallType === FunctionCallType.MAP ? "map" : "unary";
+  const inputs = newInputs(request.pipelinedInputs);
+  if (kind === "unary" && inputs.length > 1) {
+    throw new LydianError("invalid_argument", `A unary call has one input, and this one has ${inputs.length}.`);
   }
+  return { fn, kind, invocation: request.functionCallInvocationType, parentInputId: request.parentInputId, inputs };
+}
+
+function newInputs(items: readonly FunctionPutInputsItem[]): NewInput[] {
+  const seen = new Set<number>();
+  return items.map(({ idx, input }) => {
+    if (input === undefined || input.argsOneof.case === undefined)
+      throw new LydianError("invalid_argument", `Input ${idx} carries no arguments.`);
+    if (seen.has(idx)) throw new LydianError("invalid_argument", `Two inputs of one request have the index ${idx}.`);
+    seen.add(idx);
+    return { idx, payload: input };
+  });
+}
+
+function mapResponse(call: Call, request: NewCall | undefined): MapResponse {
+  const definition = request?.fn.definition;
+  const policy = definition === undefined ? undefined : retryPolicyOf(definition);
   return {
     functionCallId: call.id,
-    createdAt: call.identity.createdAt / 1000,
-    pendingInputs: { total: call.open.size },
-    succeededInputs: { total: totals.succeeded },
-    failedInputs: { total: totals.failed },
-    timeoutInputs: { total: totals.timeout },
-    cancelledInputs: { total: totals.cancelled },
-    totalInputs: call.size,
+    functionCallJwt: call.id,
+    pipelinedInputs: (request?.inputs ?? []).map(({ idx }) => putItem(call, idx)),
+    // All retries are the server's: they must also happen when the client is gone.
+    syncClientRetriesEnabled: false,
+    ...(policy !== undefined && { retryPolicy: policy }),
+    ...(call.kind === "map" && request !== undefined && { maxInputsOutstanding: mapOutstanding(request.fn) }),
   };
 }
 
+function mapOutstanding({ definition }: CalledFunction): number {
+  const containers = definition.autoscalerSettings?.maxContainers || definition.concurrencyLimit || DEFAULT_MAX_CONTAINERS;
+  return Math.min(MAX_MAP_OUTSTANDING, Math.max(MIN_MAP_OUTSTANDING, 2 * containers * slotsOf(definition).max));
+}
+
+/** The token of an input is sent back with every poll: as short as it can be. */
+function putItem(call: Call, idx: number): PutItem {
+  return { idx, inputId: inputId(call.id, idx), inputJwt: String(idx) };
+}
+
+function outputItem(call: Call, { result, idx, format, taskId, startedAt, createdAt }: Output) {
+  const item = { idx, inputId: inputId(call.id, idx), dataFormat: format, taskId, inputStartedAt: startedAt, outputCreatedAt: createdAt };
+  // Clients drop an output whose retry count is not their own; theirs is 0, since they never retry.
+  return { ...item, retryCount: 0, ...(result !== undefined && { result }) };
+}
+
+/** "N-0": the client has the first N outputs. */
+function cursorOf(lastEntryId: string): number {
+  if (lastEntryId === "") return 0;
+  const match = /^(\d{1,15})-0$/.exec(lastEntryId);
+  if (match === null) throw new LydianError("invalid_argument", `"${lastEntryId}" is no cursor of this server; the first is "0-0".`);
+  return Number(match[1]);
+}
+
+function callIdOf(info: { case: "functionCallId" | "attemptToken"; value: string } | { case: undefined; value?: undefined }): string {
+  if (info.case === "functionCallId") return info.value;
+  throw new LydianError("invalid_argument", "The request names no function call.");
+}
+
+function chunkRow({
+  index,
+  dataFormat,
+  dataOneof,
+}: {
+  index: bigint;
+  dataFormat: DataFormat;
+  dataOneof: { case: string | undefined; value?: unknown };
+}): ChunkRow {
+  const data = dataOneof.case === "data" ? (dataOneof.value as Uint8Array) : null;
+  const blob = dataOneof.case === "dataBlobId" ? (dataOneof.value as string) : null;
+  return { idx: Number(index), format: dataFormat, data, data_blob_id: blob };
+}
+
+function requestKey(caller: Caller, headers: Headers): { key: string | undefined; repeated: boolean } {
+  const key = headers["x-idempotency-key"];
+  const attempt = headers["x-retry-attempt"];
+  return { key: key === undefined ? undefined : `${caller.workspaceId}/${key}`, repeated: attempt !== undefined && attempt !== "0" };
+}

@@ -1,23 +1,28 @@
-// The life of a container, as its pool sees it.
+// The life of a container:
 //
-//   creating ──started──→ booting ──asked for its function──→ importing ──hello──→ ready ──told to leave──→ draining
-//       │                    │                                    │                  │                         │
-//       └────────────────────┴───────────────── its process ends ─┴──────────────────┴─────────────────────────┴──→ ended
+//   creating ──started──► booting ──given──► importing ──hello──► ready ──stop──► draining ──exited──► ended
+//                            │ └──asked──► standby ──given──► importing
+//                            └──hello──► ready   (the official runtime asks nothing: its arguments are a file)
+//
+// `creating`: rootfs, network, process. `booting`: until its runtime asks what it is. `standby`: has a runtime, waits for a function.
+// `importing`: loads the user's code. `draining`: takes nothing new, ends when what runs has ended or its grace is over.
+// It can be told to stop, and can end, in every state.
 
-export type ContainerState = "creating" | "booting" | "importing" | "ready" | "draining" | "ended";
+export type ContainerState = "creating" | "booting" | "standby" | "importing" | "ready" | "draining" | "ended";
 
-export type ContainerEvent = "started" | "asked" | "hello" | "leave" | "exit";
+export type ContainerEvent = "started" | "asked" | "given" | "hello" | "stop" | "exited";
 
-const NEXT: Readonly<Record<ContainerState, Partial<Record<ContainerEvent, ContainerState>>>> = {
-  creating: { started: "booting", asked: "importing", leave: "draining", exit: "ended" },
-  booting: { asked: "importing", leave: "draining", exit: "ended" },
-  importing: { hello: "ready", leave: "draining", exit: "ended" },
-  ready: { leave: "draining", exit: "ended" },
-  draining: { exit: "ended" },
-  ended: {},
+const TRANSITIONS: Readonly<Record<ContainerState, Readonly<Partial<Record<ContainerEvent, ContainerState>>>>> = {
+  creating: { started: "booting", stop: "draining", exited: "ended" },
+  booting: { asked: "standby", given: "importing", hello: "ready", stop: "draining", exited: "ended" },
+  standby: { given: "importing", stop: "draining", exited: "ended" },
+  importing: { given: "importing", hello: "ready", stop: "draining", exited: "ended" },
+  ready: { hello: "ready", stop: "draining", exited: "ended" },
+  draining: { started: "draining", asked: "draining", hello: "draining", stop: "draining", exited: "ended" },
+  ended: { exited: "ended", stop: "ended" },
 };
 
-/** Events that do not fit the state change nothing: the wire may repeat itself, and ends may overtake beginnings. */
-export function nextState(state: ContainerState, event: ContainerEvent): ContainerState {
-  return NEXT[state][event] ?? state;
+/** Undefined when the event cannot happen in this state. */
+export function nextContainerState(state: ContainerState, event: ContainerEvent): ContainerState | undefined {
+  return TRANSITIONS[state][event];
 }

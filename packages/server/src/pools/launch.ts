@@ -1,103 +1,122 @@
-// Makes a container that runs our runtime: its directories, its socket, its process.
+// Turns a plan into a running container: its run directory, the socket that is its identity, its files, its process; and takes all of
+// that away again when it has ended, whatever happened.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Container, ContainerHost, Limits } from "@lydian/containers";
-import { LydianError } from "@lydian/protocol";
-import type { FunctionRecord } from "../functions/functions.ts";
-import type { RootFilesystem } from "../images/images.ts";
-import { containerLimits } from "./settings.ts";
-import type { PoolContainer } from "./pool-container.ts";
+import type { Container, ContainerHost, ContainerSpec, Limits } from "@lydian/containers";
+import type { Listener } from "@lydian/protocol";
+import type { Clock } from "../calls/deadlines.ts";
+import type { EndReport, PoolContainer } from "./container.ts";
+import { OutputLines, type PrintedLine } from "./output-lines.ts";
 
-export const APP_PREFIX = "/app/";
-const RUN_TARGET = "/run/lydian";
-const RUNTIME_TARGET = "/run/lydian/runtime";
-const RUNTIME_PROGRAM = `${RUNTIME_TARGET}/runtime.mjs`;
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export interface LaunchPlan {
+  readonly layers: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workdir: string | undefined;
+  readonly limits: Limits;
+  readonly network: "outbound" | "none";
+  /** Mounts whose files under /app/ it sees. */
+  readonly mountIds: readonly string[];
+}
 
-export interface LaunchDependencies {
+export interface LaunchOptions {
   readonly host: ContainerHost;
-  readonly images: { rootfs(imageId: string): RootFilesystem | undefined };
-  readonly mounts: {
-    files(mountId: string): readonly { readonly path: string }[];
-    layer(mountId: string): Promise<string>;
-    linkInto(mountId: string, prefix: string, dir: string): Promise<void>;
-  };
-  /** Opens a socket whose callers are the container with this id. */
-  readonly listen: (path: string, taskId: string) => Promise<{ close(): Promise<void> }>;
+  /** One directory a container below it. On the filesystem of the mounts' files, so that they can be linked. */
+  readonly runDir: string;
   /** Holds runtime.mjs. */
   readonly runtimeDir: string;
+  readonly listen: (path: string, label: string) => Promise<Listener>;
+  readonly linkInto: (mountId: string, prefix: string, dir: string) => Promise<void>;
+  readonly onLines: (container: PoolContainer, lines: readonly PrintedLine[]) => void;
+  readonly onStarted: (container: PoolContainer) => void;
+  readonly log: (message: string) => void;
+  readonly clock: Clock;
 }
 
-/** Something that was opened for a container and must be closed after it. */
-export interface Launched {
-  readonly container: Container;
-  /** Closes the socket and removes everything. Never rejects. */
-  dispose(): Promise<void>;
-}
+const SOCKET = "api.sock";
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const MESSAGE_LIMIT = 2000;
 
-export const appDir = (dir: string): string => join(dir, "app");
-
-/** Whether a standby container, which has only /app to offer, can become this function. */
-export function fitsStandby({ definition }: FunctionRecord, mounts: LaunchDependencies["mounts"]): boolean {
-  if (definition.blockNetwork || (definition.resources?.ephemeralDiskMb ?? 0) > 0) return false;
-  return definition.mountIds.every((id) => mounts.files(id).every(({ path }) => path.startsWith(APP_PREFIX)));
-}
-
-/** Puts the function's files under /app/ where the container sees them. */
-export async function placeFiles({ mounts }: LaunchDependencies, { definition }: FunctionRecord, dir: string): Promise<void> {
-  for (const id of definition.mountIds) await mounts.linkInto(id, APP_PREFIX, appDir(dir));
-}
-
-/** Starts the container's process. Rejects with the reason, having cleaned up. */
-export async function launch(dependencies: LaunchDependencies, target: PoolContainer, environmentName: string): Promise<Launched> {
-  const { host, images, mounts, listen, runtimeDir } = dependencies;
-  const { dir, record, taskId, imageId } = target;
-  const rootfs = images.rootfs(imageId);
-  if (!rootfs) throw new LydianError("failed_precondition", `The image ${imageId} is not there any more; run the app again to build it.`);
-  let listener: { close(): Promise<void> } | undefined;
-  let container: Container | undefined;
-  const dispose = async () => {
-    await container?.remove().catch(() => undefined);
-    await listener?.close().catch(() => undefined);
-    await rm(dir, { recursive: true, force: true }).catch(() => undefined);
-  };
+/** Starts the container and resolves when it has ended and every trace of it is gone. Never rejects. */
+export async function runContainer(container: PoolContainer, plan: LaunchPlan, options: LaunchOptions): Promise<EndReport> {
+  const dir = join(options.runDir, container.taskId);
+  const lines = new OutputLines();
+  let listener: Listener | undefined;
+  let running: Container | undefined;
   try {
-    const socketDir = join(dir, "run");
-    await Promise.all([mkdir(join(socketDir, "runtime"), { recursive: true }), mkdir(appDir(dir), { recursive: true })]);
-    const mountLayers: string[] = [];
-    if (record) {
-      await placeFiles(dependencies, record, dir);
-      for (const id of record.definition.mountIds) {
-        if (mounts.files(id).some(({ path }) => !path.startsWith(APP_PREFIX))) mountLayers.unshift(await mounts.layer(id));
-      }
-    }
-    listener = await listen(join(socketDir, "api.sock"), taskId);
-    container = await host.start({
-      id: taskId,
-      layers: [...mountLayers, ...rootfs.layers],
-      command: ["node", RUNTIME_PROGRAM],
-      env: {
-        PATH: DEFAULT_PATH,
-        HOME: "/root",
-        ...rootfs.env,
-        LYDIAN_IS_REMOTE: "1",
-        MODAL_IS_REMOTE: "1",
-        MODAL_SERVER_URL: `unix://${RUN_TARGET}/api.sock`,
-        MODAL_TASK_ID: taskId,
-        MODAL_ENVIRONMENT: environmentName,
-      },
-      workdir: rootfs.workdir ?? "/",
-      limits: record ? containerLimits(record.definition) : ({} satisfies Limits),
-      network: record?.definition.blockNetwork ? "none" : "outbound",
-      binds: [
-        { source: socketDir, target: RUN_TARGET, readOnly: true },
-        { source: runtimeDir, target: RUNTIME_TARGET, readOnly: true },
-        { source: appDir(dir), target: "/app", readOnly: true },
-      ],
-    });
-    return { container, dispose };
+    const runDir = join(dir, "run");
+    container.appDir = join(dir, "app");
+    await mkdir(join(runDir, "runtime"), { recursive: true, mode: 0o755 });
+    await mkdir(container.appDir, { mode: 0o755 });
+    // Anyone inside may connect: the socket's directory is the container's own, and its parent is the server's alone.
+    listener = await options.listen(join(runDir, SOCKET), container.taskId);
+    await linkAll(container, plan.mountIds, options);
+    if (!container.live) throw new Error("it was stopped before it was started");
+    running = await options.host.start(specOf(container, plan, runDir, options));
+    container.running = running;
+    options.onStarted(container);
+    for await (const chunk of running.output) report(container, lines.push(chunk), options);
+    report(container, lines.end(), options);
+    const exit = await running.exited;
+    return { exit, startError: undefined, tail: lines.tail() };
   } catch (error) {
-    await dispose();
-    throw error;
+    const message = (error instanceof Error ? error.message : String(error)).slice(0, MESSAGE_LIMIT);
+    return { exit: undefined, startError: message, tail: lines.tail() };
+  } finally {
+    await cleanUp(container, running, listener, dir, options);
+  }
+}
+
+/** Links the files of mounts that lie under /app/ into the container's directory. */
+export async function linkAll(container: PoolContainer, mountIds: readonly string[], options: LaunchOptions): Promise<void> {
+  for (const mountId of mountIds) await options.linkInto(mountId, "/app/", container.appDir);
+}
+
+function specOf(container: PoolContainer, plan: LaunchPlan, runDir: string, options: LaunchOptions): ContainerSpec {
+  return {
+    id: container.taskId,
+    layers: plan.layers,
+    command: ["node", "/run/lydian/runtime/runtime.mjs"],
+    env: {
+      PATH: DEFAULT_PATH,
+      HOME: "/root",
+      ...plan.env,
+      LYDIAN_IS_REMOTE: "1",
+      MODAL_IS_REMOTE: "1",
+      MODAL_SERVER_URL: `unix:///run/lydian/${SOCKET}`,
+      MODAL_TASK_ID: container.taskId,
+    },
+    ...(plan.workdir !== undefined && { workdir: plan.workdir }),
+    limits: plan.limits,
+    network: plan.network,
+    binds: [
+      { source: runDir, target: "/run/lydian", readOnly: true },
+      { source: options.runtimeDir, target: "/run/lydian/runtime", readOnly: true },
+      { source: container.appDir, target: "/app", readOnly: true },
+    ],
+  };
+}
+
+function report(container: PoolContainer, lines: readonly PrintedLine[], options: LaunchOptions): void {
+  if (lines.length > 0) options.onLines(container, lines);
+}
+
+async function cleanUp(
+  container: PoolContainer,
+  running: Container | undefined,
+  listener: Listener | undefined,
+  dir: string,
+  options: LaunchOptions,
+): Promise<void> {
+  const steps: [string, () => Promise<void> | undefined][] = [
+    ["the container", () => running?.remove()],
+    ["its socket", () => listener?.close()],
+    ["its directory", () => rm(dir, { recursive: true, force: true })],
+  ];
+  for (const [what, step] of steps) {
+    try {
+      await step();
+    } catch (error) {
+      options.log(`Of container ${container.taskId}, ${what} could not be removed: ${String(error)}`);
+    }
   }
 }

@@ -1,257 +1,320 @@
-// The containers of one function: when they come and go, and which input goes where.
-import type { FunctionGetInputsItem } from "@lydian/protocol";
+// The containers of one function: hands them inputs, starts and stops them as the policy says, and gives up on a function whose
+// containers cannot start. It decides on events, at most once a turn, and by numbers it keeps: nothing is scanned or polled.
+import { DataFormat, GenericResult_GenericStatus as Status } from "@lydian/protocol";
+import type { ContainerEnd } from "../calls/attempts.ts";
+import type { ResultInit } from "../calls/call.ts";
 import type { Calls } from "../calls/calls.ts";
-import { inputId } from "../calls/input-id.ts";
-import { attemptOf, type LiveInput } from "../calls/live-call.ts";
-import type { Failure } from "../calls/results.ts";
-import type { FunctionRecord } from "../functions/functions.ts";
-import { Deadlines } from "./deadlines.ts";
-import { mayLeave, type PoolSettings, type PoolView, toStart } from "./policy.ts";
-import type { PoolContainer } from "./pool-container.ts";
-import { poolSettings } from "./settings.ts";
+import type { Deadline } from "../calls/deadlines.ts";
+import { type CalledFunction, slotsOf } from "../calls/functions-port.ts";
+import type { Lane } from "../calls/lanes.ts";
+import type { Capacity } from "./capacity.ts";
+import type { EndReport, PoolContainer } from "./container.ts";
+import { endOf, startFailureText } from "./end-reason.ts";
+import { boundsOf, maxInputsOf } from "./plan.ts";
+import { decideScaling, MAX_START_ATTEMPTS, type PoolSnapshot, startRetryDelayMs } from "./policy.ts";
 
 export interface PoolDependencies {
-  readonly record: FunctionRecord;
   readonly calls: Calls;
-  /** Starts a container, or says why none can be had now. */
-  readonly start: (pool: Pool, queuedSince: number) => PoolContainer | string;
-  /** Ends it: it may finish what runs. */
-  readonly leave: (container: PoolContainer) => void;
-  readonly onChange: (pool: Pool) => void;
-  readonly now: () => number;
+  readonly capacity: Capacity;
+  /** Starts one for this pool, or answers why it will never work. */
+  readonly startContainer: (pool: Pool, queuedAt: number) => { readonly impossible: string } | PoolContainer;
+  readonly stopContainer: (container: PoolContainer, reason: string) => void;
+  readonly changed: (appId: string) => void;
+  readonly log: (message: string) => void;
 }
 
-/** Starts that may fail one after the other before those who wait get the reason. */
-const MAX_START_FAILURES = 3;
-const FIRST_BACKOFF_MS = 200;
-
-const KILL: FunctionGetInputsItem = { $typeName: "modal.client.FunctionGetInputsItem", inputId: "", killSwitch: true, functionCallId: "", functionCallInvocationType: 0, retryCount: 0 };
+const FIRST_START_GUESS_MS = 500;
 
 export class Pool {
-  readonly record: FunctionRecord;
-  readonly settings: PoolSettings;
+  readonly functionId: string;
   readonly containers = new Set<PoolContainer>();
-  readonly deadlines: Deadlines;
-  finished = 0;
-  readonly #d: PoolDependencies;
-  readonly #parked = new Set<PoolContainer>();
-  #queuedSince = 0;
-  #startFailures = 0;
-  #backoffUntil = 0;
+  /** The definition may be replaced by a later one with the same id. */
+  fn: CalledFunction;
+  readonly #dependencies: PoolDependencies;
+  readonly #lane: Lane;
+  /** Containers that wait for inputs; the last to come is the first to get, so that the others become idle. */
+  readonly #parked: PoolContainer[] = [];
+  /** Ready and without input, longest idle first. */
+  readonly #idle = new Set<PoolContainer>();
+  /** Have taken all the inputs they may. */
+  readonly #spent = new Set<PoolContainer>();
+  #starting = 0;
+  #ready = 0;
+  #startMs = FIRST_START_GUESS_MS;
+  #failures = 0;
+  #blockedUntil = 0;
   #lastFailure = "";
-  #refusal = "";
-  #timer: NodeJS.Timeout | undefined;
+  #queuedSince = 0;
+  #capacityReason: string | undefined;
+  /** Has given up on keeping minContainers until something is asked of it. */
+  #resting = false;
+  #scheduled = false;
   #stopped = false;
+  #again: Deadline | undefined;
+  readonly #evaluateNow = () => this.#evaluate();
 
-  constructor(dependencies: PoolDependencies) {
-    this.#d = dependencies;
-    this.record = dependencies.record;
-    this.settings = poolSettings(dependencies.record.definition);
-    this.deadlines = new Deadlines(dependencies.calls.timeoutMs(this.record.id), dependencies.now, (inputs) => void dependencies.calls.timeOut(inputs));
+  constructor(fn: CalledFunction, dependencies: PoolDependencies) {
+    this.fn = fn;
+    this.functionId = fn.id;
+    this.#dependencies = dependencies;
+    this.#lane = dependencies.calls.lane(fn.id);
   }
 
-  get view(): PoolView {
-    let running = 0;
-    let containers = 0;
-    for (const container of this.containers) {
-      if (container.state === "draining" || container.state === "ended") continue;
-      containers++;
-      running += container.running.size;
-    }
-    return { backlog: this.#d.calls.backlog(this.record.id), running, containers };
+  get state() {
+    return {
+      functionId: this.functionId,
+      functionName: this.fn.name,
+      backlog: this.#lane.queue.size,
+      runningInputs: this.#lane.running,
+      startingContainers: this.#starting,
+      readyContainers: this.#ready,
+      waitingReason: this.waitingReason,
+      finishedInputs: BigInt(this.#lane.finished),
+    };
   }
 
-  /** Why its backlog waits; empty when nothing waits. */
+  /** Why the backlog waits, for a person; empty when nothing waits. */
   get waitingReason(): string {
-    const { backlog } = this.view;
-    if (backlog === 0) {
-      const retries = this.#d.calls.waiting(this.record.id);
-      return retries > 0 ? `${retries} inputs wait for their next attempt` : "";
+    if (this.#lane.queue.size === 0) return "";
+    const now = this.#dependencies.calls.clock.now();
+    if (this.#failures > 0 && this.#ready === 0) {
+      const when = this.#blockedUntil > now ? `, again in ${((this.#blockedUntil - now) / 1000).toFixed(1)} s` : "";
+      return `start ${this.#failures} of ${MAX_START_ATTEMPTS} failed${when}: ${this.#lastFailure}`;
     }
-    if (this.#backoffUntil > this.#d.now()) return `a container failed to start and is tried again: ${this.#lastFailure}`;
-    if (this.#refusal !== "") return this.#refusal;
-    for (const { isStarting } of this.containers) if (isStarting) return "a container is starting";
-    return "all containers are busy";
+    if (this.#capacityReason !== undefined) return this.#capacityReason;
+    if (this.#starting > 0 && this.#ready === 0) return "waiting for a container to start";
+    const { maxContainers } = boundsOf(this.fn.definition);
+    if (this.containers.size >= maxContainers)
+      return `all slots of ${this.#ready} containers are busy, and ${maxContainers} is the most the function may have`;
+    return "waiting for a free slot";
   }
 
-  /** Something changed: hands out inputs, then starts what is missing. */
-  evaluate(): void {
-    if (this.#stopped) return;
-    const { calls, now } = this.#d;
-    for (const container of this.#parked) {
-      if (calls.backlog(this.record.id) === 0) break;
-      this.#serve(container);
-    }
-    const { view } = this;
-    this.#queuedSince = view.backlog === 0 ? 0 : this.#queuedSince || now();
-    this.#refusal = "";
-    if (this.#backoffUntil <= now()) {
-      for (let missing = toStart(view, this.settings); missing > 0; missing--) {
-        const started = this.#d.start(this, this.#queuedSince || now());
-        if (typeof started === "string") {
-          this.#refusal = started;
-          break;
-        }
-        this.containers.add(started);
-      }
-    }
-    this.#arm();
-    this.#d.onChange(this);
-  }
-
-  /** The container asks for up to `max` inputs. Resolves with some, with the order to leave, or with none after a bound. */
-  async fetch(container: PoolContainer, max: number, limitMs: number, ...signals: readonly AbortSignal[]): Promise<FunctionGetInputsItem[]> {
-    if (container.state === "draining" || this.#stopped || this.#usedUp(container)) return [KILL];
-    container.parked?.answer([]);
-    const { promise, resolve } = withResolvers<FunctionGetInputsItem[]>();
-    const unpark = () => {
-      clearTimeout(timer);
-      for (const signal of signals) signal.removeEventListener("abort", giveUp);
-      if (container.parked === parked) container.parked = undefined;
-      this.#parked.delete(container);
-    };
-    const giveUp = () => {
-      unpark();
-      resolve([]);
-    };
-    const parked = {
-      max,
-      answer: (items: FunctionGetInputsItem[]) => {
-        unpark();
-        resolve(items);
-      },
-    };
-    const timer = setTimeout(giveUp, limitMs);
-    timer.unref();
-    for (const signal of signals) signal.addEventListener("abort", giveUp, { once: true });
-    container.parked = parked;
-    if (container.running.size === 0) container.idleSince ||= this.#d.now();
-    this.#parked.add(container);
-    this.#serve(container);
-    if (container.parked === parked) this.#arm();
-    return promise;
-  }
-
-  /** The container has answered these: their slots are free. */
-  release(container: PoolContainer, answered: readonly { inputId: string; retryCount: number }[]): void {
-    for (const { inputId: id, retryCount } of answered) {
-      const input = container.running.get(id);
-      if (!input || attemptOf(input) !== retryCount) continue;
-      container.running.delete(id);
-      this.deadlines.delete(input);
-    }
-    if (container.running.size === 0) container.idleSince = this.#d.now();
-  }
-
-  /** A container ended. `failure`: it never got as far as taking inputs. */
-  async ended(container: PoolContainer, failure: Failure | undefined): Promise<void> {
-    this.containers.delete(container);
-    this.#parked.delete(container);
-    container.parked?.answer([]);
-    for (const input of container.running.values()) this.deadlines.delete(input);
-    if (failure && !this.#stopped) await this.#startFailed(failure, container.startFailure !== undefined);
-    this.evaluate();
-  }
-
-  started(): void {
-    this.#startFailures = 0;
-    this.#backoffUntil = 0;
-  }
-
-  /** Tells the container to finish what it has and go. */
-  dismiss(container: PoolContainer): void {
-    container.on("leave");
-    container.parked?.answer([KILL]);
-    this.#d.leave(container);
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    this.deadlines.stop();
-  }
-
-  #usedUp(container: PoolContainer): boolean {
-    const { singleUseContainers, maxInputs } = this.record.definition;
-    const bound = singleUseContainers ? 1 : maxInputs;
-    return bound > 0 && container.taken >= bound;
-  }
-
-  #serve(container: PoolContainer): void {
-    const { parked } = container;
-    if (!parked || container.state !== "ready") return;
-    const { singleUseContainers } = this.record.definition;
-    const free = Math.min(parked.max, this.settings.slots - container.running.size, singleUseContainers ? 1 : Number.POSITIVE_INFINITY);
-    const inputs = free > 0 ? this.#d.calls.take(this.record.id, free, container.taskId) : [];
-    if (inputs.length === 0) return;
-    container.idleSince = 0;
-    container.taken += inputs.length;
-    const items = inputs.map((input) => {
-      const item = itemOf(input);
-      container.running.set(item.inputId, input);
-      this.deadlines.add(input);
-      return item;
+  /** Something about the function's inputs or containers changed. */
+  wake(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#dispatch();
+      this.#evaluate();
     });
-    parked.answer(items);
   }
 
-  async #startFailed(failure: Failure, isFinal: boolean): Promise<void> {
-    this.#startFailures++;
-    this.#lastFailure = failure.text.split("\n")[0] ?? "";
-    const others = [...this.containers].some((other) => other.state === "ready" || other.isStarting);
-    if (!others && (isFinal || this.#startFailures >= MAX_START_FAILURES)) {
-      this.#startFailures = 0;
-      this.#backoffUntil = this.#d.now() + FIRST_BACKOFF_MS;
-      await this.#d.calls.failQueued(this.record.id, failure);
+  /** A ready container asks for inputs, and there are none: it waits. */
+  park(container: PoolContainer): void {
+    this.#parked.push(container);
+    this.#noteIdle(container);
+    this.wake();
+  }
+
+  unpark(container: PoolContainer): void {
+    const at = this.#parked.lastIndexOf(container);
+    if (at >= 0) this.#parked.splice(at, 1);
+    container.fetch = undefined;
+    this.#noteIdle(container);
+  }
+
+  /** An input of the container has ended. */
+  freed(container: PoolContainer): void {
+    this.#noteIdle(container);
+    this.wake();
+  }
+
+  adopted(container: PoolContainer): void {
+    this.containers.add(container);
+    this.#starting++;
+    this.#dependencies.changed(this.fn.appId);
+  }
+
+  becameReady(container: PoolContainer): void {
+    const took = this.#dependencies.calls.clock.now() - container.createdAt;
+    this.#starting--;
+    this.#ready++;
+    this.#startMs = Math.round((this.#startMs + took) / 2);
+    this.#failures = 0;
+    this.#blockedUntil = 0;
+    this.#dependencies.changed(this.fn.appId);
+    this.wake();
+  }
+
+  /** The container was told to stop. `was` is its state before. */
+  draining(container: PoolContainer, was: PoolContainer["state"]): void {
+    if (was === "ready") this.#ready--;
+    else this.#starting--;
+    if (container.fetch !== undefined) this.unpark(container);
+    this.#idle.delete(container);
+    this.#spent.delete(container);
+    this.wake();
+  }
+
+  /** Its inputs are queued again or fail. `was` is its state before. */
+  async ended(container: PoolContainer, was: PoolContainer["state"], report: EndReport): Promise<void> {
+    if (was !== "draining") this.draining(container, was);
+    this.containers.delete(container);
+    this.#dependencies.changed(this.fn.appId);
+    if (was !== "ready" && container.stopReason === undefined) await this.#startFailed(container, report);
+    else await this.#release(container, report);
+    this.wake();
+  }
+
+  /** The start of a container took too long, or it said why it could not start. */
+  async #startFailed(container: PoolContainer, report: EndReport): Promise<void> {
+    this.#failures++;
+    this.#lastFailure = startFailureText(container, report, this.fn.definition);
+    const delayMs = startRetryDelayMs(this.#failures);
+    if (delayMs !== undefined) {
+      this.#blockedUntil = this.#dependencies.calls.clock.now() + delayMs;
+      this.#dependencies.log(`${container.taskId} of ${this.fn.name}: ${this.#lastFailure}`);
       return;
     }
-    this.#backoffUntil = this.#d.now() + FIRST_BACKOFF_MS * 2 ** Math.min(this.#startFailures - 1, 8);
+    await this.#giveUp(container.startFailure);
   }
 
-  /** One timer: the end of a back-off, or the moment when the longest idle container may go. */
-  #arm(): void {
-    clearTimeout(this.#timer);
+  /** Every waiting input gets the reason. A later input tries again. */
+  async #giveUp(failure: ResultInit | undefined): Promise<void> {
+    this.#failures = 0;
+    this.#blockedUntil = 0;
+    this.#resting = true;
+    // Those that run serve what waits.
+    if (this.#ready > 0) return;
+    const result: ResultInit = { ...failure, status: Status.INIT_FAILURE, exception: this.#lastFailure };
+    await this.#dependencies.calls.failQueued(
+      this.functionId,
+      result,
+      failure?.dataOneof === undefined ? DataFormat.UNSPECIFIED : DataFormat.CBOR_TS,
+    );
+    this.#dependencies.changed(this.fn.appId);
+  }
+
+  async #release(container: PoolContainer, report: EndReport): Promise<void> {
+    const end: ContainerEnd = endOf(container, report, this.fn.definition);
+    await this.#dependencies.calls.release(container.taskId, end);
+  }
+
+  /** Stops deciding. Containers are its owner's to stop. */
+  close(): void {
+    this.#stopped = true;
+    this.#dependencies.calls.deadlines.cancel(this.#again);
+  }
+
+  #dispatch(): void {
+    const { calls } = this.#dependencies;
+    while (this.#lane.queue.size > 0) {
+      const container = this.#parked.at(-1);
+      const fetch = container?.fetch;
+      if (container === undefined || fetch === undefined) return;
+      // Several that wait share what there is.
+      const share = Math.ceil(this.#lane.queue.size / this.#parked.length);
+      const items = calls.take(this.functionId, container.taskId, Math.max(1, Math.min(fetch.max, share)));
+      if (items.length === 0) return;
+      this.#parked.pop();
+      container.fetch = undefined;
+      this.handedOut(container, items.length);
+      fetch.answer(items);
+    }
+  }
+
+  /** The container has been given inputs. */
+  handedOut(container: PoolContainer, count: number): void {
+    container.taken += count;
+    const most = maxInputsOf(this.fn.definition);
+    if (most > 0 && container.taken >= most) this.#spent.add(container);
+    this.#noteIdle(container);
+    this.#queuedSince = 0;
+    this.#dependencies.changed(this.fn.appId);
+  }
+
+  #noteIdle(container: PoolContainer): void {
+    const idle = container.state === "ready" && container.fetch !== undefined && this.#dependencies.calls.runningOn(container.taskId) === 0;
+    if (!idle) {
+      this.#idle.delete(container);
+      container.idleSince = undefined;
+    } else if (container.idleSince === undefined) {
+      container.idleSince = this.#dependencies.calls.clock.now();
+      this.#idle.add(container);
+    }
+  }
+
+  #evaluate(): void {
     if (this.#stopped) return;
-    const now = this.#d.now();
-    let at = this.#backoffUntil > now ? this.#backoffUntil : Number.POSITIVE_INFINITY;
-    for (const { parked, running, idleSince } of this.containers) {
-      if (parked && running.size === 0 && idleSince > 0) at = Math.min(at, Math.max(now + 20, idleSince + this.settings.scaledownWindowMs));
+    const { calls, changed } = this.#dependencies;
+    const now = calls.clock.now();
+    calls.deadlines.cancel(this.#again);
+    this.#again = undefined;
+    if (this.#lane.queue.size > 0) {
+      this.#resting = false;
+      if (this.#queuedSince === 0) this.#queuedSince = now;
+    } else {
+      this.#capacityReason = undefined;
+      changed(this.fn.appId);
     }
-    if (at === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => this.#dismissIdle(), Math.min(at - now, 2_000_000_000));
-    this.#timer.unref();
+    const bounds = boundsOf(this.fn.definition);
+    const decision = decideScaling(this.#snapshot(now), this.#resting ? { ...bounds, minContainers: 0 } : bounds);
+    if (decision.againAt !== undefined) this.#lookAgain(decision.againAt);
+    let stop = decision.stop;
+    for (const container of this.#idle) {
+      if (stop-- <= 0) break;
+      this.#dependencies.stopContainer(container, "it was idle");
+    }
+    if (decision.start > 0) this.#start(Math.min(decision.start, bounds.maxContainers - this.containers.size), now);
   }
 
-  #dismissIdle(): void {
-    const now = this.#d.now();
-    const idle = [...this.containers].filter(({ parked, running, idleSince }) => parked && running.size === 0 && idleSince > 0);
-    for (const container of idle.sort((a, b) => a.idleSince - b.idleSince)) {
-      if (mayLeave(this.view, this.settings, now - container.idleSince)) this.dismiss(container);
-      // Kept as the minimum: look again after another window.
-      else if (now - container.idleSince >= this.settings.scaledownWindowMs) container.idleSince = now;
+  #start(count: number, now: number): void {
+    if (this.#blockedUntil > now) {
+      this.#lookAgain(this.#blockedUntil);
+      return;
     }
-    this.evaluate();
+    const { capacity, startContainer, changed } = this.#dependencies;
+    // After a failure one at a time: what fails once mostly fails again.
+    const most = this.#failures > 0 ? Math.min(count, 1 - this.#starting) : count;
+    for (let started = 0; started < most; started++) {
+      this.#capacityReason = capacity.whyNot();
+      if (this.#capacityReason !== undefined) {
+        capacity.wait(this.#evaluateNow);
+        break;
+      }
+      const made = startContainer(this, this.#queuedSince || now);
+      if ("impossible" in made) {
+        this.#lastFailure = made.impossible;
+        this.#giveUp(undefined).catch((error: unknown) => this.#dependencies.log(`${this.fn.name}: ${String(error)}`));
+        break;
+      }
+    }
+    changed(this.fn.appId);
   }
-}
 
-function itemOf(input: LiveInput): FunctionGetInputsItem {
-  const { id, identity } = input.call;
-  return {
-    $typeName: "modal.client.FunctionGetInputsItem",
-    inputId: inputId(id, input.idx),
-    input: input.input,
-    killSwitch: false,
-    functionCallId: id,
-    functionCallInvocationType: identity.invocation,
-    retryCount: attemptOf(input),
-    functionMapIdx: input.idx,
-  };
-}
+  #lookAgain(at: number): void {
+    const { calls } = this.#dependencies;
+    if (this.#again !== undefined && this.#again.at <= at) return;
+    calls.deadlines.cancel(this.#again);
+    this.#again = calls.deadlines.add(at, () => {
+      this.#again = undefined;
+      this.wake();
+    });
+  }
 
-function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => {};
-  const promise = new Promise<T>((fulfil) => {
-    resolve = fulfil;
-  });
-  return { promise, resolve };
+  #snapshot(now: number): PoolSnapshot {
+    const { calls } = this.#dependencies;
+    let inSpent = 0;
+    for (const container of this.#spent) inSpent += calls.runningOn(container.taskId);
+    const oldest = this.#lane.queue.oldestQueuedAt();
+    return {
+      backlog: this.#lane.queue.size,
+      running: Math.max(0, this.#lane.running - inSpent),
+      slots: slotsOf(this.fn.definition).target,
+      starting: this.#starting,
+      ready: Math.max(0, this.#ready - this.#spent.size),
+      idleSince: this.#idleSince(),
+      meanInputMs: this.#lane.meanMs,
+      oldestWaitMs: oldest === undefined ? 0 : now - oldest,
+      startMs: this.#startMs,
+      now,
+    };
+  }
+
+  #idleSince(): number[] {
+    const since: number[] = [];
+    for (const container of this.#idle) if (container.idleSince !== undefined) since.push(container.idleSince);
+    return since;
+  }
 }

@@ -1,424 +1,472 @@
-// All pools, all containers: the only place that starts and ends them.
-import { totalmem } from "node:os";
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+// All pools and all containers. A container is a pool's from the moment it is given a function; its socket says which it is.
 import type { ContainerHost } from "@lydian/containers";
-import { LydianError } from "@lydian/protocol";
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ContainerArgumentsSchema, PoolStateSchema } from "@lydian/protocol";
-import type { Calls, CallsListener } from "../calls/calls.ts";
-import { inputId } from "../calls/input-id.ts";
-import type { LiveInput } from "../calls/live-call.ts";
-import type { Failure } from "../calls/results.ts";
-import type { FunctionRecord } from "../functions/functions.ts";
-import { newId } from "../ids.ts";
+import { type AppLayoutSchema, type ContainerArgumentsSchema, type Listener, LydianError, type MessageInitShape } from "@lydian/protocol";
+import type { Calls } from "../calls/calls.ts";
+import { type AppsPort, type CalledFunction, type FunctionsPort, slotsOf } from "../calls/functions-port.ts";
 import type { ContainerCaller } from "../identity/caller.ts";
-import { deathFailure, startFailure } from "./failure-text.ts";
-import { fitsStandby, launch, type LaunchDependencies, type Launched, placeFiles } from "./launch.ts";
-import { LogLines } from "./log-lines.ts";
+import { newId } from "../ids.ts";
+import { Capacity, type CapacityLimits, defaultCapacity } from "./capacity.ts";
+import { type EndReport, PoolContainer } from "./container.ts";
+import { type LaunchOptions, type LaunchPlan, linkAll, runContainer } from "./launch.ts";
+import type { PrintedLine } from "./output-lines.ts";
+import { boundsOf, type ImagesPort, limitsOf, type MountsPort, planOf, startupMsOf, whyImpossible } from "./plan.ts";
 import { Pool } from "./pool.ts";
-import { PoolContainer } from "./pool-container.ts";
-import { containerLimits, startupLimitMs } from "./settings.ts";
-import { Standby } from "./standby.ts";
-import { AppFeed } from "./watch.ts";
+import { Standbys } from "./standbys.ts";
+import { type AppNews, AppWatch } from "./watch.ts";
 
-export interface PoolsDependencies extends LaunchDependencies {
-  readonly host: ContainerHost;
+export interface LogsPort {
+  append(entry: { appId: string; taskId?: string; functionId?: string; fd: 1 | 2 | 3; text: string; at: number }): void;
+}
+
+export interface PoolsOptions {
   readonly calls: Calls;
-  readonly functions: { get(functionId: string): FunctionRecord | undefined };
-  readonly logs: { append(entry: LogEntry): void };
-  /** What a container of this function must know of its app, and the name of its environment. */
-  readonly describe: (record: FunctionRecord) => { layout: NonNullable<MessageInitShape<typeof ContainerArgumentsSchema>["appLayout"]>; environmentName: string };
+  readonly functions: FunctionsPort;
+  readonly apps: AppsPort;
+  readonly images: ImagesPort;
+  readonly mounts: MountsPort;
+  readonly logs: LogsPort;
+  readonly host: ContainerHost;
+  /** Opens a unix socket of the server whose callers are known by the label. */
+  readonly listen: (path: string, label: string) => Promise<Listener>;
+  /** For the containers' sockets and files. Short (socket paths have a limit), and on the filesystem of the mounts' files. */
   readonly runDir: string;
-  /** Containers at once; default by the machine's memory. */
-  readonly maxContainers?: number;
-  /** Told about faults of the server's own. */
-  readonly onError: (error: unknown, what: string) => void;
-  readonly now?: () => number;
+  /** Holds runtime.mjs. */
+  readonly runtimeDir: string;
+  readonly log: (message: string) => void;
+  readonly limits?: Partial<CapacityLimits>;
+  /** Images that have a standby container. Default 2; 0 for none. */
+  readonly standbyImages?: number;
 }
 
-interface LogEntry {
+/** SIGINT to SIGKILL. */
+const STOP_GRACE_MS = 10_000;
+/** The same when the server stops: callers are waiting for its next start. */
+const SHUTDOWN_GRACE_MS = 2_000;
+const STANDBY_GRACE_MS = 500;
+/** Code that goes on after its input was cancelled or timed out ends with its container after this. */
+const ABANDONED_PATIENCE_MS = 5_000;
+/** Silence of a container is death after this, or after its timeout if that is longer: code may keep the process busy that long. */
+const MAX_SILENCE_MS = 5 * 60 * 1000;
+/** A container asked to leave by its input loop is stopped by signal after this. */
+const LEAVE_PATIENCE_MS = 10_000;
+const MAX_ENDED_KNOWN = 500;
+
+export interface TaskRecord {
+  readonly taskId: string;
   readonly appId: string;
-  readonly taskId?: string;
-  readonly functionId?: string;
-  readonly fd: 1 | 2 | 3;
-  readonly text: string;
-  readonly at: number;
+  readonly workspaceId: string;
+  readonly environmentId: string;
+  readonly enqueuedAt: number;
+  readonly startedAt: number;
+  /** 0 while it exists. */
+  readonly finishedAt: number;
 }
 
-const STOP_GRACE_MS = 5_000;
-/** An input that nobody waits for may hold its container this long. */
-const ABANDON_GRACE_MS = 3_000;
-const MIN_CONTAINER_MIB = 96;
-
-export class Pools implements CallsListener {
-  readonly #d: PoolsDependencies;
-  readonly #now: () => number;
+export class Pools {
+  readonly #options: PoolsOptions;
+  readonly #calls: Calls;
   readonly #pools = new Map<string, Pool>();
-  readonly #byTask = new Map<string, PoolContainer>();
-  readonly #launched = new Map<PoolContainer, Launched>();
-  readonly #feeds = new Map<string, AppFeed>();
-  readonly #standby: Standby;
-  readonly #maxContainers: number;
-  readonly #ending = new Set<Promise<void>>();
-  #starting = 0;
-  #stopped = false;
+  readonly #containers = new Map<string, PoolContainer>();
+  readonly #capacity: Capacity;
+  readonly #standbys: Standbys;
+  readonly #watch: AppWatch;
+  readonly #launch: LaunchOptions;
+  readonly #endedTasks = new Map<string, TaskRecord>();
+  #stopping = false;
 
-  constructor(dependencies: PoolsDependencies) {
-    this.#d = dependencies;
-    this.#now = dependencies.now ?? Date.now;
-    this.#maxContainers = dependencies.maxContainers ?? Math.max(16, Math.floor(totalmem() / 2 ** 20 / MIN_CONTAINER_MIB));
-    this.#standby = new Standby({
+  constructor(options: PoolsOptions) {
+    const { calls, mounts, host, runDir, runtimeDir, listen, log } = options;
+    const { clock, deadlines } = calls;
+    this.#options = options;
+    this.#calls = calls;
+    this.#watch = new AppWatch(clock, deadlines);
+    this.#capacity = new Capacity({ ...defaultCapacity(), ...options.limits }, () => this.#standbys.evict());
+    this.#standbys = new Standbys({
+      maxImages: options.standbyImages ?? 2,
+      capacity: this.#capacity,
+      clock,
+      deadlines,
+      mounts,
       start: (imageId) => this.#startStandby(imageId),
-      discard: (container) => void this.#end(container, "It is not needed any more.", 0),
-      isQuiet: () => this.#starting === 0 && this.#byTask.size < this.#maxContainers,
+      stop: (container, reason) => this.stopContainer(container, reason, STANDBY_GRACE_MS),
     });
-    dependencies.calls.listen(this);
-  }
-
-  // ── from calls ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  onWork(functionId: string): void {
-    this.#pool(functionId)?.evaluate();
-  }
-
-  onOutputs(functionId: string, count: number): void {
-    const pool = this.#pools.get(functionId);
-    if (!pool) return;
-    pool.finished += count;
-    this.#feeds.get(pool.record.appId)?.changed.wake();
-  }
-
-  onAbandoned(input: LiveInput, terminateContainer: boolean): void {
-    const container = this.#byTask.get(input.taskId);
-    const pool = this.#pools.get(input.call.identity.functionId);
-    if (!container || !pool) return;
-    pool.deadlines.delete(input);
-    if (terminateContainer) return void this.#end(container, "Its call was cancelled together with its containers.", STOP_GRACE_MS);
-    container.cancelled.add(inputId(input.call.id, input.idx));
-    container.cancellations.wake();
-    const since = this.#now();
-    setTimeout(() => {
-      const wanted = [...container.running.values()].some(({ state }) => state === "running");
-      if (container.state === "ready" && !container.parked && container.idleSince <= since && !wanted) {
-        void this.#end(container, "The code of an input that was cancelled or timed out did not stop.", 0);
-      }
-    }, ABANDON_GRACE_MS).unref();
-  }
-
-  // ── from containers ─────────────────────────────────────────────────────────────────────────────────────────
-
-  callerOf(taskId: string): ContainerCaller | undefined {
-    const container = this.#byTask.get(taskId);
-    if (!container) return undefined;
-    const { record } = container;
-    return {
-      kind: "container",
-      taskId,
-      workspaceId: record?.workspaceId ?? "",
-      environmentId: record?.environmentId ?? "",
-      appId: record?.appId ?? "",
-      functionId: record?.id ?? "",
+    this.#launch = {
+      host,
+      runDir,
+      runtimeDir,
+      listen,
+      log,
+      clock,
+      linkInto: (mountId, prefix, dir) => mounts.linkInto(mountId, prefix, dir),
+      onLines: (container, lines) => this.#print(container, lines),
+      onStarted: (container) => this.#started(container),
     };
+    calls.listen({
+      ready: (functionId) => this.#pool(functionId)?.wake(),
+      abandoned: (taskId, inputId, why, terminate) => this.#abandoned(taskId, inputId, why, terminate),
+    });
   }
 
-  /** The runtime asks what it is. A standby one waits here. */
-  async arguments(taskId: string, signal: AbortSignal): Promise<MessageInitShape<typeof ContainerArgumentsSchema>> {
-    const container = this.require(taskId);
-    container.stage("boot", this.#now());
-    container.on("asked");
-    container.given.wake();
-    while (!container.record) {
-      if (signal.aborted || container.state === "ended") throw new LydianError("aborted", "This container is not needed any more.");
-      await container.given.wait(3_600_000, signal);
-    }
-    const { record } = container;
-    const { layout, environmentName } = this.#d.describe(record);
-    return { taskId, functionId: record.id, appId: record.appId, functionDef: record.definition, runtime: record.definition.runtime, environmentName, appLayout: layout };
+  /** After a restart: starts what queued inputs need. */
+  async start(): Promise<void> {
+    for (const functionId of this.#calls.backlogged()) this.#pool(functionId)?.wake();
   }
 
-  hello(taskId: string): void {
-    const container = this.require(taskId);
-    const pool = container.record && this.#pools.get(container.record.id);
-    if (!pool || container.state !== "importing") return;
-    container.stage("import", this.#now());
-    container.on("hello");
-    container.idleSince = this.#now();
-    pool.started();
-    this.#starting--;
-    this.#feeds.get(pool.record.appId)?.containerStarted({ taskId, functionId: pool.record.id, stageMs: { ...container.stageMs } });
-    if (fitsStandby(pool.record, this.#d.mounts)) this.#standby.used(container.imageId);
-    pool.evaluate();
+  /** A function was defined or published: its minimum of containers is started. */
+  ensure(functionId: string): void {
+    const fn = this.#options.functions.get(functionId);
+    if (fn !== undefined && (boundsOf(fn.definition).minContainers > 0 || this.#pools.has(functionId))) this.#pool(functionId)?.wake();
   }
 
-  require(taskId: string): PoolContainer {
-    const container = this.#byTask.get(taskId);
-    if (!container) throw new LydianError("not_found", `There is no container ${JSON.stringify(taskId)}.`);
+  /** Cancels the app's calls and stops its containers. Resolves when they are gone. */
+  async stopApp(appId: string, reason: string): Promise<void> {
+    const pools = [...this.#pools.values()].filter((pool) => pool.fn.appId === appId);
+    for (const pool of pools) pool.close();
+    await this.#calls.cancelApp(appId, reason);
+    const containers = pools.flatMap((pool) => [...pool.containers]);
+    for (const container of containers) this.stopContainer(container, reason, STOP_GRACE_MS);
+    await Promise.all(containers.map((container) => container.ended));
+    for (const pool of pools) this.#pools.delete(pool.functionId);
+    this.#watch.end(appId);
+  }
+
+  /** The app's pools now and whenever they change, at most ten times a second, until the app stops. */
+  watch(appId: string, ...signals: readonly AbortSignal[]): AsyncGenerator<AppNews> {
+    const read = () => [...this.#pools.values()].filter((pool) => pool.fn.appId === appId).map((pool) => pool.state);
+    return this.#watch.watch(appId, read, signals);
+  }
+
+  /** Who calls on the socket with this label; undefined when the container is gone. */
+  callerOf(taskId: string): ContainerCaller | undefined {
+    const container = this.#containers.get(taskId);
+    if (container === undefined) return undefined;
+    const { workspaceId = "", environmentId = "", appId = "", id = "" } = container.fn ?? {};
+    return { kind: "container", taskId, workspaceId, environmentId, appId, functionId: id };
+  }
+
+  /** Throws `not_found` when the container is gone. */
+  container(taskId: string): PoolContainer {
+    const container = this.#containers.get(taskId);
+    if (container === undefined) throw new LydianError("not_found", `There is no container "${taskId}".`);
     return container;
   }
 
-  poolOf(container: PoolContainer): Pool {
-    const pool = container.record && this.#pools.get(container.record.id);
-    if (!pool) throw new LydianError("failed_precondition", "This container has no function.");
-    return pool;
+  poolOf(container: PoolContainer): Pool | undefined {
+    return container.fn === undefined ? undefined : this.#pools.get(container.fn.id);
   }
 
-  // ── for clients ─────────────────────────────────────────────────────────────────────────────────────────────
-
-  containers(): PoolContainer[] {
-    return [...this.#byTask.values()];
+  /** For whoever looks at one function. */
+  stats(functionId: string): { readonly backlog: number; readonly running: number; readonly containers: number } {
+    const { queue, running } = this.#calls.lane(functionId);
+    return { backlog: queue.size, running, containers: this.#pools.get(functionId)?.containers.size ?? 0 };
   }
 
-  stopContainer(container: PoolContainer, graceful: boolean): void {
-    const pool = container.record && this.#pools.get(container.record.id);
-    if (graceful && pool) pool.dismiss(container);
-    else void this.#end(container, "It was stopped on request.", graceful ? STOP_GRACE_MS : 0);
+  /** Containers that have a function, and the latest of those that ended. */
+  *tasks(): Iterable<TaskRecord> {
+    for (const container of this.#containers.values()) if (container.fn !== undefined) yield recordOf(container, container.fn, 0);
+    yield* this.#endedTasks.values();
   }
 
-  stats(functionId: string): { backlog: number; running: number; containers: number } {
-    const view = this.#pools.get(functionId)?.view ?? { backlog: this.#d.calls.backlog(functionId), running: 0, containers: 0 };
-    return { ...view, backlog: view.backlog + this.#d.calls.waiting(functionId) };
+  /** Answers Runtime.Start: waits until the container has a function. */
+  async argumentsFor(container: PoolContainer, signals: readonly AbortSignal[]): Promise<StartAnswer> {
+    const { clock } = this.#calls;
+    if (container.state === "booting" && container.fn === undefined) {
+      container.apply("asked");
+      this.#startOver(container);
+    }
+    if (container.state === "booting") container.stage("boot", clock.now());
+    while (container.fn === undefined) {
+      if (!container.live || signals.some((signal) => signal.aborted))
+        throw new LydianError("unavailable", "This container will get no function.");
+      await new Promise<void>((resolve) => {
+        container.give = resolve;
+        for (const signal of signals) signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+    await container.prepared;
+    if (!container.live)
+      throw new LydianError("failed_precondition", `The container is being stopped: ${container.stopReason ?? "its start failed"}.`);
+    container.apply("given");
+    return { arguments: this.#arguments(container, container.fn), env: this.#env(container.fn) };
   }
 
-  watch(appId: string, ...signals: readonly AbortSignal[]) {
-    return this.#feed(appId).follow(() => this.#states(appId), ...signals);
+  /** ContainerHello: it takes inputs from now on. */
+  hello(container: PoolContainer): void {
+    const { clock, deadlines } = this.#calls;
+    const was = container.state;
+    container.apply("hello");
+    if (was === "ready" || !container.live || container.fn === undefined) return;
+    container.stage("import", clock.now());
+    deadlines.cancel(container.deadline);
+    this.#startOver(container);
+    this.#listenForSilence(container, container.fn);
+    this.poolOf(container)?.becameReady(container);
+    this.#watch.started(container.fn.appId, { taskId: container.taskId, functionId: container.fn.id, stageMs: container.stages });
+    this.#standbys.used(container.imageId);
   }
 
-  /** The app is published: pools that keep containers without work start them. */
-  open(functionId: string): void {
-    this.#pool(functionId)?.evaluate();
+  /** Takes nothing new from now on; ends when what runs has ended, at most after the grace. */
+  stopContainer(container: PoolContainer, reason: string, graceMs = STOP_GRACE_MS): void {
+    if (!container.live) return;
+    const { deadlines, clock } = this.#calls;
+    const was = container.state;
+    const { fetch } = container;
+    container.stopReason = reason;
+    container.apply("stop");
+    this.poolOf(container)?.draining(container, was);
+    container.give?.();
+    container.beat?.();
+    fetch?.answer([{ killSwitch: true }]);
+    // Its loop was waiting and leaves by itself; whatever else it is doing needs the signal.
+    if (fetch !== undefined && this.#calls.runningOn(container.taskId) === 0) {
+      deadlines.add(clock.now() + Math.min(graceMs, LEAVE_PATIENCE_MS), () => this.#signalStop(container, STANDBY_GRACE_MS));
+    } else this.#signalStop(container, graceMs);
   }
 
-  // ── ends ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Ends all work of an app. Resolves when no container of it is left. */
-  async stopApp(appId: string, reason: string): Promise<void> {
-    const pools = [...this.#pools.values()].filter(({ record }) => record.appId === appId);
-    for (const pool of pools) pool.stop();
-    await this.#d.calls.cancelApp(appId, reason);
-    await Promise.all(pools.flatMap((pool) => [...pool.containers].map((container) => this.#end(container, reason, STOP_GRACE_MS))));
-    for (const { record } of pools) this.#pools.delete(record.id);
-    this.#feeds.get(appId)?.end();
-    this.#feeds.delete(appId);
+  /** The container has answered for an input, or asks for more: what it was told to give up, it has. */
+  gaveUp(container: PoolContainer, inputIds: Iterable<string>): void {
+    for (const inputId of inputIds) {
+      this.#calls.deadlines.cancel(container.abandoned.get(inputId));
+      container.abandoned.delete(inputId);
+    }
   }
 
-  /** Ends every container; inputs that run stay open in the journal and run again after the next start. */
+  /** Ends every container, within a few seconds. What they were running is found again at the next start. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    for (const pool of this.#pools.values()) pool.stop();
-    await this.#standby.stop();
-    await Promise.all([...this.#byTask.values()].map((container) => this.#end(container, "The server is stopping.", STOP_GRACE_MS)));
-    await Promise.all(this.#ending);
-    for (const feed of this.#feeds.values()) feed.end();
-    await rm(this.#d.runDir, { recursive: true, force: true });
+    this.#stopping = true;
+    for (const pool of this.#pools.values()) pool.close();
+    this.#standbys.close();
+    const containers = [...this.#containers.values()];
+    for (const container of containers)
+      this.stopContainer(container, "the server is stopping", container.fn === undefined ? STANDBY_GRACE_MS : SHUTDOWN_GRACE_MS);
+    await Promise.all(containers.map((container) => container.ended));
   }
-
-  // ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #pool(functionId: string): Pool | undefined {
     const known = this.#pools.get(functionId);
-    if (known || this.#stopped) return known;
-    const record = this.#d.functions.get(functionId);
-    if (!record) return undefined;
-    const pool = new Pool({
-      record,
-      calls: this.#d.calls,
-      now: this.#now,
-      start: (of, queuedSince) => this.#start(of, queuedSince),
-      leave: (container) => this.#leaveWithin(container),
-      onChange: (of) => this.#feeds.get(of.record.appId)?.changed.wake(),
+    const fn = this.#options.functions.get(functionId);
+    if (known !== undefined) {
+      if (fn !== undefined) known.fn = fn;
+      return known;
+    }
+    if (fn === undefined || this.#stopping || !this.#options.apps.isLive(fn.appId)) return undefined;
+    const pool = new Pool(fn, {
+      calls: this.#calls,
+      capacity: this.#capacity,
+      startContainer: (of, queuedAt) => this.#startFor(of, queuedAt),
+      stopContainer: (container, reason) => this.stopContainer(container, reason),
+      changed: (appId) => this.#watch.changed(appId),
+      log: this.#options.log,
     });
     this.#pools.set(functionId, pool);
     return pool;
   }
 
-  #feed(appId: string): AppFeed {
-    let feed = this.#feeds.get(appId);
-    if (!feed) {
-      feed = new AppFeed();
-      this.#feeds.set(appId, feed);
-    }
-    return feed;
-  }
-
-  #states(appId: string): MessageInitShape<typeof PoolStateSchema>[] {
-    return [...this.#pools.values()]
-      .filter(({ record }) => record.appId === appId)
-      .map((pool) => {
-        const { backlog, running } = pool.view;
-        const all = [...pool.containers];
-        return {
-          functionId: pool.record.id,
-          functionName: pool.record.name,
-          backlog: backlog + this.#d.calls.waiting(pool.record.id),
-          runningInputs: running,
-          startingContainers: all.filter(({ isStarting }) => isStarting).length,
-          readyContainers: all.filter(({ state }) => state === "ready").length,
-          waitingReason: pool.waitingReason,
-          finishedInputs: BigInt(pool.finished),
-        };
-      });
-  }
-
-  #start(pool: Pool, queuedSince: number): PoolContainer | string {
-    if (this.#stopped) return "the server is stopping";
-    const { record } = pool;
-    const standby = fitsStandby(record, this.#d.mounts) ? this.#standby.take(record.definition.imageId) : undefined;
-    if (standby) {
-      standby.restartStages(this.#now());
-      standby.stageMs.queue = this.#now() - queuedSince;
-      standby.record = record;
-      this.#starting++;
-      this.#limitStart(standby, record);
-      void this.#specialise(standby, record);
+  #startFor(pool: Pool, queuedAt: number): { readonly impossible: string } | PoolContainer {
+    const { host, mounts, images } = this.#options;
+    const { definition } = pool.fn;
+    const impossible = whyImpossible(definition, host.features, mounts, images);
+    if (impossible !== undefined) return { impossible };
+    const standby = this.#standbys.take(definition);
+    if (standby !== undefined) {
+      this.#specialise(standby, pool, queuedAt);
       return standby;
     }
-    if (this.#byTask.size >= this.#maxContainers && !this.#standby.giveUpOne()) {
-      return `${this.#byTask.size} containers exist, which is the most that this machine is set to hold`;
-    }
-    const container = this.#create(record.definition.imageId, record, queuedSince);
-    this.#starting++;
-    this.#limitStart(container, record);
-    void this.#launch(container);
+    const container = this.#create(definition.imageId);
+    container.fn = pool.fn;
+    container.stageAt = queuedAt;
+    container.stage("queue", this.#calls.clock.now());
+    pool.adopted(container);
+    this.#limitStart(container, pool.fn);
+    this.#run(container, () => planOf(definition, mounts, images));
     return container;
   }
 
-  #create(imageId: string, record?: FunctionRecord, queuedSince?: number): PoolContainer {
-    const taskId = newId("ta");
-    const container = new PoolContainer({
-      taskId,
-      imageId,
-      dir: join(this.#d.runDir, taskId),
-      now: this.#now(),
-      ...(record ? { record } : {}),
-      ...(queuedSince === undefined ? {} : { queuedSince }),
-    });
-    this.#byTask.set(taskId, container);
-    return container;
-  }
-
-  async #specialise(container: PoolContainer, record: FunctionRecord): Promise<void> {
-    try {
-      await Promise.all([placeFiles(this.#d, record, container.dir), this.#launched.get(container)?.container.update(containerLimits(record.definition))]);
-      container.stage("create", this.#now());
-      container.stageMs.boot = 0;
-      container.given.wake();
-    } catch (error) {
-      void this.#end(container, `The container could not be prepared: ${messageOf(error)}`, 0);
-    }
-  }
-
-  async #launch(container: PoolContainer): Promise<boolean> {
-    const environmentName = container.record ? this.#d.describe(container.record).environmentName : "";
-    let launched: Launched;
-    try {
-      launched = await launch(this.#d, container, environmentName);
-    } catch (error) {
-      container.stopReason = `The container could not be created: ${messageOf(error)}`;
-      await this.#gone(container);
-      return false;
-    }
-    this.#launched.set(container, launched);
-    container.container = launched.container;
-    container.stage("create", this.#now());
-    const ended = this.#follow(container, launched).finally(() => this.#ending.delete(ended));
-    this.#ending.add(ended);
-    if (container.stopReason !== undefined) void launched.container.stop(0);
-    container.on("started");
-    return true;
-  }
-
-  async #startStandby(imageId: string): Promise<PoolContainer | undefined> {
+  #startStandby(imageId: string): PoolContainer | undefined {
+    const rootfs = this.#options.images.rootfs(imageId);
+    if (rootfs === undefined) return undefined;
     const container = this.#create(imageId);
-    if (!(await this.#launch(container))) return undefined;
-    const until = this.#now() + 30_000;
-    while (container.state === "creating" || container.state === "booting") {
-      if (this.#now() > until || this.#stopped) break;
-      await container.given.wait(until - this.#now());
-    }
-    if (container.state === "importing") return container;
-    void this.#end(container, "It did not boot.", 0);
-    return undefined;
+    const { layers, env, workdir } = rootfs;
+    this.#run(container, async () => ({ layers, env, workdir, limits: {}, network: "outbound", mountIds: [] }));
+    return container;
   }
 
-  /** Reads what it prints until it ends, then clears up. */
-  async #follow(container: PoolContainer, launched: Launched): Promise<void> {
-    const sinks = { stdout: this.#lines(container, 1), stderr: this.#lines(container, 2) };
-    try {
-      for await (const { stream, data } of launched.container.output) sinks[stream].write(data);
-      for (const sink of Object.values(sinks)) sink.end();
-      container.exit = await launched.container.exited;
-    } catch (error) {
-      this.#d.onError(error, `following the container ${container.taskId}`);
-    }
-    await this.#gone(container);
-    this.#launched.delete(container);
-    await launched.dispose();
+  #create(imageId: string): PoolContainer {
+    const now = this.#calls.clock.now();
+    const container = new PoolContainer({ taskId: newId("ta", now), imageId, now });
+    this.#containers.set(container.taskId, container);
+    this.#capacity.startBegun();
+    container.startCounted = true;
+    return container;
   }
 
-  #lines(container: PoolContainer, fd: 1 | 2): LogLines {
-    return new LogLines((text) => {
-      container.remember(text);
-      const { record, taskId } = container;
-      if (record) this.#d.logs.append({ appId: record.appId, functionId: record.id, taskId, fd, text, at: this.#now() });
+  #run(container: PoolContainer, plan: () => Promise<LaunchPlan>): void {
+    const failed = (error: unknown): EndReport => ({
+      exit: undefined,
+      startError: String(error instanceof Error ? error.message : error),
+      tail: "",
+    });
+    const running = plan().then((made) => runContainer(container, made, this.#launch), failed);
+    container.ended = running.then(async (report) => {
+      await this.#ended(container, report).catch((error: unknown) => this.#options.log(`The end of ${container.taskId}: ${String(error)}`));
+      return report;
     });
   }
 
-  async #gone(container: PoolContainer): Promise<void> {
-    const wasStarting = container.isStarting;
-    const before = container.state;
-    container.on("exit");
-    if (before === "ended") return;
-    this.#byTask.delete(container.taskId);
-    container.given.wake();
-    container.cancellations.wake();
-    this.#standby.ended(container);
-    const pool = container.record && this.#pools.get(container.record.id);
-    if (!pool) return;
-    // One that was told to leave before it was ready had been counted as starting, too.
-    if (wasStarting || !("import" in container.stageMs)) this.#starting--;
-    const lost = [...container.running.values()];
-    try {
-      const failure: Failure | undefined = wasStarting ? startFailure(container) : undefined;
-      if (!this.#stopped) await this.#d.calls.lost(lost, deathFailure(container));
-      await pool.ended(container, failure);
-    } catch (error) {
-      this.#d.onError(error, `clearing up after the container ${container.taskId}`);
+  /** Makes a standby container one of the pool's. */
+  #specialise(container: PoolContainer, pool: Pool, queuedAt: number): void {
+    const { definition } = pool.fn;
+    const { clock } = this.#calls;
+    container.fn = pool.fn;
+    for (const name of Object.keys(container.stages)) delete container.stages[name];
+    container.stageAt = queuedAt;
+    container.stage("queue", clock.now());
+    pool.adopted(container);
+    this.#limitStart(container, pool.fn);
+    const limits = limitsOf(definition);
+    const prepare = async () => {
+      await linkAll(container, definition.mountIds, this.#launch);
+      if (limits.cpu !== undefined || limits.memoryMiB !== undefined) await container.running?.update(limits);
+      container.stage("create", clock.now());
+    };
+    container.prepared = prepare().catch((error: unknown) =>
+      this.#failStart(container, `it could not be given its function: ${String(error)}`),
+    );
+    container.give?.();
+  }
+
+  #started(container: PoolContainer): void {
+    const { clock } = this.#calls;
+    container.startedAt = clock.now();
+    if (!container.live) {
+      this.#signalStop(container, STANDBY_GRACE_MS);
+      return;
     }
-    if (this.#byTask.size === this.#maxContainers - 1) for (const other of this.#pools.values()) other.evaluate();
+    container.apply("started");
+    container.stage("create", clock.now());
   }
 
-  #limitStart(container: PoolContainer, record: FunctionRecord): void {
-    const limitMs = startupLimitMs(record.definition);
-    const timer = setTimeout(() => {
-      if (container.isStarting) void this.#end(container, `The container was not ready within its startup timeout of ${limitMs / 1000} s.`, 0);
-    }, limitMs);
-    timer.unref();
-    void container.ended.then(() => clearTimeout(timer));
+  async #ended(container: PoolContainer, report: EndReport): Promise<void> {
+    const { deadlines, clock } = this.#calls;
+    const was = container.state;
+    const { fetch } = container;
+    container.apply("exited");
+    deadlines.cancel(container.deadline);
+    this.gaveUp(container, [...container.abandoned.keys()]);
+    fetch?.answer([]);
+    container.give?.();
+    container.beat?.();
+    this.#startOver(container);
+    const pool = this.poolOf(container);
+    if (container.fn === undefined) this.#standbys.ended(container);
+    else this.#remember(recordOf(container, container.fn, clock.now()));
+    await pool?.ended(container, was, report);
+    this.#containers.delete(container.taskId);
+    this.#capacity.containerEnded();
   }
 
-  /** It was told to leave; it has a while to do so. */
-  #leaveWithin(container: PoolContainer): void {
-    const limitMs = container.running.size > 0 ? this.#d.calls.timeoutMs(container.record?.id ?? "") + STOP_GRACE_MS : STOP_GRACE_MS;
-    const timer = setTimeout(() => void this.#end(container, "It was told to leave and did not.", 0), limitMs);
-    timer.unref();
-    void container.ended.then(() => clearTimeout(timer));
+  #startOver(container: PoolContainer): void {
+    if (!container.startCounted) return;
+    container.startCounted = false;
+    this.#capacity.startOver();
   }
 
-  /** Stops the process; resolves when it is gone. A start that is under way stops as soon as there is something to stop. */
-  async #end(container: PoolContainer, reason: string, graceMs: number): Promise<void> {
-    if (container.state === "ended") return;
-    container.stopReason ??= reason;
-    await container.container?.stop(container.isStarting ? 0 : graceMs).catch((error: unknown) => this.#d.onError(error, "stopping a container"));
-    await container.ended;
+  #limitStart(container: PoolContainer, fn: CalledFunction): void {
+    const ms = startupMsOf(fn.definition);
+    const { clock, deadlines } = this.#calls;
+    container.deadline = deadlines.add(clock.now() + ms, () =>
+      this.#failStart(container, `it was not ready within the start-up timeout of ${ms / 1000} s of its function`),
+    );
   }
 
-  /** Makes the directory for sockets, empty. */
-  async start(): Promise<void> {
-    await rm(this.#d.runDir, { recursive: true, force: true });
-    await mkdir(this.#d.runDir, { recursive: true, mode: 0o700 });
+  /** Ends a container that was not ready in a way that counts as a failed start. */
+  #failStart(container: PoolContainer, why: string): void {
+    if (container.state === "ready" || !container.live) return;
+    container.startFailure ??= { exception: why };
+    this.#signalStop(container, STANDBY_GRACE_MS);
   }
 
+  #listenForSilence(container: PoolContainer, fn: CalledFunction): void {
+    const { clock, deadlines } = this.#calls;
+    const limitMs = Math.max(MAX_SILENCE_MS, fn.definition.timeoutSecs * 1000 + 60_000);
+    const look = () => {
+      if (container.state !== "ready") return;
+      const silentMs = clock.now() - container.heardAt;
+      if (silentMs < limitMs) container.deadline = deadlines.add(container.heardAt + limitMs, look);
+      else this.stopContainer(container, `nothing was heard of it for ${Math.round(silentMs / 1000)} s`);
+    };
+    container.deadline = deadlines.add(clock.now() + limitMs, look);
+  }
+
+  #abandoned(taskId: string, inputId: string, why: "timeout" | "cancelled", terminate: boolean): void {
+    const container = this.#containers.get(taskId);
+    if (container?.fn === undefined || !container.live) return;
+    if (terminate) {
+      this.stopContainer(container, "a call that it was running was cancelled with terminate_containers", STANDBY_GRACE_MS);
+      return;
+    }
+    const { clock, deadlines } = this.#calls;
+    const alone = slotsOf(container.fn.definition).max === 1;
+    const what = why === "timeout" ? "ran into its timeout" : "was cancelled";
+    const reason = `the code of an input went on for ${ABANDONED_PATIENCE_MS / 1000} s after it ${what}`;
+    const patience = deadlines.add(clock.now() + ABANDONED_PATIENCE_MS, () =>
+      this.stopContainer(container, reason, alone ? STANDBY_GRACE_MS : STOP_GRACE_MS),
+    );
+    container.abandoned.set(inputId, patience);
+    container.cancels.push(inputId);
+    container.beat?.();
+    this.poolOf(container)?.freed(container);
+  }
+
+  #signalStop(container: PoolContainer, graceMs: number): void {
+    container.running
+      ?.stop(graceMs)
+      .catch((error: unknown) => this.#options.log(`Container ${container.taskId} could not be stopped: ${String(error)}`));
+  }
+
+  #arguments(container: PoolContainer, fn: CalledFunction): MessageInitShape<typeof ContainerArgumentsSchema> {
+    const { apps, host } = this.#options;
+    const layout: MessageInitShape<typeof AppLayoutSchema> = apps.layout(fn.appId);
+    // Without a file system of its own the container finds its code where it really lies.
+    const { moduleName } = fn.definition;
+    const module = host.features.images ? moduleName : moduleName.replace(/^\/app(?=\/)/, container.appDir);
+    const functionDef = module === moduleName ? fn.definition : { ...fn.definition, moduleName: module };
+    return {
+      taskId: container.taskId,
+      functionId: fn.id,
+      appId: fn.appId,
+      functionDef,
+      runtime: fn.definition.runtime,
+      environmentName: apps.environmentName(fn.environmentId),
+      appLayout: layout,
+    };
+  }
+
+  #env(fn: CalledFunction): Record<string, string> {
+    return { MODAL_ENVIRONMENT: this.#options.apps.environmentName(fn.environmentId), MODAL_IMAGE_ID: fn.definition.imageId };
+  }
+
+  #print(container: PoolContainer, lines: readonly PrintedLine[]): void {
+    const { fn, taskId } = container;
+    if (fn === undefined) return;
+    const at = this.#calls.clock.now();
+    for (const { fd, text } of lines) this.#options.logs.append({ appId: fn.appId, taskId, functionId: fn.id, fd, text, at });
+  }
+
+  #remember(record: TaskRecord): void {
+    this.#endedTasks.set(record.taskId, record);
+    const [oldest] = this.#endedTasks.keys();
+    if (this.#endedTasks.size > MAX_ENDED_KNOWN && oldest !== undefined) this.#endedTasks.delete(oldest);
+  }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+export interface StartAnswer {
+  readonly arguments: MessageInitShape<typeof ContainerArgumentsSchema>;
+  readonly env: Record<string, string>;
+}
+
+function recordOf(container: PoolContainer, fn: CalledFunction, finishedAt: number): TaskRecord {
+  const { taskId, createdAt, startedAt } = container;
+  const { appId, workspaceId, environmentId } = fn;
+  return { taskId, appId, workspaceId, environmentId, enqueuedAt: createdAt, startedAt, finishedAt };
+}

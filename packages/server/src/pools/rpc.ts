@@ -1,88 +1,141 @@
-// Wire ↔ pools: what containers ask, and what clients ask about containers.
-import { type CallContext, type Handlers, LydianError, type ModalClient, type Runtime } from "@lydian/protocol";
+// What containers ask of the control plane, and what clients ask about containers, on the wire.
+import { type FunctionPutOutputsItem, type Handlers, LydianError, type ModalClient, type Runtime } from "@lydian/protocol";
+import type { Answer, Delivery } from "../calls/attempts.ts";
 import type { Calls } from "../calls/calls.ts";
-import type { Caller, ContainerCaller } from "../identity/caller.ts";
+import { slotsOf } from "../calls/functions-port.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { PoolContainer } from "./container.ts";
+import { maxInputsOf } from "./plan.ts";
+import type { Pool } from "./pool.ts";
 import type { Pools } from "./pools.ts";
-import type { PoolContainer } from "./pool-container.ts";
 
 export interface PoolsRpcDependencies {
   readonly pools: Pools;
   readonly calls: Calls;
   readonly describeApp: (appId: string) => string;
+  /** Throws `not_found` unless the app is the workspace's. */
+  readonly requireApp: (appId: string, workspaceId: string) => void;
+  /** Undefined when there is no such environment; the empty name is the default one. */
+  readonly environmentId: (name: string, workspaceId: string) => string | undefined;
 }
 
-/** How long a fetch without inputs is held. */
-const HOLD_FETCH_MS = 30_000;
-/** The official runtime gives up a heartbeat after 15.1 s. */
-const HOLD_HEARTBEAT_MS = 14_000;
+/** A fetch without work is answered empty after this, a heartbeat without news too. */
+const FETCH_HOLD_MS = 25_000;
+const HEARTBEAT_HOLD_MS = 14_000;
 
-export function createPoolsRpc({ pools, calls, describeApp }: PoolsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
-  const mine = ({ caller }: CallContext<Caller>): PoolContainer => pools.require(containerCaller(caller).taskId);
-  const visible = (taskId: string, caller: Caller): PoolContainer => {
-    const container = pools.containers().find((one) => one.taskId === taskId && one.record?.workspaceId === caller.workspaceId);
-    const allowed = container && (caller.kind === "client" || caller.taskId === taskId);
-    if (!allowed) throw new LydianError("not_found", `There is no container ${JSON.stringify(taskId)}.`);
+export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
+  const { pools, calls, requireApp, describeApp } = dependencies;
+
+  const heard = (caller: Caller): PoolContainer => {
+    if (caller.kind !== "container") throw new LydianError("permission_denied", "Only a container may ask this.");
+    const container = pools.container(caller.taskId);
+    container.heardAt = calls.clock.now();
     return container;
   };
 
+  const serving = (caller: Caller): { container: PoolContainer; pool: Pool } => {
+    const container = heard(caller);
+    const pool = pools.poolOf(container);
+    if (pool === undefined) throw new LydianError("failed_precondition", "This container serves no function.");
+    return { container, pool };
+  };
+
   return {
-    containerHello(_request, context) {
-      pools.hello(containerCaller(context.caller).taskId);
+    containerHello(_request, { caller }) {
+      pools.hello(heard(caller));
       return {};
     },
 
-    async containerHeartbeat(_request, context) {
-      const container = mine(context);
-      container.lastHeartbeatAt = Date.now();
-      if (container.cancelled.size === 0) await container.cancellations.wait(HOLD_HEARTBEAT_MS, context.signal, context.draining);
-      const inputIds = [...container.cancelled];
-      container.cancelled.clear();
+    async functionGetInputs(request, context) {
+      const { container, pool } = serving(context.caller);
+      const key = context.headers["x-idempotency-key"];
+      if (key !== undefined && container.lastFetch?.key === key) return { inputs: [...container.lastFetch.items] };
+      if (slotsOf(pool.fn.definition).max === 1) pools.gaveUp(container, [...container.abandoned.keys()]);
+      const items = await nextInputs(dependencies, container, pool, maxOf(request, container, pool), context);
+      if (key !== undefined && items.length > 0) container.lastFetch = { key, items };
+      return { inputs: [...items] };
+    },
+
+    async functionPutOutputs(request, { caller }) {
+      const { container, pool } = serving(caller);
+      await calls.answer(container.taskId, request.outputs.map(answerOf));
+      // A container with one slot shows that it has given up an input by asking for the next.
+      if (container.abandoned.size > 0 && slotsOf(pool.fn.definition).max > 1)
+        pools.gaveUp(
+          container,
+          request.outputs.map(({ inputId }) => inputId),
+        );
+      pool.freed(container);
+      return {};
+    },
+
+    async containerHeartbeat(_request, { caller, signal, draining }) {
+      const container = heard(caller);
+      if (container.cancels.length === 0 && container.live && !draining.aborted) {
+        await new Promise<void>((resolve) => {
+          const wake = () => {
+            calls.deadlines.cancel(deadline);
+            if (container.beat === wake) container.beat = undefined;
+            resolve();
+          };
+          const deadline = calls.deadlines.add(calls.clock.now() + HEARTBEAT_HOLD_MS, wake);
+          container.beat?.();
+          container.beat = wake;
+          signal.addEventListener("abort", wake, { once: true });
+          draining.addEventListener("abort", wake, { once: true, signal });
+        });
+      }
+      // Nobody would hear it.
+      if (signal.aborted) return {};
+      const inputIds = container.cancels.splice(0);
       return inputIds.length === 0 ? {} : { cancelInputEvent: { inputIds } };
     },
 
-    async functionGetInputs({ lydianMaxInputs }, context) {
-      const container = mine(context);
-      const pool = pools.poolOf(container);
-      const inputs = await pool.fetch(container, lydianMaxInputs || 1, HOLD_FETCH_MS, context.signal, context.draining);
-      return { inputs };
-    },
-
-    async functionPutOutputs({ outputs }, context) {
-      const container = mine(context);
-      const pool = pools.poolOf(container);
-      pool.release(container, outputs);
-      await calls.answer(container.taskId, outputs);
-      pool.evaluate();
+    taskResult({ result }, { caller }) {
+      const container = heard(caller);
+      // A ready container has told all that matters by its outputs.
+      if (result !== undefined && container.state !== "ready") container.startFailure = result;
       return {};
     },
 
-    taskResult({ result }, context) {
-      const container = mine(context);
-      if (result && container.isStarting) container.startFailure = result;
-      return {};
-    },
-
-    taskList({ appId }, { caller }) {
-      const containers = pools.containers().filter(({ record }) => record?.workspaceId === caller.workspaceId && (appId === "" || record.appId === appId));
+    taskList({ appId, environmentName }, { caller }) {
+      if (appId !== "") requireApp(appId, caller.workspaceId);
+      const environmentId = environmentName === "" ? undefined : dependencies.environmentId(environmentName, caller.workspaceId);
+      if (environmentName !== "" && environmentId === undefined)
+        throw new LydianError("not_found", `There is no environment "${environmentName}".`);
+      const tasks = [...pools.tasks()].filter(
+        (task) =>
+          task.finishedAt === 0 &&
+          task.workspaceId === caller.workspaceId &&
+          (appId === "" || task.appId === appId) &&
+          (environmentId === undefined || task.environmentId === environmentId),
+      );
       return {
-        tasks: containers.map((container) => ({
-          taskId: container.taskId,
-          appId: container.record?.appId ?? "",
-          appDescription: describeApp(container.record?.appId ?? ""),
-          enqueuedAt: container.createdAt / 1000,
-          startedAt: container.isStarting ? 0 : container.createdAt / 1000,
+        tasks: tasks.map((task) => ({
+          taskId: task.taskId,
+          appId: task.appId,
+          appDescription: describeApp(task.appId),
+          startedAt: task.startedAt / 1000,
+          enqueuedAt: task.enqueuedAt / 1000,
         })),
       };
     },
 
     taskGetInfo({ taskId }, { caller }) {
-      const container = visible(taskId, caller);
-      const at = container.createdAt / 1000;
-      return { appId: container.record?.appId ?? "", info: { id: taskId, enqueuedAt: at, startedAt: container.isStarting ? 0 : at } };
+      for (const task of pools.tasks()) {
+        if (task.taskId !== taskId || task.workspaceId !== caller.workspaceId) continue;
+        const times = { startedAt: task.startedAt / 1000, finishedAt: task.finishedAt / 1000, enqueuedAt: task.enqueuedAt / 1000 };
+        return { appId: task.appId, info: { id: taskId, ...times } };
+      }
+      throw new LydianError("not_found", `There is no container "${taskId}", or it ended long ago.`);
     },
 
     containerStop({ taskId, graceful }, { caller }) {
-      pools.stopContainer(visible(taskId, caller), graceful);
+      const container = pools.container(taskId);
+      const own = caller.kind === "container" && caller.taskId === taskId;
+      if (!own && container.fn?.workspaceId !== caller.workspaceId)
+        throw new LydianError("not_found", `There is no container "${taskId}".`);
+      pools.stopContainer(container, own ? "it asked to be stopped" : "it was stopped by a client", graceful ? undefined : 0);
       return {};
     },
   };
@@ -90,13 +143,63 @@ export function createPoolsRpc({ pools, calls, describeApp }: PoolsRpcDependenci
 
 export function createRuntimeRpc(pools: Pools): Handlers<typeof Runtime, Caller> {
   return {
-    async start(_request, { caller, signal }) {
-      return { arguments: await pools.arguments(containerCaller(caller).taskId, signal) };
+    async start(_request, { caller, signal, draining }) {
+      if (caller.kind !== "container") throw new LydianError("permission_denied", "Only a container may ask this.");
+      return pools.argumentsFor(pools.container(caller.taskId), [signal, draining]);
     },
   };
 }
 
-function containerCaller(caller: Caller): ContainerCaller {
-  if (caller.kind === "container") return caller;
-  throw new LydianError("permission_denied", "Only a container may ask this, over its own socket.");
+/** What is queued, at once; else waits until there is something. Answers a kill switch when the container is to leave. */
+async function nextInputs(
+  { calls }: PoolsRpcDependencies,
+  container: PoolContainer,
+  pool: Pool,
+  max: number,
+  { signal, draining }: { readonly signal: AbortSignal; readonly draining: AbortSignal },
+): Promise<readonly Delivery[]> {
+  if (!container.live || max === 0) return [{ killSwitch: true }];
+  if (draining.aborted) return [];
+  // Only one fetch of a container waits: an earlier one was lost with its connection.
+  const { fetch } = container;
+  if (fetch !== undefined) {
+    pool.unpark(container);
+    fetch.answer([]);
+  }
+  const items = calls.take(pool.functionId, container.taskId, max);
+  if (items.length > 0) {
+    pool.handedOut(container, items.length);
+    return items;
+  }
+  return new Promise((resolve) => {
+    const answer = (given: readonly Delivery[]) => {
+      calls.deadlines.cancel(deadline);
+      signal.removeEventListener("abort", giveUp);
+      draining.removeEventListener("abort", giveUp);
+      resolve(given);
+    };
+    const giveUp = () => {
+      if (container.fetch !== parked) return;
+      pool.unpark(container);
+      answer([]);
+    };
+    const parked = { max, answer };
+    const deadline = calls.deadlines.add(calls.clock.now() + FETCH_HOLD_MS, giveUp);
+    signal.addEventListener("abort", giveUp);
+    draining.addEventListener("abort", giveUp);
+    container.fetch = parked;
+    pool.park(container);
+  });
+}
+
+/** The official runtime takes one input at a time unless it batches; ours says how many. */
+function maxOf(request: { lydianMaxInputs: number; batchMaxSize: number }, container: PoolContainer, { fn }: Pool): number {
+  const asked = request.lydianMaxInputs || request.batchMaxSize || 1;
+  const lifetime = maxInputsOf(fn.definition);
+  return Math.min(asked, lifetime > 0 ? Math.max(0, lifetime - container.taken) : asked);
+}
+
+function answerOf({ inputId, retryCount, result, dataFormat, inputStartedAt, outputCreatedAt }: FunctionPutOutputsItem): Answer {
+  if (result === undefined) throw new LydianError("invalid_argument", `The output of input ${inputId} has no result.`);
+  return { inputId, retryCount, result, format: dataFormat, startedAt: inputStartedAt, createdAt: outputCreatedAt };
 }

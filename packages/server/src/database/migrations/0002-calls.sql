@@ -1,44 +1,68 @@
--- The journal of calls. Times are milliseconds since the epoch.
+-- The journal of calls. Times are milliseconds since the epoch. What runs where is not written: a container does not outlive the server.
 
 CREATE TABLE calls (
-  -- Begins with the time, so that the key also orders by age.
-  id TEXT PRIMARY KEY,
-  workspace_id TEXT NOT NULL,
-  app_id TEXT NOT NULL,
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
   function_id TEXT NOT NULL,
-  -- The wire's FunctionCallType and FunctionCallInvocationType.
-  type INTEGER NOT NULL,
+  -- Wire numbers of FunctionCallType and FunctionCallInvocationType.
+  kind INTEGER NOT NULL,
   invocation INTEGER NOT NULL,
-  parent_input_id TEXT NOT NULL,
-  -- Which caller made it, by its own key: a repeated request finds its call again.
-  idempotency_key TEXT NOT NULL,
-  position INTEGER NOT NULL,
+  parent_input_id TEXT,
+  -- What a repeated request is known by; set on the first of the calls of a request, whose numbers follow each other.
+  request_key TEXT,
   created_at INTEGER NOT NULL,
-  cancelled INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
-CREATE INDEX calls_by_app ON calls (app_id);
+  -- No input may be added any more.
+  closed INTEGER NOT NULL DEFAULT 0,
+  cancel_reason TEXT,
+  -- Every input has its output, and none will be added.
+  finished_at INTEGER
+) STRICT;
+CREATE INDEX calls_open ON calls (seq) WHERE finished_at IS NULL;
+CREATE INDEX calls_by_end ON calls (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX calls_by_request ON calls (request_key) WHERE request_key IS NOT NULL;
 
--- One row from the acknowledged input to its output: an insert and an update are all that a call costs.
 CREATE TABLE inputs (
-  call_id TEXT NOT NULL,
+  seq INTEGER PRIMARY KEY,
+  call INTEGER NOT NULL,
   idx INTEGER NOT NULL,
-  -- The wire's FunctionInput; NULL once there is an output.
-  input BLOB,
+  -- One of the two.
+  args BLOB,
+  args_blob_id TEXT,
+  format INTEGER NOT NULL,
+  method TEXT,
+  final INTEGER NOT NULL DEFAULT 0,
+  -- Attempts that failed and count against the retry policy; containers lost under it.
   failures INTEGER NOT NULL DEFAULT 0,
   losses INTEGER NOT NULL DEFAULT 0,
-  not_before INTEGER NOT NULL DEFAULT 0,
-  -- Place among the outputs of the call, from 0; NULL while there is none.
-  seq INTEGER,
-  -- The wire's FunctionGetOutputsItem.
-  output BLOB,
-  PRIMARY KEY (call_id, idx)
-) STRICT, WITHOUT ROWID;
+  not_before INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX inputs_by_call ON inputs (call, idx);
 
--- What generators yielded.
-CREATE TABLE generator_data (
-  call_id TEXT NOT NULL,
-  chunk_index INTEGER NOT NULL,
-  -- The wire's DataChunk.
-  chunk BLOB NOT NULL,
-  PRIMARY KEY (call_id, chunk_index)
-) STRICT, WITHOUT ROWID;
+-- One per input, never changed. Their order within a call is the order in which a client receives them.
+CREATE TABLE outputs (
+  seq INTEGER PRIMARY KEY,
+  call INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  -- Wire number of GenericStatus.
+  status INTEGER NOT NULL,
+  -- One of the two, or none.
+  data BLOB,
+  data_blob_id TEXT,
+  format INTEGER NOT NULL,
+  -- The GenericResult without data, unless it is a plain success.
+  result BLOB,
+  task_id TEXT NOT NULL,
+  started_at REAL NOT NULL,
+  created_at REAL NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX outputs_by_call ON outputs (call, idx);
+
+CREATE TABLE generator_chunks (
+  call INTEGER NOT NULL,
+  -- From 1, without gaps.
+  idx INTEGER NOT NULL,
+  format INTEGER NOT NULL,
+  data BLOB,
+  data_blob_id TEXT,
+  PRIMARY KEY (call, idx)
+) STRICT;

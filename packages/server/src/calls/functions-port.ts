@@ -1,0 +1,49 @@
+// What calls and pools need to know of functions and apps, so that neither depends on how those are kept.
+import type { AppLayoutSchema, Function as FunctionDefinition, MessageInitShape } from "@lydian/protocol";
+import type { RetryPolicy } from "./retry-policy.ts";
+
+export interface CalledFunction {
+  readonly id: string;
+  readonly appId: string;
+  readonly workspaceId: string;
+  readonly environmentId: string;
+  readonly name: string;
+  readonly definition: FunctionDefinition;
+}
+
+export interface FunctionsPort {
+  get(functionId: string): CalledFunction | undefined;
+}
+
+export interface AppsPort {
+  /** Whether calls of the app's functions are taken. */
+  isLive(appId: string): boolean;
+  layout(appId: string): MessageInitShape<typeof AppLayoutSchema>;
+  environmentName(environmentId: string): string;
+}
+
+const DEFAULT_TIMEOUT_SECONDS = 300;
+/** The function type of generators on the wire. */
+const GENERATOR = 1;
+
+export function timeoutMsOf(definition: FunctionDefinition): number {
+  return (definition.timeoutSecs || DEFAULT_TIMEOUT_SECONDS) * 1000;
+}
+
+export function isGenerator(definition: FunctionDefinition): boolean {
+  return definition.functionType === GENERATOR;
+}
+
+export function retryPolicyOf(definition: FunctionDefinition): RetryPolicy | undefined {
+  const policy = definition.retryPolicy;
+  if (policy === undefined || policy.retries === 0) return undefined;
+  const { retries, initialDelayMs, backoffCoefficient, maxDelayMs } = policy;
+  return { retries, initialDelayMs, backoffCoefficient, maxDelayMs };
+}
+
+/** Inputs one container runs at once: what the pool plans with, and the most a container may be given. */
+export function slotsOf(definition: FunctionDefinition): { readonly target: number; readonly max: number } {
+  const max = Math.max(1, definition.maxConcurrentInputs || definition.batchMaxSize || 1);
+  const target = definition.targetConcurrentInputs || definition.autoscalerSettings?.targetConcurrency || max;
+  return { target: Math.min(target, max), max };
+}

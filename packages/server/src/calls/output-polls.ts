@@ -1,0 +1,127 @@
+// Clients wait here for outputs. A poll is woken by the output itself; polls of a busy map are answered a few milliseconds apart,
+// because an answer costs both sides more than the outputs in it.
+import type { Call, Output } from "./call.ts";
+import type { Clock, Deadlines } from "./deadlines.ts";
+import { fullyKept } from "./kept-result.ts";
+import type { CallStore } from "./store.ts";
+
+export interface OutputsRequest {
+  /** Outputs that the client has. Ignored with a range. */
+  readonly after: number;
+  /** Indices, inclusive. */
+  readonly range: { readonly from: number; readonly to: number } | undefined;
+  readonly maxCount: number;
+  readonly timeoutMs: number;
+}
+
+export interface OutputsPage {
+  /** With their results. */
+  readonly outputs: readonly Output[];
+  /** Outputs that the client has afterwards. */
+  readonly after: number;
+  readonly unfinished: number;
+}
+
+/** An answer is cut at this size, and the client asks for the rest. */
+const MAX_PAGE_BYTES = 32 * 1024 * 1024;
+/** A range up to this long is looked up index by index. */
+const SHORT_RANGE = 1000;
+const MIN_ANSWER_INTERVAL_MS = 4;
+
+export class OutputPolls {
+  readonly #store: CallStore;
+  readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
+  readonly #waiting = new Set<() => void>();
+  #draining = false;
+
+  constructor(options: { store: CallStore; clock: Clock; deadlines: Deadlines }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#deadlines = options.deadlines;
+  }
+
+  /** Answers when there is an output, when there will be none, or after the timeout with nothing. */
+  async next(call: Call, request: OutputsRequest): Promise<OutputsPage> {
+    const until = this.#clock.now() + request.timeoutMs;
+    for (;;) {
+      const page = this.#select(call, request);
+      const over = call.closed && call.unfinished === 0;
+      if (page.outputs.length > 0) call.answeredAt = this.#clock.now();
+      if (page.outputs.length > 0 || over || this.#draining || this.#clock.now() >= until) return page;
+      await this.#wait(call, until);
+    }
+  }
+
+  /** There is news of the call. */
+  wake(call: Call): void {
+    if (call.waiters === undefined || call.waiters.size === 0) return;
+    const dueAt = call.answeredAt + MIN_ANSWER_INTERVAL_MS;
+    if (call.kind === "map" && call.unfinished > 0 && this.#clock.now() < dueAt) {
+      const { waiters } = call;
+      call.waiters = undefined;
+      this.#deadlines.add(dueAt, () => wakeAll(waiters));
+      return;
+    }
+    wakeAll(call.waiters);
+  }
+
+  /** Answers every poll now, and those to come at once. */
+  drain(): void {
+    this.#draining = true;
+    wakeAll(this.#waiting);
+  }
+
+  #wait(call: Call, until: number): Promise<void> {
+    return new Promise((resolve) => {
+      call.waiters ??= new Set();
+      const { waiters } = call;
+      const wake = () => {
+        waiters.delete(wake);
+        this.#waiting.delete(wake);
+        this.#deadlines.cancel(deadline);
+        resolve();
+      };
+      const deadline = this.#deadlines.add(until, wake);
+      waiters.add(wake);
+      this.#waiting.add(wake);
+    });
+  }
+
+  #select(call: Call, request: OutputsRequest): OutputsPage {
+    const { range } = request;
+    const after = Math.min(request.after, call.outputs.length);
+    const found: Output[] = [];
+    let bytes = 0;
+    let seen = range === undefined ? after : 0;
+    for (const output of range === undefined ? rest(call, after) : within(call, range.from, range.to)) {
+      if (found.length >= request.maxCount || (bytes > 0 && bytes + output.bytes > MAX_PAGE_BYTES)) break;
+      bytes += output.bytes;
+      seen++;
+      found.push(fullyKept(output, this.#store));
+    }
+    return { outputs: found, after: range === undefined ? seen : call.outputs.length, unfinished: call.unfinished };
+  }
+}
+
+function* rest(call: Call, after: number): Iterable<Output> {
+  for (let at = after; at < call.outputs.length; at++) {
+    const output = call.outputs[at];
+    if (output !== undefined) yield output;
+  }
+}
+
+function* within(call: Call, from: number, to: number): Iterable<Output> {
+  if (to - from < SHORT_RANGE) {
+    for (let idx = from; idx <= to; idx++) {
+      const output = call.input(idx)?.output;
+      if (output !== undefined) yield output;
+    }
+    return;
+  }
+  for (const output of call.outputs) if (output.idx >= from && output.idx <= to) yield output;
+}
+
+function wakeAll(waiters: Set<() => void>): void {
+  for (const wake of [...waiters]) wake();
+}
