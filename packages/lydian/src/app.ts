@@ -5,7 +5,7 @@ import { makeHandle } from "./function-handle.ts";
 import type { AnyFunction, FunctionHandle, Handler } from "./function-types.ts";
 import { Image } from "./image/image.ts";
 import { type FunctionOptions, resolveOptions } from "./options.ts";
-import { checkName, refuseDuplicate, registeredApps } from "./registry.ts";
+import { checkName, isName, refuseDuplicate, registeredApps } from "./registry.ts";
 
 export interface AppOptions {
   /** Of functions that name none. Default: a small Debian with Node 24. */
@@ -65,11 +65,11 @@ export class App implements RegisteredApp {
     const [options, handler] = typeof first === "function" ? [{}, first] : [first, second];
     if (typeof handler !== "function") throw new InvalidError("app.function takes options and a handler, or a handler alone.");
     resolveOptions(options);
-    const name = options.name ?? (usableName(handler.name) || undefined);
-    if (name !== undefined) {
-      checkName(name, "a function");
-      refuseDuplicate(this, name);
+    if (options.name !== undefined) {
+      checkName(options.name, "a function");
+      refuseDuplicate(this, options.name);
     }
+    const name = options.name ?? this.#freeName(handler.name);
     const isGenerator = isGeneratorFunction(handler);
     const handle = makeHandle(() => registration, handler, isGenerator);
     const registration: RegisteredFunction = {
@@ -95,7 +95,7 @@ export class App implements RegisteredApp {
   localEntrypoint(first: EntrypointOptions<unknown> | ((args: never) => unknown), second?: (args: never) => unknown): void {
     const [options, handler] = typeof first === "function" ? [{}, first] : [first, second];
     if (typeof handler !== "function") throw new InvalidError("app.localEntrypoint takes options and a function, or a function alone.");
-    const name = options.name ?? (usableName(handler.name) || "main");
+    const name = options.name ?? this.#freeName(handler.name) ?? "main";
     checkName(name, "an entrypoint");
     refuseDuplicate(this, name);
     this.registered.push({ kind: "entrypoint", name, file: undefined, options: { ...options }, handler, handle: handler });
@@ -103,16 +103,21 @@ export class App implements RegisteredApp {
 
   /** Takes over what another app has registered. */
   include(other: App): this {
-    for (const registration of other.registered) {
-      if (registration.name !== undefined) refuseDuplicate(this, registration.name);
-      this.registered.push(registration);
-    }
+    const added = [...other.registered];
+    for (const { name } of added) if (name !== undefined) refuseDuplicate(this, name);
+    this.registered.push(...added);
     return this;
+  }
+
+  /** A handler's name is a suggestion, until its export decides: one that cannot be, or that is taken, counts as none. */
+  #freeName(name: string): string | undefined {
+    const isFree = isName(name) && !NAMES_OF_TOOLS.has(name) && !this.registered.some((other) => other.name === name);
+    return isFree ? name : undefined;
   }
 }
 
-/** What tools call functions that have no name of their own is no name. */
-const usableName = (name: string): string => (["handler", "default", "_a", "main"].includes(name) ? "" : name);
+/** What tools call functions that have no name of their own. */
+const NAMES_OF_TOOLS = new Set(["handler", "default", "_a", "main"]);
 
 const GENERATORS = new Set(["GeneratorFunction", "AsyncGeneratorFunction"]);
 const isGeneratorFunction = (handler: AnyFunction): boolean => GENERATORS.has(handler.constructor.name);
