@@ -38,7 +38,10 @@ export async function accepting(at: { port: number } | { path: string }, boundMs
   for (;;) {
     const ok = await new Promise<boolean>((resolve) => {
       const socket = connect({ ...at, ...("port" in at ? { host: "127.0.0.1" } : {}) });
-      socket.once("connect", () => resolve(true) && socket.destroy());
+      socket.once("connect", () => {
+        resolve(true);
+        socket.destroy();
+      });
       socket.once("error", () => resolve(false));
     });
     if (ok) return;
