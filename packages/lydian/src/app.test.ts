@@ -5,7 +5,6 @@ import { App, type AppOptions } from "./app.ts";
 import { InvalidError } from "./errors.ts";
 import type { AnyFunction } from "./function-types.ts";
 import { Image } from "./image/image.ts";
-import type { FunctionOptions } from "./options.ts";
 import { bindExports, registeredApps } from "./registry.ts";
 
 beforeEach(() => {
@@ -41,7 +40,14 @@ describe("app.function", () => {
     const schema = z.number();
     const options = { name: "work", timeout: "10s" as const, input: schema, params: ["x"] };
     const handle = app.function(options, handler);
-    expect(onlyFunction(app)).toMatchObject({ kind: "function", name: "work", file: undefined, options, isGenerator: false, params: ["x"] });
+    expect(onlyFunction(app)).toMatchObject({
+      kind: "function",
+      name: "work",
+      file: undefined,
+      options,
+      isGenerator: false,
+      params: ["x"],
+    });
     expect(onlyFunction(app).handler).toBe(handler);
     expect(onlyFunction(app).handle).toBe(handle);
     expect(onlyFunction(app).input).toBe(schema);
@@ -54,14 +60,26 @@ describe("app.function", () => {
   });
 
   it.each<[string, AnyFunction, boolean]>([
-    ["a generator", function* () { yield 1; }, true],
-    ["an async generator", async function* () { yield 1; }, true],
+    [
+      "a generator",
+      function* () {
+        yield 1;
+      },
+      true,
+    ],
+    [
+      "an async generator",
+      async function* () {
+        yield 1;
+      },
+      true,
+    ],
     ["an async function", async () => 1, false],
     ["a function", () => 1, false],
     ["a function that returns an iterator", () => [1][Symbol.iterator](), false],
   ])("sees whether it is a generator: %s", (_, handler, isGenerator) => {
     const app = new App("a");
-    const handle = app.function(handler);
+    const handle: object = app.function(handler as () => number);
     expect(onlyFunction(app).isGenerator).toBe(isGenerator);
     expect("remoteGen" in handle).toBe(isGenerator);
     expect("remote" in handle).toBe(!isGenerator);
@@ -76,7 +94,7 @@ describe("app.function", () => {
     expect(nameOf(async function resize() {})).toBe("resize");
     expect(nameOf(async () => {})).toBeUndefined();
     expect(nameOf(async function handler() {})).toBeUndefined();
-    expect(nameOf((async function größe() {}))).toBeUndefined();
+    expect(nameOf(async function größe() {})).toBeUndefined();
     expect(nameOf(async function tagged() {}.bind(undefined))).toBeUndefined();
   });
 
@@ -97,10 +115,10 @@ describe("app.function", () => {
 
   it("checks options when the module loads, and registers nothing then", () => {
     const app = new App("a");
-    expect(() => app.function({ gpu: "H100" } as FunctionOptions, async () => {})).toThrow("`gpu` is not served yet");
+    expect(() => app.function({ gpu: "H100" } as never, async () => {})).toThrow("`gpu` is not served yet");
     expect(() => app.function({ name: "no spaces" }, async () => {})).toThrow(InvalidError);
     expect(() => app.function({ timeout: 0 }, async () => {})).toThrow("`timeout` is 0");
-    expect(() => app.function({} as never, undefined as never)).toThrow("app.function takes options and a handler");
+    expect(() => app.function({}, undefined as unknown as () => number)).toThrow("app.function takes options and a handler");
     expect(app.registered).toEqual([]);
   });
 

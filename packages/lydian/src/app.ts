@@ -45,7 +45,10 @@ export class App implements RegisteredApp {
   constructor(name?: string, options: AppOptions = {}) {
     if (name !== undefined) checkName(name, "an app");
     for (const option of Object.keys(options)) {
-      if (option !== "image" && option !== "tags") throw new InvalidError(`The app option \`${option}\` is not served yet, so it cannot be given.`, { hint: "Served are: image, tags." });
+      if (option !== "image" && option !== "tags")
+        throw new InvalidError(`The app option \`${option}\` is not served yet, so it cannot be given.`, {
+          hint: "Served are: image, tags.",
+        });
     }
     if (options.image !== undefined && !Image.is(options.image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
     this.name = name;
@@ -54,12 +57,18 @@ export class App implements RegisteredApp {
   }
 
   /** With a schema for the one argument, which is checked in the container. */
-  function<S extends StandardSchemaV1, R>(options: FunctionOptions & { readonly input: S }, handler: (input: Output<S>) => R): FunctionHandle<(input: Input<S>) => R>;
+  function<S extends StandardSchemaV1, R>(
+    options: FunctionOptions & { readonly input: S },
+    handler: (input: Output<S>) => R,
+  ): FunctionHandle<(input: Input<S>) => R>;
   /**
    * Makes a function that can run in containers. The handler runs there as if the module had been loaded there: variables of this
    * process do not travel.
    */
-  function<F extends Handler>(options: FunctionOptions & { readonly input?: never }, handler: F): FunctionHandle<F extends AnyFunction ? F : never>;
+  function<F extends Handler>(
+    options: FunctionOptions & { readonly input?: never },
+    handler: F,
+  ): FunctionHandle<F extends AnyFunction ? F : never>;
   function<F extends Handler>(handler: F): FunctionHandle<F extends AnyFunction ? F : never>;
   function(first: FunctionOptions | AnyFunction, second?: AnyFunction): FunctionHandle<AnyFunction> {
     const [options, handler] = typeof first === "function" ? [{}, first] : [first, second];
@@ -88,7 +97,10 @@ export class App implements RegisteredApp {
   }
 
   /** Code that `lydian run` runs on this machine, with flags from a schema. */
-  localEntrypoint<S extends StandardSchemaV1>(options: EntrypointOptions<S> & { readonly args: S }, main: (args: Output<S>) => unknown): void;
+  localEntrypoint<S extends StandardSchemaV1>(
+    options: EntrypointOptions<S> & { readonly args: S },
+    main: (args: Output<S>) => unknown,
+  ): void;
   /** Without a schema it gets the words of the command line. */
   localEntrypoint(options: EntrypointOptions<undefined>, main: (words: readonly string[]) => unknown): void;
   localEntrypoint(main: (words: readonly string[]) => unknown): void;

@@ -16,11 +16,17 @@ export interface CallTarget {
 const network = () => import("./calls/index.ts");
 
 /** `registration` is asked when it is needed: names are bound after the handle was made. */
-export function makeHandle(registration: () => RegisteredFunction, local: AnyFunction, isGenerator: boolean, options: CallOptions = {}): FunctionHandle<AnyFunction> {
+export function makeHandle(
+  registration: () => RegisteredFunction,
+  local: AnyFunction,
+  isGenerator: boolean,
+  options: CallOptions = {},
+): FunctionHandle<AnyFunction> {
   const target: CallTarget = {
     name: () => {
       const { name } = registration();
-      if (name === undefined) throw new InvalidError("This function has no name: export it from its module, or give it one with { name: \"…\" }.");
+      if (name === undefined)
+        throw new InvalidError('This function has no name: export it from its module, or give it one with { name: "…" }.');
       return name;
     },
     signal: options.signal,
@@ -32,7 +38,11 @@ export function makeHandle(registration: () => RegisteredFunction, local: AnyFun
     stats: async () => (await network()).stats(target),
   };
   // Spreading would read a getter, and the name is not known yet.
-  const named = (handle: object) => Object.defineProperty(handle, "name", { get: () => registration().name ?? "", enumerable: true }) as unknown as FunctionHandle<AnyFunction>;
+  const named = (handle: object) =>
+    Object.defineProperty(handle, "name", {
+      get: () => registration().name ?? "",
+      enumerable: true,
+    }) as unknown as FunctionHandle<AnyFunction>;
   if (isGenerator) {
     return named({
       ...common,
@@ -56,20 +66,23 @@ export function makeHandle(registration: () => RegisteredFunction, local: AnyFun
     starMap: (inputs: AnyIterable<unknown[]>, settings: MapOptions = {}) => map(inputs, settings),
     async forEach(...args: unknown[]) {
       const [sources, { ignoreExceptions, ...settings }] = splitSources<ForEachOptions>(args);
-      for await (const _ of map(zip(sources), { ordered: false, ...settings, ...(ignoreExceptions ? { returnExceptions: true } : {}) })) void _;
+      for await (const _ of map(zip(sources), { ordered: false, ...settings, ...(ignoreExceptions ? { returnExceptions: true } : {}) }))
+        void _;
     },
   };
   return named(handle);
 }
 
-const isIterable = (value: unknown): value is AnyIterable<unknown> => typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+const isIterable = (value: unknown): value is AnyIterable<unknown> =>
+  typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
 
 function splitSources<O>(args: readonly unknown[]): [AnyIterable<unknown>[], O] {
   const last = args.at(-1);
   const hasOptions = args.length > 1 && !isIterable(last);
   const sources = hasOptions ? args.slice(0, -1) : args;
   for (const [i, source] of sources.entries()) {
-    if (!isIterable(source)) throw new InvalidError(`map needs something to iterate for each parameter of the function; argument ${i + 1} is ${typeof source}.`);
+    if (!isIterable(source))
+      throw new InvalidError(`map needs something to iterate for each parameter of the function; argument ${i + 1} is ${typeof source}.`);
   }
   return [sources as AnyIterable<unknown>[], ((hasOptions ? last : undefined) ?? {}) as O];
 }

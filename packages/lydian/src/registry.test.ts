@@ -101,7 +101,15 @@ describe("bindExports", () => {
 
   it("sees apps of another copy of the package", () => {
     const handle = {};
-    const registration = { kind: "function" as const, name: undefined, file: undefined, options: {}, handler: () => 1, isGenerator: false, handle };
+    const registration = {
+      kind: "function" as const,
+      name: undefined,
+      file: undefined,
+      options: {},
+      handler: () => 1,
+      isGenerator: false,
+      handle,
+    };
     registeredApps().push({ name: "foreign", options: {}, registered: [registration] });
     bindExports("a.ts", { work: handle });
     expect(registration).toMatchObject({ name: "work", file: "a.ts" });

@@ -16,13 +16,16 @@ export function registeredApps(): RegisteredApp[] {
 export const isName = (name: unknown): name is string => typeof name === "string" && NAME.test(name);
 
 export function checkName(name: unknown, what: string): void {
-  if (!isName(name)) throw new InvalidError(`${JSON.stringify(name)} is not a name of ${what}: 1 to 128 letters, digits, or any of "_.$-".`);
+  if (!isName(name))
+    throw new InvalidError(`${JSON.stringify(name)} is not a name of ${what}: 1 to 128 letters, digits, or any of "_.$-".`);
 }
 
 /** Throws when the app has another registration of this name. */
 export function refuseDuplicate(app: RegisteredApp, name: string, of?: Registration): void {
   if (app.registered.some((other) => other !== of && other.name === name)) {
-    throw new InvalidError(`Two things in the app ${JSON.stringify(app.name ?? "")} are named ${JSON.stringify(name)}.`, { hint: "Give one of them another name: { name: \"…\" }" });
+    throw new InvalidError(`Two things in the app ${JSON.stringify(app.name ?? "")} are named ${JSON.stringify(name)}.`, {
+      hint: 'Give one of them another name: { name: "…" }',
+    });
   }
 }
 
@@ -41,7 +44,8 @@ export function bindExports(file: string, exports: Readonly<Record<string, unkno
     if (registration.file !== undefined && !here.has(registration)) continue;
     registration.file = file;
     here.add(registration);
-    if (name === "default" || typeof registration.options["name"] === "string" || named.some(([, other]) => other === registration)) continue;
+    if (name === "default" || typeof registration.options["name"] === "string" || named.some(([, other]) => other === registration))
+      continue;
     checkName(name, "a function");
     registration.name = name;
     named.push([app, registration, name]);

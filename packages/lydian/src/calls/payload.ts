@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
-import { type Client as Stub, DataFormat, decodePayload, encodePayload, type FunctionInputSchema, LydianError, type ModalClient } from "@lydian/protocol";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  DataFormat,
+  decodePayload,
+  encodePayload,
+  type FunctionInputSchema,
+  LydianError,
+  type ModalClient,
+  type Client as Stub,
+} from "@lydian/protocol";
 import { currentClient } from "../client.ts";
 
 /** What servers of ours take inside a message. */
@@ -43,7 +51,10 @@ async function upload(data: Uint8Array): Promise<string> {
 }
 
 interface Carrier {
-  readonly dataOneof: { readonly case: "data"; readonly value: Uint8Array } | { readonly case: "dataBlobId"; readonly value: string } | { readonly case: undefined; readonly value?: undefined };
+  readonly dataOneof:
+    | { readonly case: "data"; readonly value: Uint8Array }
+    | { readonly case: "dataBlobId"; readonly value: string }
+    | { readonly case: undefined; readonly value?: undefined };
 }
 
 /** The value in a result or in a piece of generator data. */
