@@ -24,7 +24,11 @@ export function hostTraces(dataDir: string): HostTraces {
   const cgroups = ["/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified"].flatMap((root) =>
     names(root)
       .filter((name) => name.startsWith("ly"))
-      .flatMap((name) => names(`${root}/${name}`).filter((child) => child.startsWith("ly") || child.startsWith("ta-")).map((child) => `${root}/${name}/${child}`)),
+      .flatMap((name) =>
+        names(`${root}/${name}`)
+          .filter((child) => child.startsWith("ly") || child.startsWith("ta-"))
+          .map((child) => `${root}/${name}/${child}`),
+      ),
   );
   const runtimes = names("/proc")
     .filter((name) => /^\d+$/.test(name))

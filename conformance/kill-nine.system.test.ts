@@ -15,7 +15,10 @@ afterAll(() => rm(dataDir, { recursive: true, force: true, maxRetries: 3 }));
 it("keeps every acknowledged call through kill -9 of the server, and leaves nothing behind", async () => {
   const before = hostTraces(dataDir);
   let server = await startServer(dataDir);
-  const run = spawn(process.execPath, [cli, "run", join(import.meta.dirname, "apps/durable.ts")], { env: server.env, stdio: ["ignore", "pipe", "pipe"] });
+  const run = spawn(process.execPath, [cli, "run", join(import.meta.dirname, "apps/durable.ts")], {
+    env: server.env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const exited = new Promise<number | null>((resolve) => run.once("exit", resolve));
   let errors = "";
   run.stderr.on("data", (chunk: Buffer) => {

@@ -3,8 +3,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { percentile, sequential, summary } from "./measure.ts";
 import type { LydianBench } from "./lydian.ts";
+import { percentile, sequential, summary } from "./measure.ts";
 import { dockerRun } from "./peers/docker.ts";
 import { runcRun } from "./peers/runc.ts";
 import { output } from "./processes.ts";
@@ -47,8 +47,9 @@ export async function coldStart(bench: LydianBench): Promise<string[]> {
 
 function stages(events: readonly Record<string, unknown>[]): string {
   const byStage = new Map<string, number[]>();
-  for (const event of events as Started[]) {
-    for (const { stageMs } of event.started ?? []) for (const [stage, ms] of Object.entries(stageMs ?? {})) byStage.set(stage, [...(byStage.get(stage) ?? []), ms]);
+  for (const event of events as readonly Started[]) {
+    for (const { stageMs } of event.started ?? [])
+      for (const [stage, ms] of Object.entries(stageMs ?? {})) byStage.set(stage, [...(byStage.get(stage) ?? []), ms]);
   }
   return ["queue", "create", "boot", "import"].map((stage) => `${stage} ${percentile(byStage.get(stage) ?? [], 50).toFixed(0)}`).join(", ");
 }

@@ -26,7 +26,8 @@ export async function hundred(bench: LydianBench): Promise<string[]> {
   ];
 }
 
-const rssMiB = (pid: number): number => Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024);
+const rssMiB = (pid: number): number =>
+  Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024);
 
 async function traces(): Promise<string> {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n").length;

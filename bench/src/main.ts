@@ -1,8 +1,8 @@
 // Every figure, each beside its peer in the same run: node bench/run.mjs [cold] [calls] [hundred]. Prints Markdown.
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
-import { coldStart } from "./cold-start.ts";
 import { calls } from "./calls.ts";
+import { coldStart } from "./cold-start.ts";
 import { hundred } from "./hundred.ts";
 import { lydian } from "./lydian.ts";
 
@@ -11,7 +11,9 @@ const parts = { cold: coldStart, calls, hundred } as const;
 const wanted = process.argv.slice(2).filter((name): name is keyof typeof parts => name in parts);
 
 const kernel = readFileSync("/proc/version", "utf8").split(" ")[2];
-console.log(`Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel}, Node ${process.version}.\n`);
+console.log(
+  `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel}, Node ${process.version}.\n`,
+);
 await using bench = await lydian(dataDir);
 for (const name of wanted.length > 0 ? wanted : (Object.keys(parts) as (keyof typeof parts)[])) {
   for (const line of await parts[name](bench)) console.log(line);

@@ -15,7 +15,11 @@ export interface Service extends AsyncDisposable {
 }
 
 /** Starts a server process that is ended when the scope is left. */
-export function service(command: string, args: readonly string[], options: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv } = {}): Service {
+export function service(
+  command: string,
+  args: readonly string[],
+  options: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv } = {},
+): Service {
   const child = spawn(command, args, { stdio: ["ignore", "ignore", process.env["BENCH_DEBUG"] ? "inherit" : "ignore"], ...options });
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());

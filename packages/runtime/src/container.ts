@@ -20,8 +20,8 @@ import {
   SESSION,
   type Session,
 } from "@lydian/protocol";
-import { type ControlPlane, controlPlane } from "./control-plane.ts";
 import { realPath } from "./bind-paths.ts";
+import { type ControlPlane, controlPlane } from "./control-plane.ts";
 import { ExitCalled, exitAfterFlush, ignoreClosedPipes, interceptExit } from "./exit.ts";
 import { describeFailure } from "./failure.ts";
 import { heartbeat } from "./heartbeat.ts";

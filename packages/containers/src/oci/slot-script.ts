@@ -78,10 +78,7 @@ export function startLine(o: StartLineOptions): string {
     "index=off",
     ...(o.volatile ? ["volatile"] : []),
   ];
-  const steps = [
-    ...(o.withoutNetwork ? ["ip link del eth0"] : []),
-    `mount -t overlay lydian -o ${options.join(",")} rootfs`,
-  ];
+  const steps = [...(o.withoutNetwork ? ["ip link del eth0"] : []), `mount -t overlay lydian -o ${options.join(",")} rootfs`];
   // In a subshell: as a child of the runtime it would be waited for.
   const holder = o.keep ? "(sleep 2147483647 </dev/null >/dev/null 2>&1 & echo $! >holder); " : "";
   return `{ ${steps.join(" && ")}; } 2>error || exit ${PREPARE_FAILED}; ${holder}exec ${o.runtime.map(quote).join(" ")} </dev/null\n`;
