@@ -1,5 +1,5 @@
-import { type Connection, connect, Lydian, LydianError, ModalClient, type Client as Stub } from "@lydian/protocol";
-import { InvalidError } from "./errors.ts";
+import { type Connection, connect, Lydian, ModalClient, type Client as Stub } from "@lydian/protocol";
+import { AuthError, InvalidError } from "./errors.ts";
 import { findSession } from "./session.ts";
 
 export interface ClientOptions {
@@ -64,7 +64,7 @@ function fromVariables(): ClientOptions {
     });
   }
   if (id === undefined || secret === undefined)
-    throw new LydianError("unauthenticated", `MODAL_SERVER_URL is set, but MODAL_TOKEN_ID and MODAL_TOKEN_SECRET are not both set.`, {
+    throw new AuthError(`MODAL_SERVER_URL is set, but MODAL_TOKEN_ID and MODAL_TOKEN_SECRET are not both set.`, {
       hint: "`lydian env` prints all three.",
     });
   return { serverUrl, token: { id, secret } };

@@ -16,7 +16,13 @@ const serve = async (modal: TestServerOptions["modal"] = {}) => {
   server = await startTestServer({ modal });
 };
 const output = (value: unknown) => ({
-  outputs: [{ idx: 0, dataFormat: DataFormat.CBOR_TS, result: { status: Status.SUCCESS, dataOneof: { case: "data" as const, value: encodePayload(value) } } }],
+  outputs: [
+    {
+      idx: 0,
+      dataFormat: DataFormat.CBOR_TS,
+      result: { status: Status.SUCCESS, dataOneof: { case: "data" as const, value: encodePayload(value) } },
+    },
+  ],
 });
 
 describe("FunctionCall.fromId", () => {
@@ -64,7 +70,9 @@ describe("FunctionCall.get", () => {
   });
 
   it("tells a timeout of the function from one of the wait", async () => {
-    await serve({ functionGetOutputs: () => ({ outputs: [{ idx: 0, result: { status: Status.TIMEOUT, exception: "longer than 5 s" } }] }) });
+    await serve({
+      functionGetOutputs: () => ({ outputs: [{ idx: 0, result: { status: Status.TIMEOUT, exception: "longer than 5 s" } }] }),
+    });
     await expect(FunctionCall.fromId(ID).get()).rejects.toThrow(FunctionTimeoutError);
   });
 

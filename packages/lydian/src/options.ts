@@ -41,6 +41,8 @@ export interface FunctionOptions {
   readonly singleUseContainers?: boolean;
   /** No network at all. Default false. */
   readonly blockNetwork?: boolean;
+  /** Patterns of files that travel with the code, relative to the file of the function, e.g. ["./prompts/*.txt"]. */
+  readonly assets?: readonly string[];
   /** Standard Schema of the one argument, checked in the container. */
   readonly input?: unknown;
   /** Names of the positional parameters, for callers that pass keywords. */
@@ -76,6 +78,7 @@ const SERVED = new Set<string>([
     "scaledownWindow",
     "singleUseContainers",
     "blockNetwork",
+    "assets",
     "input",
     "params",
   ] as const),

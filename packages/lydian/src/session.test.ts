@@ -7,7 +7,8 @@ import { findSession, functionId, setSession } from "./session.ts";
 const session = { serverUrl: "unix:///nowhere", environment: "main", appId: "ap-1", functionIds: { square: "fu-1", cube: "fu-2" } };
 
 beforeEach(() => {
-  for (const prefix of ["MODAL", "LYDIAN"]) for (const name of ["SERVER_URL", "TOKEN_ID", "TOKEN_SECRET"]) vi.stubEnv(`${prefix}_${name}`, undefined);
+  for (const prefix of ["MODAL", "LYDIAN"])
+    for (const name of ["SERVER_URL", "TOKEN_ID", "TOKEN_SECRET"]) vi.stubEnv(`${prefix}_${name}`, undefined);
 });
 afterEach(() => {
   setSession(undefined);

@@ -21,7 +21,7 @@ export function functionId(name: string): string {
     throw new InvalidError(`${name} cannot be called: no app runs here.`, {
       hint: "Start it with `lydian run FILE`, and make calls in its entrypoint or in functions, not while a module loads.",
     });
-  const id = session.functionIds[name];
+  const id = Object.hasOwn(session.functionIds, name) ? session.functionIds[name] : undefined;
   if (id !== undefined) return id;
   throw new InvalidError(
     `The running app has no function ${JSON.stringify(name)}; it has: ${Object.keys(session.functionIds).join(", ") || "none"}.`,

@@ -57,8 +57,16 @@ async function send(batch: readonly Waiting[]): Promise<void> {
       else reject(new LydianError("internal", "The server answered fewer calls than were made."));
     }
   } catch (error) {
+    if (batch.length > 1 && LydianError.is(error) && !error.retryable) return sendHalves(batch);
     for (const { reject } of batch) reject(error);
   }
+}
+
+/** One of them was refused, and with it the message. The others must not pay for it. */
+async function sendHalves(batch: readonly Waiting[]): Promise<void> {
+  const middle = batch.length >> 1;
+  await send(batch.slice(0, middle));
+  await send(batch.slice(middle));
 }
 
 const wire = ({ request, parentInputId }: Waiting) => ({

@@ -37,7 +37,11 @@ async function serve({ streams, outcome }: Script) {
         const stream = streams[Math.min(seen.lastIndices.length, streams.length - 1)];
         seen.lastIndices.push(Number(lastIndex));
         for await (const { index, value } of stream?.(Number(lastIndex), signal) ?? []) {
-          yield { index: BigInt(index), dataFormat: DataFormat.CBOR_TS, dataOneof: { case: "data", value: encodePayload(value, { rich: true }) } };
+          yield {
+            index: BigInt(index),
+            dataFormat: DataFormat.CBOR_TS,
+            dataOneof: { case: "data", value: encodePayload(value, { rich: true }) },
+          };
         }
       },
       async functionGetOutputs(_, { signal }) {
@@ -45,10 +49,16 @@ async function serve({ streams, outcome }: Script) {
         if (!ended) return { outputs: [], lastEntryId: "0-0", numUnfinishedInputs: 1 };
         if ("error" in ended) {
           const value = encodePayload(errorToWire(ended.error), { rich: true });
-          return { outputs: [{ idx: 0, dataFormat: DataFormat.CBOR_TS, result: { status: Status.FAILURE, dataOneof: { case: "data", value } } }] };
+          return {
+            outputs: [{ idx: 0, dataFormat: DataFormat.CBOR_TS, result: { status: Status.FAILURE, dataOneof: { case: "data", value } } }],
+          };
         }
         const value = toBinary(GeneratorDoneSchema, create(GeneratorDoneSchema, { itemsTotal: BigInt(ended.items) }));
-        return { outputs: [{ idx: 0, dataFormat: DataFormat.GENERATOR_DONE, result: { status: Status.SUCCESS, dataOneof: { case: "data", value } } }] };
+        return {
+          outputs: [
+            { idx: 0, dataFormat: DataFormat.GENERATOR_DONE, result: { status: Status.SUCCESS, dataOneof: { case: "data", value } } },
+          ],
+        };
       },
       functionCallCancel({ functionCallId }) {
         seen.cancels++;
@@ -60,7 +70,8 @@ async function serve({ streams, outcome }: Script) {
   return seen;
 }
 
-const aborted = (signal: AbortSignal) => new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined), { once: true }));
+const aborted = (signal: AbortSignal) =>
+  new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined), { once: true }));
 const start = (signal?: AbortSignal) => remoteGenerator({ name: () => "work", signal }, []);
 
 /** Values from the place on, up to the total. */

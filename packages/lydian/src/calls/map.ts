@@ -53,6 +53,8 @@ class RunningMap {
   #callId = "";
   #window = DEFAULT_WINDOW;
   #sent = 0;
+  /** Indices that are out; at most as many as the window. */
+  readonly #unanswered = new Set<number>();
   #yielded = 0;
   #sourceDone = false;
   #failure: { readonly error: unknown } | undefined;
@@ -158,6 +160,7 @@ class RunningMap {
         while (this.#isFull && !this.#ended.signal.aborted) await this.#taken.next();
         const encoded = encodeInline(step.value);
         const input = isLarge(encoded.bytes) ? await uploadInput(encoded.input) : encoded.input;
+        this.#unanswered.add(this.#sent);
         batch.push({ idx: this.#sent++, input });
         bytes += encoded.bytes;
         if (batch.length >= MAX_BATCH || bytes >= MAX_BATCH_BYTES) {
@@ -182,7 +185,8 @@ class RunningMap {
       const page = await readOutputs({ functionCallId: this.#callId, lastEntryId }, Number.POSITIVE_INFINITY, this.#ended.signal);
       lastEntryId = page.lastEntryId;
       for (const output of page.outputs) {
-        this.#arrived.set(output.idx, output);
+        // One that was sent before is a repetition.
+        if (this.#unanswered.delete(output.idx)) this.#arrived.set(output.idx, output);
       }
       if (page.outputs.length > 0) this.#changed.notify();
     }

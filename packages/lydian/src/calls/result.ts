@@ -86,6 +86,6 @@ export function callerStack(): string | undefined {
   const frames = holder.stack
     ?.split("\n")
     .slice(1)
-    .filter((line) => !/lydian\/(dist|src)\/|node:internal/.test(line));
+    .filter((line) => !/\/(packages|node_modules)\/lydian\/|node:internal/.test(line));
   return frames && frames.length > 0 ? frames.join("\n") : undefined;
 }
