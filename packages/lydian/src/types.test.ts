@@ -42,9 +42,13 @@ describe("remote", () => {
     });
   });
 
-  it("refuses a handler with a parameter that has no type", () => {
-    // @ts-expect-error The parameter has no type, so callers would not be checked.
-    app.function(async (x) => x * 2);
+  it("refuses to use or to pass a parameter that has no type", () => {
+    const untyped = app.function(async (x) => String(x));
+    expectTypeOf(untyped.remote).parameter(0).toBeNever();
+    // @ts-expect-error Nothing can be passed for it.
+    neverRun(() => untyped.remote(3));
+    // @ts-expect-error It has no properties.
+    neverRun(() => app.function(async (x) => x.length));
   });
 });
 

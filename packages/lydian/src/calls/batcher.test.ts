@@ -71,13 +71,10 @@ describe("makeCall", () => {
   });
 
   it("tells a failure to all calls of the message", async () => {
-    await start({
-      lydian: {
-        functionMapMany() {
-          throw new LydianError("failed_precondition", "the app has stopped");
-        },
-      },
-    });
+    const refuse = () => {
+      throw new LydianError("failed_precondition", "the app has stopped");
+    };
+    await start({ modal: { functionMap: refuse }, lydian: { functionMapMany: refuse } });
     const outcomes = await Promise.allSettled(["a", "b", "c"].map(call));
     expect(outcomes).toHaveLength(3);
     for (const outcome of outcomes)

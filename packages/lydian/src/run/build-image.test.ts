@@ -27,7 +27,11 @@ async function serve(modal: TestServerOptions["modal"] = {}) {
   const events: RunEvent[] = [];
   const handlers: TestServerOptions["modal"] = {
     imageGetOrCreate({ image }) {
-      requests.push({ lines: image?.dockerfileCommands ?? [], bases: image?.baseImages.map(({ imageId }) => imageId) ?? [], context: image?.contextMountId ?? "" });
+      requests.push({
+        lines: image?.dockerfileCommands ?? [],
+        bases: image?.baseImages.map(({ imageId }) => imageId) ?? [],
+        context: image?.contextMountId ?? "",
+      });
       return { imageId: `im-${requests.length}`, result: { status: Status.SUCCESS } };
     },
     mountBatchedCheckExistence: ({ sha256HexHashes }) => ({ missingSha256HexHashes: sha256HexHashes }),
@@ -35,8 +39,10 @@ async function serve(modal: TestServerOptions["modal"] = {}) {
     mountGetOrCreate: ({ files }) => ({ mountId: `mo ${files.map(({ filename }) => filename).join(" ")}` }),
     ...modal,
   };
-  const { client } = (server = await startTestServer({ modal: handlers }));
-  const build = (image: Image, signal?: AbortSignal) => buildImage(image, { client, appId: "ap-1", signal, onEvent: (event) => events.push(event) });
+  server = await startTestServer({ modal: handlers });
+  const { client } = server;
+  const build = (image: Image, signal?: AbortSignal) =>
+    buildImage(image, { client, appId: "ap-1", signal, onEvent: (event) => events.push(event) });
   return { requests, events, build };
 }
 
@@ -72,7 +78,11 @@ describe("buildImage", () => {
     directory = await mkdtemp(join(tmpdir(), "ly-build-"));
     await writeFile(join(directory, "a.txt"), "a");
     const { requests, build } = await serve();
-    const image = Image.node().run("one").addLocalFile(join(directory, "a.txt"), "/srv/", { copy: true }).run("two").addLocalDir(directory, "/data", { copy: true });
+    const image = Image.node()
+      .run("one")
+      .addLocalFile(join(directory, "a.txt"), "/srv/", { copy: true })
+      .run("two")
+      .addLocalDir(directory, "/data", { copy: true });
     expect(await build(image)).toBe("im-3");
     expect(requests).toEqual([
       { lines: ["FROM node:24-slim", "RUN one"], bases: [], context: "" },
@@ -88,7 +98,10 @@ describe("buildImage", () => {
         yield { ...line("1-0", "no such file\n"), result: { status: Status.FAILURE, exception: "RUN false: exit code 1" } };
       },
     });
-    await expect(build(Image.node().run("false"))).rejects.toMatchObject({ code: "failed_precondition", message: "RUN false: exit code 1" });
+    await expect(build(Image.node().run("false"))).rejects.toMatchObject({
+      code: "failed_precondition",
+      message: "RUN false: exit code 1",
+    });
     expect(events).toMatchObject([{ type: "image-log", text: "no such file\n" }]);
   });
 

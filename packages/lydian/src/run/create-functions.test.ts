@@ -2,8 +2,8 @@ import {
   create,
   DataFormat,
   Function_DefinitionType as DefinitionType,
-  Function_FunctionType as FunctionType,
   FunctionSchema$,
+  Function_FunctionType as FunctionType,
   fromBinary,
   type RegisteredFunction,
   toBinary,
@@ -17,14 +17,16 @@ import { functionDefinition } from "./create-functions.ts";
 
 const PARTS = { appName: "shop", entry: "/app/main.mjs", imageId: "im-1", mountIds: ["mo-1", "mo-2"] };
 
-function register(options: FunctionOptions, handler: () => unknown): RegisteredFunction {
+type Options = Omit<FunctionOptions, "input">;
+
+function register(options: Options, handler: () => unknown): RegisteredFunction {
   const app = new App("shop");
   app.function({ name: "work", ...options }, handler as () => number);
   return app.registered[0] as RegisteredFunction;
 }
 
 /** As the server reads it. */
-function definition(options: FunctionOptions = {}, handler: () => unknown = async () => 1) {
+function definition(options: Options = {}, handler: () => unknown = async () => 1) {
   const message = create(FunctionSchema$, functionDefinition(register(options, handler), PARTS));
   return fromBinary(FunctionSchema$, toBinary(FunctionSchema$, message));
 }
@@ -73,7 +75,11 @@ describe("functionDefinition", () => {
   });
 
   it("has resources with their limits", () => {
-    const { resources } = definition({ cpu: { request: 0.5, limit: 2 }, memory: { request: "256Mi", limit: "1Gi" }, ephemeralDisk: "20Gi" });
+    const { resources } = definition({
+      cpu: { request: 0.5, limit: 2 },
+      memory: { request: "256Mi", limit: "1Gi" },
+      ephemeralDisk: "20Gi",
+    });
     expect(resources).toMatchObject({ milliCpu: 500, milliCpuMax: 2_000, memoryMb: 256, memoryMbMax: 1_024, ephemeralDiskMb: 20_480 });
   });
 
@@ -93,7 +99,12 @@ describe("functionDefinition", () => {
 
   it("has the rules for retries", () => {
     const retries = new Retries({ maxRetries: 4, initialDelay: "250ms", backoffCoefficient: 1.5, maxDelay: "10s" });
-    expect(definition({ retries }).retryPolicy).toMatchObject({ retries: 4, initialDelayMs: 250, maxDelayMs: 10_000, backoffCoefficient: 1.5 });
+    expect(definition({ retries }).retryPolicy).toMatchObject({
+      retries: 4,
+      initialDelayMs: 250,
+      maxDelayMs: 10_000,
+      backoffCoefficient: 1.5,
+    });
     expect(definition({ retries: 2 }).retryPolicy).toMatchObject({ retries: 2, initialDelayMs: 1_000 });
   });
 
@@ -106,7 +117,16 @@ describe("functionDefinition", () => {
   it("fits on the wire at the ends of every range", () => {
     const retries = new Retries({ maxRetries: 100, initialDelay: "24h", backoffCoefficient: 10, maxDelay: "24h" });
     expect(() =>
-      definition({ cpu: 1_024, memory: "1024Ti", ephemeralDisk: "1024Ti", timeout: "24h", startupTimeout: "24h", scaledownWindow: "24h", retries, maxContainers: 10_000 }),
+      definition({
+        cpu: 1_024,
+        memory: "1024Ti",
+        ephemeralDisk: "1024Ti",
+        timeout: "24h",
+        startupTimeout: "24h",
+        scaledownWindow: "24h",
+        retries,
+        maxContainers: 10_000,
+      }),
     ).not.toThrow();
   });
 
