@@ -144,8 +144,10 @@ describe("app.localEntrypoint", () => {
     expect(app.registered.map(({ name }) => name)).toEqual(["seed", "migrate"]);
   });
 
-  it("refuses two of one name", () => {
+  it("refuses two of one name, and that of a function", () => {
     const app = new App("a");
+    app.function({ name: "resize" }, async () => {});
+    expect(() => app.localEntrypoint(async function resize() {})).toThrow('named "resize"');
     app.localEntrypoint(async () => {});
     expect(() => app.localEntrypoint(async () => {})).toThrow('named "main"');
   });

@@ -78,7 +78,9 @@ export class App implements RegisteredApp {
       checkName(options.name, "a function");
       refuseDuplicate(this, options.name);
     }
-    const name = options.name ?? this.#freeName(handler.name);
+    // The handler's name is a suggestion, until the export decides: one that is taken counts as none.
+    const suggested = this.registered.some((other) => other.name === handler.name) ? undefined : ownName(handler);
+    const name = options.name ?? suggested;
     const isGenerator = isGeneratorFunction(handler);
     const handle = makeHandle(() => registration, handler, isGenerator);
     const registration: RegisteredFunction = {
@@ -107,7 +109,7 @@ export class App implements RegisteredApp {
   localEntrypoint(first: EntrypointOptions<unknown> | ((args: never) => unknown), second?: (args: never) => unknown): void {
     const [options, handler] = typeof first === "function" ? [{}, first] : [first, second];
     if (typeof handler !== "function") throw new InvalidError("app.localEntrypoint takes options and a function, or a function alone.");
-    const name = options.name ?? this.#freeName(handler.name) ?? "main";
+    const name = options.name ?? ownName(handler) ?? "main";
     checkName(name, "an entrypoint");
     refuseDuplicate(this, name);
     this.registered.push({ kind: "entrypoint", name, file: undefined, options: { ...options }, handler, handle: handler });
@@ -120,16 +122,11 @@ export class App implements RegisteredApp {
     this.registered.push(...added);
     return this;
   }
-
-  /** A handler's name is a suggestion, until its export decides: one that cannot be, or that is taken, counts as none. */
-  #freeName(name: string): string | undefined {
-    const isFree = isName(name) && !NAMES_OF_TOOLS.has(name) && !this.registered.some((other) => other.name === name);
-    return isFree ? name : undefined;
-  }
 }
 
 /** What tools call functions that have no name of their own. */
 const NAMES_OF_TOOLS = new Set(["handler", "default", "_a", "main"]);
+const ownName = ({ name }: { readonly name: string }): string | undefined => (isName(name) && !NAMES_OF_TOOLS.has(name) ? name : undefined);
 
 const GENERATORS = new Set(["GeneratorFunction", "AsyncGeneratorFunction"]);
 const isGeneratorFunction = (handler: AnyFunction): boolean => GENERATORS.has(handler.constructor.name);

@@ -81,6 +81,20 @@ describe("makeCall", () => {
       expect(outcome).toMatchObject({ status: "rejected", reason: { code: "failed_precondition", message: "the app has stopped" } });
   });
 
+  it("lets the others of a refused message pass", async () => {
+    const make = (functionId: string) => {
+      if (functionId === "bad") throw new LydianError("not_found", "no such function");
+      return { functionCallId: `fc-${functionId}` };
+    };
+    await start({
+      modal: { functionMap: ({ functionId }) => make(functionId) },
+      lydian: { functionMapMany: ({ calls }) => ({ calls: calls.map(({ functionId }) => make(functionId)) }) },
+    });
+    const [a, bad, b] = await Promise.allSettled(["a", "bad", "b"].map(call));
+    expect([a, b]).toMatchObject([{ value: { functionCallId: "fc-a" } }, { value: { functionCallId: "fc-b" } }]);
+    expect(bad).toMatchObject({ status: "rejected", reason: { code: "not_found" } });
+  });
+
   it("rejects the calls that the server did not answer", async () => {
     await start({ lydian: { functionMapMany: () => ({ calls: [{ functionCallId: "fc-a" }] }) } });
     const [first, second] = await Promise.allSettled([call("a"), call("b")]);
