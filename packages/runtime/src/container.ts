@@ -113,7 +113,7 @@ class Container {
     const request = { nodeVersion: process.versions.node, runtimeVersion: RUNTIME_VERSION };
     const starting = this.#connection.service(Runtime).start(request, { signal: this.#stop.signal });
     void rehearseWhileWaiting(starting, this.#currentInput);
-    const { arguments: args, env, workdir } = await starting;
+    const { arguments: args, env, workdir } = await starting.catch(leaveWhenUnwanted);
     if (!args?.functionDef) throw new LydianError("internal", "the server gave this container no function");
     Object.assign(process.env, env);
     if (workdir !== "") enter(workdir);
@@ -229,6 +229,12 @@ class Container {
     await Promise.race([this.#outputs.flush(), limit]);
     return exitAfterFlush(thrown instanceof ExitCalled ? thrown.exitCode : 1);
   }
+}
+
+/** The container is being stopped before it became anything: nobody is to read about that. */
+function leaveWhenUnwanted(error: unknown): Promise<never> {
+  if (LydianError.is(error) && error.code === "aborted") return exitAfterFlush(0);
+  throw error;
 }
 
 function enter(workdir: string): void {
