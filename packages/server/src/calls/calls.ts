@@ -23,7 +23,7 @@ export interface CallLimits {
   readonly maxOutstandingBytes: number;
   /** Payloads kept in memory, of all functions. Default 256 MiB. */
   readonly memoryBytes: number;
-  /** Finished calls kept in memory. Default 20,000. */
+  /** Finished calls kept in memory. Default 10,000. */
   readonly maxFinishedInMemory: number;
   /** How long a finished call can be read. Default 7 days. */
   readonly retentionMs: number;
@@ -33,7 +33,7 @@ export const DEFAULT_CALL_LIMITS: CallLimits = {
   maxOutstandingInputs: 1_000_000,
   maxOutstandingBytes: 16 * 1024 ** 3,
   memoryBytes: 256 * 1024 ** 2,
-  maxFinishedInMemory: 20_000,
+  maxFinishedInMemory: 10_000,
   retentionMs: 7 * 24 * 60 * 60 * 1000,
 };
 

@@ -168,7 +168,7 @@ export class Pools {
   }
 
   /** Answers Runtime.Start: waits until the container has a function. */
-  async argumentsFor(container: PoolContainer, signals: readonly AbortSignal[]): Promise<StartAnswer> {
+  async argumentsFor(container: PoolContainer, signal: AbortSignal): Promise<StartAnswer> {
     const { clock } = this.#calls;
     if (container.state === "booting" && container.fn === undefined) {
       container.apply("asked");
@@ -176,11 +176,10 @@ export class Pools {
     }
     if (container.state === "booting") container.stage("boot", clock.now());
     while (container.fn === undefined) {
-      if (!container.live || signals.some((signal) => signal.aborted))
-        throw new LydianError("unavailable", "This container will get no function.");
+      if (!container.live || signal.aborted) throw new LydianError("unavailable", "This container will get no function.");
       await new Promise<void>((resolve) => {
         container.give = resolve;
-        for (const signal of signals) signal.addEventListener("abort", () => resolve(), { once: true });
+        signal.addEventListener("abort", () => resolve(), { once: true });
       });
     }
     await container.prepared;
@@ -228,6 +227,18 @@ export class Pools {
     for (const inputId of inputIds) {
       this.#calls.deadlines.cancel(container.abandoned.get(inputId));
       container.abandoned.delete(inputId);
+    }
+  }
+
+  /** Answers every long poll of containers now. */
+  drain(): void {
+    for (const container of this.#containers.values()) {
+      const { fetch } = container;
+      if (fetch !== undefined) {
+        this.poolOf(container)?.unpark(container);
+        fetch.answer([]);
+      }
+      container.beat?.();
     }
   }
 
