@@ -18,8 +18,9 @@ export class CallTable {
   readonly #memory: PayloadMemory;
   readonly #maxFinished: number;
   readonly #calls = new Map<string, Call>();
-  /** Oldest first. */
-  readonly #finished = new Set<Call>();
+  /** Oldest first, from `#finishedHead`: taking from the front of a Set would cost more with every one taken. */
+  #finished: Call[] = [];
+  #finishedHead = 0;
 
   constructor(options: CallTableOptions) {
     this.#store = options.store;
@@ -54,11 +55,14 @@ export class CallTable {
 
   /** The call is finished: it may be forgotten when others need the room. */
   retire(call: Call): void {
-    this.#finished.add(call);
-    for (const oldest of this.#finished) {
-      if (this.#finished.size <= this.#maxFinished) return;
-      this.#evict(oldest);
+    this.#finished.push(call);
+    while (this.#finished.length - this.#finishedHead > this.#maxFinished) {
+      const oldest = this.#finished[this.#finishedHead++];
+      if (oldest !== undefined) this.#evict(oldest);
     }
+    if (this.#finishedHead <= this.#maxFinished) return;
+    this.#finished = this.#finished.slice(this.#finishedHead);
+    this.#finishedHead = 0;
   }
 
   /** The journal no longer has them. */
@@ -109,7 +113,8 @@ export class CallTable {
   }
 
   #evict(call: Call): void {
-    this.#finished.delete(call);
+    // It may have been forgotten already, and read again since.
+    if (this.#calls.get(call.id) !== call) return;
     this.#calls.delete(call.id);
     // A poll may still hold the object: what it does not find here it reads from the journal.
     for (const output of call.outputs) {

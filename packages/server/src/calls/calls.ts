@@ -1,5 +1,11 @@
 // Function calls: what clients ask of them, and what pools take from them. The journal is the truth; memory is a view of what is live.
-import { DataFormat, type FunctionCallInvocationType, type FunctionInput, LydianError } from "@lydian/protocol";
+import {
+  DataFormat,
+  type FunctionCallInvocationType,
+  type FunctionInput,
+  LydianError,
+  GenericResult_GenericStatus as Status,
+} from "@lydian/protocol";
 import type { Database } from "../database/database.ts";
 import { newId } from "../ids.ts";
 import { type Answer, Attempts, type AttemptsListener, type ContainerEnd, type Delivery } from "./attempts.ts";
@@ -23,7 +29,7 @@ export interface CallLimits {
   readonly maxOutstandingBytes: number;
   /** Payloads kept in memory, of all functions. Default 256 MiB. */
   readonly memoryBytes: number;
-  /** Finished calls kept in memory. Default 20,000. */
+  /** Finished calls kept in memory. Default 10,000. */
   readonly maxFinishedInMemory: number;
   /** How long a finished call can be read. Default 7 days. */
   readonly retentionMs: number;
@@ -33,7 +39,7 @@ const DEFAULT_CALL_LIMITS: CallLimits = {
   maxOutstandingInputs: 1_000_000,
   maxOutstandingBytes: 16 * 1024 ** 3,
   memoryBytes: 256 * 1024 ** 2,
-  maxFinishedInMemory: 20_000,
+  maxFinishedInMemory: 10_000,
   retentionMs: 7 * 24 * 60 * 60 * 1000,
 };
 
@@ -174,12 +180,19 @@ export class Calls {
 
   /** Every input without output is terminated. Resolves when that is durable; running code is told. */
   async cancel(call: Call, reason: string, terminateContainers: boolean): Promise<void> {
-    if (call.cancelReason === undefined && !(call.closed && call.unfinished === 0)) {
+    const { closed, cancelReason } = call;
+    if (cancelReason === undefined && !(closed && call.unfinished === 0)) {
       call.closed = true;
       call.cancelReason = reason;
       this.#journal.update(() => this.#store.closeCall(call));
     }
-    await this.#attempts.decide(call.inputs(), terminatedResult(reason), DataFormat.UNSPECIFIED, terminateContainers);
+    try {
+      await this.#attempts.decide(call.inputs(), terminatedResult(reason), DataFormat.UNSPECIFIED, terminateContainers);
+    } catch (error) {
+      // Nothing of it is in the journal: the call goes on, and so does its client's view of it.
+      Object.assign(call, { closed, cancelReason });
+      throw error;
+    }
     this.#finishIfDone(call);
     this.polls.wake(call);
   }
@@ -238,10 +251,13 @@ export class Calls {
     return this.#attempts.runningOn(taskId);
   }
 
-  /** A call of which this container runs an input, or was the last to run it. */
+  /** A call of which this container runs an input, or has run it well; what it yields for any other call is of no interest. */
   callHeldBy(taskId: string, callId: string): Call | undefined {
     const call = this.#table.inMemory(callId);
-    for (const held of call?.inputs() ?? []) if (held.taskId === taskId) return call;
+    for (const held of call?.inputs() ?? []) {
+      const counts = held.state === "running" || held.state === "recording" || held.output?.status === Status.SUCCESS;
+      if (held.taskId === taskId && counts) return call;
+    }
     return undefined;
   }
 

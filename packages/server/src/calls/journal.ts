@@ -49,8 +49,11 @@ export class Journal {
     const group = new Group();
     this.#group = group;
     group.durable = this.#database.commit(() => this.#write(group));
-    // Writers look at the promise themselves; one that does not must not end the process.
-    group.durable.catch(() => undefined);
+    // A commit that could not begin never ran the work: what comes next must not join what has failed. Writers look at the
+    // promise themselves; one that does not must not end the process.
+    group.durable.catch(() => {
+      if (this.#group === group) this.#group = undefined;
+    });
     return group;
   }
 

@@ -33,7 +33,7 @@ export type AfterAttempt =
   | { readonly next: "retry"; readonly delayMs: number; readonly charged: "failure" | "loss" | "nothing" };
 
 /** An input that was running in this many lost containers is taken for the cause. */
-const MAX_LOSSES = 3;
+export const MAX_LOSSES = 3;
 const MAX_RETRY_AFTER_MS = 24 * 60 * 60 * 1000;
 const FINAL = { next: "final" } as const;
 
@@ -51,7 +51,7 @@ export function afterAttempt(end: AttemptEnd, history: AttemptHistory, policy: R
 }
 
 /** Before retry `n`, from 1: initial · coefficient^(n-1), at most the maximum. */
-function retryDelayMs(n: number, policy: RetryPolicy): number {
+export function retryDelayMs(n: number, policy: RetryPolicy): number {
   const coefficient = policy.backoffCoefficient > 0 ? policy.backoffCoefficient : 1;
   const delayMs = policy.initialDelayMs * coefficient ** (n - 1);
   return Math.round(policy.maxDelayMs > 0 ? Math.min(policy.maxDelayMs, delayMs) : Math.min(MAX_RETRY_AFTER_MS, delayMs));

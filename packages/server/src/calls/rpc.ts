@@ -16,6 +16,7 @@ import {
 import type { Caller } from "../identity/caller.ts";
 import type { Call, Output } from "./call.ts";
 import type { Calls, NewCall, NewInput } from "./calls.ts";
+import { DrainWatch } from "./drain-watch.ts";
 import { type CalledFunction, type FunctionsPort, retryPolicyOf, slotsOf } from "./functions-port.ts";
 import { inputId } from "./input-ids.ts";
 import type { ChunkRow } from "./store.ts";
@@ -50,6 +51,7 @@ export function createCallsRpc(dependencies: CallsRpcDependencies): CallsRpc {
 
 function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
   const { calls } = dependencies;
+  const drains = new DrainWatch(() => calls.drain());
   return {
     async functionMap(request, { caller, headers }) {
       const { key, repeated } = requestKey(caller, headers);
@@ -77,14 +79,14 @@ function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
     },
 
     async functionGetOutputs(request, { caller, draining }) {
+      drains.note(draining);
       const call = calls.require(request.functionCallId, caller.workspaceId);
       const seconds = Number.isFinite(request.timeout) ? Math.min(MAX_POLL_SECONDS, Math.max(0, request.timeout)) : MAX_POLL_SECONDS;
       const { startIdx, endIdx } = request;
       const range = startIdx === undefined && endIdx === undefined ? undefined : { from: startIdx ?? 0, to: endIdx ?? 2 ** 31 - 1 };
       const maxCount = request.maxValues > 0 ? Math.min(MAX_OUTPUTS, request.maxValues) : MAX_OUTPUTS;
       const after = range === undefined ? cursorOf(request.lastEntryId) : 0;
-      const timeoutMs = draining.aborted ? 0 : seconds * 1000;
-      const page = await calls.polls.next(call, { after, range, maxCount, timeoutMs });
+      const page = await calls.polls.next(call, { after, range, maxCount, timeoutMs: seconds * 1000 });
       // The client has everything: it will send no more inputs, and need nothing of it in memory.
       if (request.clearOnSuccess && !call.closed && call.unfinished === 0 && call.size > 0) void calls.close(call).catch(() => undefined);
       return {
@@ -125,12 +127,14 @@ function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
       };
     },
 
-    functionCallGetDataOut(request, { caller, signal }) {
+    functionCallGetDataOut(request, { caller, signal, draining }) {
+      drains.note(draining);
       const call = calls.require(callIdOf(request.callInfo), caller.workspaceId);
       return calls.generators.read(call, Number(request.lastIndex), MAX_POLL_SECONDS * 1000, signal);
     },
 
-    async functionCallPutDataOut(request, { caller, signal }) {
+    async functionCallPutDataOut(request, { caller, signal, draining }) {
+      drains.note(draining);
       const callId = callIdOf(request.callInfo);
       if (caller.kind !== "container")
         throw new LydianError("permission_denied", "Only the container that runs a generator may send its values.");

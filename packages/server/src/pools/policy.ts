@@ -60,7 +60,7 @@ export function decideScaling(pool: PoolSnapshot, bounds: PoolBounds): ScalingDe
 }
 
 /** Containers that the function should have now, within its bounds. */
-function wantedContainers(pool: PoolSnapshot, bounds: PoolBounds): number {
+export function wantedContainers(pool: PoolSnapshot, bounds: PoolBounds): number {
   const demand = pool.backlog + pool.running;
   const forDemand = Math.ceil(demand / pool.slots);
   const wanted = pool.backlog === 0 ? Math.ceil(pool.running / pool.slots) : Math.min(forDemand, Math.max(1, forWork(pool)));

@@ -181,7 +181,7 @@ export class Pool {
     await this.#dependencies.calls.failQueued(
       this.functionId,
       result,
-      failure?.dataOneof === undefined ? DataFormat.UNSPECIFIED : DataFormat.CBOR_TS,
+      failure?.dataOneof?.case === undefined ? DataFormat.UNSPECIFIED : DataFormat.CBOR_TS,
     );
     this.#dependencies.changed(this.fn.appId);
   }

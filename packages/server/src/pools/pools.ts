@@ -1,4 +1,5 @@
 // All pools and all containers. A container is a pool's from the moment it is given a function; its socket says which it is.
+import { mkdir, rm } from "node:fs/promises";
 import type { ContainerHost } from "@lydian/containers";
 import { type AppLayoutSchema, type ContainerArgumentsSchema, type Listener, LydianError, type MessageInitShape } from "@lydian/protocol";
 import type { Calls } from "../calls/calls.ts";
@@ -72,6 +73,7 @@ export class Pools {
   readonly #watch: AppWatch;
   readonly #launch: LaunchOptions;
   readonly #endedTasks = new Map<string, TaskRecord>();
+  #started = false;
   #stopping = false;
 
   constructor(options: PoolsOptions) {
@@ -99,7 +101,7 @@ export class Pools {
       clock,
       linkInto: (mountId, prefix, dir) => mounts.linkInto(mountId, prefix, dir),
       onLines: (container, lines) => this.#print(container, lines),
-      onStarted: (container) => this.#started(container),
+      onStarted: (container) => this.#onStarted(container),
     };
     calls.listen({
       ready: (functionId) => this.#pool(functionId)?.wake(),
@@ -107,8 +109,11 @@ export class Pools {
     });
   }
 
-  /** After a restart: starts what queued inputs need. */
+  /** Removes what an earlier process left in the run directory, then starts what queued inputs need. Until then nothing is started. */
   async start(): Promise<void> {
+    await rm(this.#options.runDir, { recursive: true, force: true });
+    await mkdir(this.#options.runDir, { recursive: true, mode: 0o700 });
+    this.#started = true;
     for (const functionId of this.#calls.backlogged()) this.#pool(functionId)?.wake();
   }
 
@@ -168,7 +173,7 @@ export class Pools {
   }
 
   /** Answers Runtime.Start: waits until the container has a function. */
-  async argumentsFor(container: PoolContainer, signals: readonly AbortSignal[]): Promise<StartAnswer> {
+  async argumentsFor(container: PoolContainer, signal: AbortSignal): Promise<StartAnswer> {
     const { clock } = this.#calls;
     if (container.state === "booting" && container.fn === undefined) {
       container.apply("asked");
@@ -176,11 +181,10 @@ export class Pools {
     }
     if (container.state === "booting") container.stage("boot", clock.now());
     while (container.fn === undefined) {
-      if (!container.live || signals.some((signal) => signal.aborted))
-        throw new LydianError("aborted", "This container will get no function.");
+      if (!container.live || signal.aborted) throw new LydianError("aborted", "This container will get no function.");
       await new Promise<void>((resolve) => {
         container.give = resolve;
-        for (const signal of signals) signal.addEventListener("abort", () => resolve(), { once: true });
+        signal.addEventListener("abort", () => resolve(), { once: true });
       });
     }
     await container.prepared;
@@ -230,6 +234,18 @@ export class Pools {
     }
   }
 
+  /** Answers every long poll of containers now. */
+  drain(): void {
+    for (const container of this.#containers.values()) {
+      const { fetch } = container;
+      if (fetch !== undefined) {
+        this.poolOf(container)?.unpark(container);
+        fetch.answer([]);
+      }
+      container.beat?.();
+    }
+  }
+
   /** Ends every container, within a few seconds. What they were running is found again at the next start. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -248,7 +264,7 @@ export class Pools {
       if (fn !== undefined) known.fn = fn;
       return known;
     }
-    if (fn === undefined || this.#stopping || !this.#options.apps.isLive(fn.appId)) return undefined;
+    if (fn === undefined || !this.#started || this.#stopping || !this.#options.apps.isLive(fn.appId)) return undefined;
     const pool = new Pool(fn, {
       calls: this.#calls,
       capacity: this.#capacity,
@@ -334,13 +350,11 @@ export class Pools {
     container.give?.();
   }
 
-  #started(container: PoolContainer): void {
+  #onStarted(container: PoolContainer): void {
     const { clock } = this.#calls;
     container.startedAt = clock.now();
-    if (!container.live) {
-      this.#signalStop(container, STANDBY_GRACE_MS);
-      return;
-    }
+    // Told to stop, or given up, while it was being made.
+    if (!container.live || container.startFailure !== undefined) this.#signalStop(container, STANDBY_GRACE_MS);
     container.apply("started");
     container.stage("create", clock.now());
   }

@@ -2,6 +2,7 @@
 import { type FunctionPutOutputsItem, type Handlers, LydianError, type ModalClient, type Runtime } from "@lydian/protocol";
 import type { Answer, Delivery } from "../calls/attempts.ts";
 import type { Calls } from "../calls/calls.ts";
+import { DrainWatch } from "../calls/drain-watch.ts";
 import { slotsOf } from "../calls/functions-port.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { PoolContainer } from "./container.ts";
@@ -25,6 +26,7 @@ const HEARTBEAT_HOLD_MS = 14_000;
 
 export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
   const { pools, calls, requireApp, describeApp } = dependencies;
+  const drains = new DrainWatch(() => pools.drain());
 
   const heard = (caller: Caller): PoolContainer => {
     if (caller.kind !== "container") throw new LydianError("permission_denied", "Only a container may ask this.");
@@ -47,6 +49,7 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
     },
 
     async functionGetInputs(request, context) {
+      drains.note(context.draining);
       const { container, pool } = serving(context.caller);
       const key = context.headers["x-idempotency-key"];
       if (key !== undefined && container.lastFetch?.key === key) return { inputs: [...container.lastFetch.items] };
@@ -70,11 +73,13 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
     },
 
     async containerHeartbeat(_request, { caller, signal, draining }) {
+      drains.note(draining);
       const container = heard(caller);
       if (container.cancels.length === 0 && container.live && !draining.aborted) {
         await new Promise<void>((resolve) => {
           const wake = () => {
             calls.deadlines.cancel(deadline);
+            signal.removeEventListener("abort", wake);
             if (container.beat === wake) container.beat = undefined;
             resolve();
           };
@@ -82,7 +87,6 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
           container.beat?.();
           container.beat = wake;
           signal.addEventListener("abort", wake, { once: true });
-          draining.addEventListener("abort", wake, { once: true, signal });
         });
       }
       // Nobody would hear it.
@@ -143,9 +147,9 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
 
 export function createRuntimeRpc(pools: Pools): Handlers<typeof Runtime, Caller> {
   return {
-    async start(_request, { caller, signal, draining }) {
+    async start(_request, { caller, signal }) {
       if (caller.kind !== "container") throw new LydianError("permission_denied", "Only a container may ask this.");
-      return pools.argumentsFor(pools.container(caller.taskId), [signal, draining]);
+      return pools.argumentsFor(pools.container(caller.taskId), signal);
     },
   };
 }
@@ -175,7 +179,6 @@ async function nextInputs(
     const answer = (given: readonly Delivery[]) => {
       calls.deadlines.cancel(deadline);
       signal.removeEventListener("abort", giveUp);
-      draining.removeEventListener("abort", giveUp);
       resolve(given);
     };
     const giveUp = () => {
@@ -186,7 +189,6 @@ async function nextInputs(
     const parked = { max, answer };
     const deadline = calls.deadlines.add(calls.clock.now() + FETCH_HOLD_MS, giveUp);
     signal.addEventListener("abort", giveUp);
-    draining.addEventListener("abort", giveUp);
     container.fetch = parked;
     pool.park(container);
   });

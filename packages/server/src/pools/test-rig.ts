@@ -1,5 +1,7 @@
 // Calls and pools with a real database, driven through their handlers. The containers are doubles: each runs a program of the test
 // that talks to the same handlers as a runtime would.
+import { setMaxListeners } from "node:events";
+import { copyFileSync, mkdtempSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,12 +73,18 @@ export interface RigOptions {
 export const SUCCESS = (text: string): Result => ({ status: Status.SUCCESS, dataOneof: { case: "data", value: Buffer.from(text) } });
 export const FAILURE = (text: string, reason = ""): Result => ({ status: Status.FAILURE, exception: text, propagationReason: reason });
 
+/** A container that was being started may still be making its directory. */
+const REMOVE = { recursive: true, force: true, maxRetries: 10, retryDelay: 20 };
+
 const migration = readFile(new URL("../database/migrations/0002-calls.sql", import.meta.url), "utf8");
 
+/** Ready for calls, unless it has data of an earlier rig: then `recover` comes first. */
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "lydian-pools-")));
   const database = openDatabase({ path: join(dir, "db"), migrations: [{ version: 2, name: "0002-calls", sql: await migration }] });
-  return new Rig(dir, database, options);
+  const rig = new Rig(dir, database, options);
+  if (options.dir === undefined) await rig.recover();
+  return rig;
 }
 
 /** Inputs as text go to containers and come back as text. */
@@ -200,19 +208,22 @@ export class Rig {
     return { status: output.status, text: output.text };
   }
 
-  /** Ends as a killed process would: nothing is told, only the file remains. */
+  /** Ends as a killed process would: nobody is told anything, and only what is in the files now remains. Returns where. */
   async crash(): Promise<string> {
-    this.calls.stop();
+    const dir = mkdtempSync(join(tmpdir(), "lydian-pools-"));
+    for (const name of ["db", "db-wal"]) copyFileSync(join(this.dir, name), join(dir, name));
     this.host.dead = true;
+    this.calls.stop();
     this.database.close();
-    return this.dir;
+    await rm(this.dir, REMOVE);
+    return dir;
   }
 
   async close(): Promise<void> {
     await this.pools.stop();
     this.calls.stop();
     this.database.close();
-    await rm(this.dir, { recursive: true, force: true });
+    await rm(this.dir, REMOVE);
   }
 }
 
@@ -268,6 +279,7 @@ class DoubleContainer implements Container {
       this.#resolve = resolve;
     });
     void this.exited.then(onEnd);
+    setMaxListeners(0, this.#signals.signal);
     this.output = this.#read();
     const inside = this.#inside(spec.id, rig);
     setImmediate(() => {
