@@ -63,7 +63,7 @@ export class PoolContainer {
   startFailure: ResultInit | undefined;
   deadline: Deadline | undefined;
   /** Resolves when every trace of it is gone. */
-  ended: Promise<EndReport> = new Promise(() => {});
+  ended: Promise<void> = new Promise(() => {});
 
   constructor(options: { taskId: string; imageId: string; now: number }) {
     this.taskId = options.taskId;

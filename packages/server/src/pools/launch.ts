@@ -28,6 +28,8 @@ export interface LaunchOptions {
   readonly linkInto: (mountId: string, prefix: string, dir: string) => Promise<void>;
   readonly onLines: (container: PoolContainer, lines: readonly PrintedLine[]) => void;
   readonly onStarted: (container: PoolContainer) => void;
+  /** It has ended; what is left of it is being removed. Must not reject. */
+  readonly onEnded: (container: PoolContainer, report: EndReport) => Promise<void>;
   readonly log: (message: string) => void;
   readonly clock: Clock;
 }
@@ -37,12 +39,14 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 const MESSAGE_LIMIT = 2000;
 
 /** Starts the container and resolves when it has ended and every trace of it is gone. Never rejects. */
-export async function runContainer(container: PoolContainer, plan: LaunchPlan, options: LaunchOptions): Promise<EndReport> {
+export async function runContainer(container: PoolContainer, makePlan: () => Promise<LaunchPlan>, options: LaunchOptions): Promise<void> {
   const dir = join(options.runDir, container.taskId);
   const lines = new OutputLines();
   let listener: Listener | undefined;
   let running: Container | undefined;
+  let report: EndReport;
   try {
+    const plan = await makePlan();
     const runDir = join(dir, "run");
     container.appDir = join(dir, "app");
     await mkdir(join(runDir, "runtime"), { recursive: true, mode: 0o755 });
@@ -54,16 +58,15 @@ export async function runContainer(container: PoolContainer, plan: LaunchPlan, o
     running = await options.host.start(specOf(container, plan, runDir, options));
     container.running = running;
     options.onStarted(container);
-    for await (const chunk of running.output) report(container, lines.push(chunk), options);
-    report(container, lines.end(), options);
-    const exit = await running.exited;
-    return { exit, startError: undefined, tail: lines.tail() };
+    for await (const chunk of running.output) print(container, lines.push(chunk), options);
+    print(container, lines.end(), options);
+    report = { exit: await running.exited, startError: undefined, tail: lines.tail() };
   } catch (error) {
     const message = (error instanceof Error ? error.message : String(error)).slice(0, MESSAGE_LIMIT);
-    return { exit: undefined, startError: message, tail: lines.tail() };
-  } finally {
-    await cleanUp(container, running, listener, dir, options);
+    report = { exit: undefined, startError: message, tail: lines.tail() };
   }
+  // Its inputs need not wait for the removal of what it leaves.
+  await Promise.all([options.onEnded(container, report), cleanUp(container, running, listener, dir, options)]);
 }
 
 /** Links the files of mounts that lie under /app/ into the container's directory. */
@@ -96,7 +99,7 @@ function specOf(container: PoolContainer, plan: LaunchPlan, runDir: string, opti
   };
 }
 
-function report(container: PoolContainer, lines: readonly PrintedLine[], options: LaunchOptions): void {
+function print(container: PoolContainer, lines: readonly PrintedLine[], options: LaunchOptions): void {
   if (lines.length > 0) options.onLines(container, lines);
 }
 

@@ -102,6 +102,8 @@ export class Pools {
       linkInto: (mountId, prefix, dir) => mounts.linkInto(mountId, prefix, dir),
       onLines: (container, lines) => this.#print(container, lines),
       onStarted: (container) => this.#onStarted(container),
+      onEnded: (container, report) =>
+        this.#onEnded(container, report).catch((error: unknown) => log(`The end of ${container.taskId}: ${String(error)}`)),
     };
     calls.listen({
       ready: (functionId) => this.#pool(functionId)?.wake(),
@@ -168,7 +170,9 @@ export class Pools {
 
   /** Containers that have a function, and the latest of those that ended. */
   *tasks(): Iterable<TaskRecord> {
-    for (const container of this.#containers.values()) if (container.fn !== undefined) yield recordOf(container, container.fn, 0);
+    for (const container of this.#containers.values()) {
+      if (container.fn !== undefined && container.state !== "ended") yield recordOf(container, container.fn, 0);
+    }
     yield* this.#endedTasks.values();
   }
 
@@ -316,15 +320,9 @@ export class Pools {
   }
 
   #run(container: PoolContainer, plan: () => Promise<LaunchPlan>): void {
-    const failed = (error: unknown): EndReport => ({
-      exit: undefined,
-      startError: String(error instanceof Error ? error.message : error),
-      tail: "",
-    });
-    const running = plan().then((made) => runContainer(container, made, this.#launch), failed);
-    container.ended = running.then(async (report) => {
-      await this.#ended(container, report).catch((error: unknown) => this.#options.log(`The end of ${container.taskId}: ${String(error)}`));
-      return report;
+    container.ended = runContainer(container, plan, this.#launch).then(() => {
+      this.#containers.delete(container.taskId);
+      this.#capacity.containerEnded();
     });
   }
 
@@ -359,7 +357,7 @@ export class Pools {
     container.stage("create", clock.now());
   }
 
-  async #ended(container: PoolContainer, report: EndReport): Promise<void> {
+  async #onEnded(container: PoolContainer, report: EndReport): Promise<void> {
     const { deadlines, clock } = this.#calls;
     const was = container.state;
     const { fetch } = container;
@@ -374,8 +372,6 @@ export class Pools {
     if (container.fn === undefined) this.#standbys.ended(container);
     else this.#remember(recordOf(container, container.fn, clock.now()));
     await pool?.ended(container, was, report);
-    this.#containers.delete(container.taskId);
-    this.#capacity.containerEnded();
   }
 
   #startOver(container: PoolContainer): void {

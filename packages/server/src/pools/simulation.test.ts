@@ -193,6 +193,13 @@ class Simulation {
     const lane = rig.calls.lane("fu-1");
     if (lane.outstanding !== 0 || lane.running !== 0 || lane.queue.size !== 0) {
       this.#problems.push(`left: ${lane.outstanding} outstanding, ${lane.running} running, ${lane.queue.size} queued`);
+      for await (const { pools } of rig.pools.watch("ap-1")) {
+        this.#problems.push(
+          JSON.stringify(pools, (_, value) => (typeof value === "bigint" ? Number(value) : value)),
+          ...rig.serverLog.slice(-5),
+        );
+        break;
+      }
     }
   }
 
@@ -200,8 +207,10 @@ class Simulation {
     if (rig.host.most > MAX_CONTAINERS) this.#problems.push(`${rig.host.most} containers at once`);
   }
 
+  /** Until nothing happens without time going on. Files and directories take real time. */
   async #settle(): Promise<void> {
-    for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setImmediate(resolve));
+    const beingMade = () => [...(this.#rig?.pools.tasks() ?? [])].some(({ startedAt, finishedAt }) => startedAt === 0 && finishedAt === 0);
+    for (let turn = 0; turn < 12 || beingMade(); turn++) await new Promise((resolve) => setImmediate(resolve));
   }
 
   #sleep(ms: number, inside: Inside): Promise<void> {
