@@ -1,5 +1,11 @@
 import { defineConfig } from "vitest/config";
 
+/** Migrations are imported as text, as esbuild does in the build. */
+const sqlText = {
+  name: "sql-text",
+  transform: (code: string, id: string) => (id.endsWith(".sql") ? `export default ${JSON.stringify(code)};` : undefined),
+};
+const plugins = [sqlText];
 const resolve = { conditions: ["lydian-source", "node", "import", "module", "default"] };
 const ssr = { resolve: { conditions: resolve.conditions } };
 
@@ -8,8 +14,14 @@ const ssr = { resolve: { conditions: resolve.conditions } };
 export default defineConfig({
   test: {
     projects: [
-      { resolve, ssr, test: { name: "unit", include: ["packages/*/{src,test}/**/*.test.ts"], exclude: ["**/*.system.test.ts", "**/node_modules/**"] } },
       {
+        plugins,
+        resolve,
+        ssr,
+        test: { name: "unit", include: ["packages/*/{src,test}/**/*.test.ts"], exclude: ["**/*.system.test.ts", "**/node_modules/**"] },
+      },
+      {
+        plugins,
         resolve,
         ssr,
         test: {

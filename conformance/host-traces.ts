@@ -5,7 +5,7 @@ export interface HostTraces {
   readonly mounts: readonly string[];
   readonly namespaces: readonly string[];
   readonly cgroups: readonly string[];
-  readonly runtimes: readonly string[];
+  readonly processes: readonly string[];
 }
 
 const names = (dir: string): string[] => {
@@ -16,25 +16,38 @@ const names = (dir: string): string[] => {
   }
 };
 
-/** Everything below `dataDir` that is mounted, our network namespaces, our cgroups, and processes of the OCI runtime or of containers. */
+/** Whether processes are in a control group or below it. A container's has some as long as it lives. */
+function isPopulated(cgroup: string): boolean {
+  try {
+    if (readFileSync(`${cgroup}/cgroup.procs`, "utf8").trim() !== "") return true;
+  } catch {
+    return false;
+  }
+  return readdirSync(cgroup, { withFileTypes: true }).some((entry) => entry.isDirectory() && isPopulated(`${cgroup}/${entry.name}`));
+}
+
+/**
+ * Everything below `dataDir` that is mounted, our network namespaces, control groups of ours that nobody is in (others belong to
+ * servers that run beside the test), and processes that name the directory.
+ */
 export function hostTraces(dataDir: string): HostTraces {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .filter((line) => line.includes(dataDir));
-  const cgroups = ["/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified"].flatMap((root) =>
-    names(root)
-      .filter((name) => name.startsWith("ly"))
-      .flatMap((name) => names(`${root}/${name}`).filter((child) => child.startsWith("ly") || child.startsWith("ta-")).map((child) => `${root}/${name}/${child}`)),
-  );
-  const runtimes = names("/proc")
+  const roots = ["/sys/fs/cgroup", ...names("/sys/fs/cgroup").map((name) => `/sys/fs/cgroup/${name}`)];
+  const cgroups = roots
+    .flatMap((root) => names(root).flatMap((name) => (name.startsWith("lydian-") ? `${root}/${name}` : [])))
+    .flatMap((host) => names(host).flatMap((name) => (name.startsWith("ly") ? `${host}/${name}` : [])))
+    .filter((cgroup) => !isPopulated(cgroup));
+  const processes = names("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        return command.includes(dataDir) || command.includes("/run/lydian/runtime") ? [command] : [];
+        return command.includes(dataDir) ? [command] : [];
       } catch {
         return [];
       }
     });
-  return { mounts, namespaces: names("/run/netns").filter((name) => name.startsWith("ly")), cgroups, runtimes };
+  return { mounts, namespaces: names("/run/netns").filter((name) => name.startsWith("ly")), cgroups, processes };
 }

@@ -1,24 +1,24 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 
 const root = join(import.meta.dirname, "..");
 export const cli = join(root, "packages/lydian/dist/cli.js");
 
-/** A `lydian server` of the test's own, in a process group of its own. */
+/** A `lydian server` of the test's own. */
 export interface ServerProcess {
   readonly process: ChildProcess;
   /** For `lydian run` against it. */
   readonly env: NodeJS.ProcessEnv;
-  /** SIGKILL to the whole group: server, parent and launcher die at once, without a word. */
+  /** SIGKILL to the server and its parent: both die at once, without a word. */
   killNine(): Promise<void>;
   /** SIGTERM, and the exit code. */
   stop(): Promise<number | null>;
 }
 
 export async function startServer(dataDir: string): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [cli, "server", "--data", dataDir], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [cli, "server", "--data", dataDir], { stdio: ["ignore", "pipe", "pipe"] });
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => {
@@ -39,7 +39,9 @@ export async function startServer(dataDir: string): Promise<ServerProcess> {
       MODAL_TOKEN_SECRET: token.tokenSecret,
     },
     async killNine() {
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      const { pid } = JSON.parse(await readFile(join(dataDir, "server.lock"), "utf8")) as { pid: number };
+      if (child.pid !== undefined) process.kill(child.pid, "SIGKILL");
+      process.kill(pid, "SIGKILL");
       await exited;
     },
     async stop() {

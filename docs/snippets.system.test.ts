@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { snippetsOf } from "./snippets.ts";
 
 const root = join(import.meta.dirname, "..");
-const pages = ["README.md", ...(await readdir(join(root, "docs/guide"))).map((name) => `docs/guide/${name}`)].filter((path) => path.endsWith(".md"));
+const pages = ["README.md", ...(await readdir(join(root, "docs/guide"))).map((name) => `docs/guide/${name}`)].filter((path) =>
+  path.endsWith(".md"),
+);
 const snippets = (await Promise.all(pages.map(async (path) => snippetsOf(path, await readFile(join(root, path), "utf8"))))).flat();
 
 describe("every program in the documentation runs and prints what the page says", () => {

@@ -38,7 +38,14 @@ describe("the examples", () => {
     const { code, stdout, stderr } = await run("examples/failures.ts");
     expect(code, stderr).toBe(0);
     expect(stdout).toBe(
-      ["upload worked at attempt 3", "attempt 1: 30 is fine", "refused: age must not be negative, got -1", "timed out: true", "cancelled: yes", ""].join("\n"),
+      [
+        "upload worked at attempt 3",
+        "attempt 1: 30 is fine",
+        "refused: age must not be negative, got -1",
+        "timed out: true",
+        "cancelled: yes",
+        "",
+      ].join("\n"),
     );
   });
 

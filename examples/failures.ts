@@ -1,7 +1,8 @@
 // ./lydian run examples/failures.ts
 // What happens when work fails: retries with back-off, timeouts, cancellation, and inputs that must not be retried.
-import { App, currentInput, FunctionTimeoutError, NonRetriableError, Retries } from "lydian";
+
 import { setTimeout as sleep } from "node:timers/promises";
+import { App, currentInput, FunctionTimeoutError, NonRetriableError, Retries } from "lydian";
 
 export const app = new App("failures");
 
@@ -38,5 +39,11 @@ app.localEntrypoint(async () => {
 
   const call = await slow.spawn();
   await call.cancel();
-  console.log("cancelled:", await call.get().then(() => "no", () => "yes"));
+  console.log(
+    "cancelled:",
+    await call.get().then(
+      () => "no",
+      () => "yes",
+    ),
+  );
 });

@@ -1,7 +1,8 @@
 // ./lydian run examples/images.ts
 // A container with what the work needs: Debian packages, npm packages with native code, local files, settings.
-import { readFile } from "node:fs/promises";
+
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { App, Image } from "lydian";
 

@@ -39,7 +39,13 @@ const shared = {
 const TARGETS = [
   { entryPoints: { cli: "packages/lydian/src/cli/main.ts" }, outdir: DIST, splitting: true, chunkNames: "[name]-[hash]" },
   // Split, so that what talks to the network stays a chunk of its own in the bundles of users.
-  { entryPoints: { index: "packages/lydian/src/index.ts" }, outdir: DIST, banner: {}, splitting: true, chunkNames: "chunk-sdk-[name]-[hash]" },
+  {
+    entryPoints: { index: "packages/lydian/src/index.ts" },
+    outdir: DIST,
+    banner: {},
+    splitting: true,
+    chunkNames: "chunk-sdk-[name]-[hash]",
+  },
   { entryPoints: { launcher: "packages/containers/src/launcher/main.ts" }, outdir: DIST },
   { entryPoints: { runtime: "packages/runtime/src/main.ts" }, outdir: join(DIST, "runtime"), outExtension: { ".js": ".mjs" } },
 ];

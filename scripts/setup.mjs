@@ -9,9 +9,10 @@ import { isBuildCurrent } from "./setup/build-state.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { installNpmPackages, npmProblem } from "./setup/npm-packages.mjs";
 import { SetupError, say } from "./setup/report.mjs";
-import { installSystemPackages, missingSystemPackages } from "./setup/system-packages.mjs";
+import { installSystemPackages, isDeclined, missingSystemPackages } from "./setup/system-packages.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const DECLINED = join(ROOT, ".lydian", "declined-system-packages");
 const OLDEST_NODE = [20, 19];
 
 function checkNode() {
@@ -24,27 +25,29 @@ function checkNode() {
 }
 
 /** What this clone lacks. All of it is answered from file metadata, without starting a process. */
-function inspect() {
+function inspect(again) {
+  const system = missingSystemPackages();
   return {
     npm: npmProblem(ROOT),
-    system: missingSystemPackages(),
+    system: !again && isDeclined(DECLINED, system) ? [] : system,
     build: isBuildCurrent(ROOT) ? undefined : "dist is older than the sources",
   };
 }
 
 /**
  * Brings the clone to the state in which the CLI and the tests work. Idempotent; a second one that starts meanwhile
- * waits for the first. Throws SetupError with a sentence and a hint.
+ * waits for the first. System packages that could not be installed are asked for once; `again` asks anew. Throws SetupError with a
+ * sentence and a hint.
  */
-export async function ensureReady() {
+export async function ensureReady({ again = false } = {}) {
   if (process.env.LYDIAN_SETUP === "skip") return;
   checkNode();
-  const seen = inspect();
+  const seen = inspect(again);
   if (!seen.npm && !seen.build && seen.system.length === 0) return;
   await withLock(join(ROOT, ".lydian", "setup.lock"), async () => {
-    const missing = inspect();
+    const missing = inspect(again);
     // System packages first: npm may be one of them.
-    if (missing.system.length > 0) installSystemPackages(missing.system);
+    if (missing.system.length > 0) installSystemPackages(missing.system, DECLINED);
     if (missing.npm) installNpmPackages(ROOT, missing.npm);
     // Asked again: new packages change what the build is made of.
     if (!isBuildCurrent(ROOT)) {
@@ -64,7 +67,7 @@ export function explainFailure(error) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    await ensureReady();
+    await ensureReady({ again: true });
   } catch (error) {
     process.exitCode = explainFailure(error);
   }

@@ -1,5 +1,6 @@
 // Lydian as a user runs it: `lydian server` in one process, `lydian run` in another.
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -7,12 +8,13 @@ import { fileURLToPath } from "node:url";
 import { accepting, service } from "./processes.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-const cli = join(root, "lydian");
+const cli = join(root, "packages/lydian/dist/cli.js");
 
 export interface LydianBench extends AsyncDisposable {
   /** Runs one entrypoint of apps/calls.ts and returns what it reported, and the events of the run. */
   run<T>(entrypoint: string, env?: Record<string, string>): Promise<{ result: T; events: Record<string, unknown>[] }>;
-  readonly serverPid: number;
+  /** The process that serves, not its parent. */
+  serverPid(): number;
   readonly dataDir: string;
 }
 
@@ -22,20 +24,20 @@ export async function lydian(dataDir: string): Promise<LydianBench> {
     env: { ...process.env, LYDIAN_HOME: home },
   });
   await accepting({ path: join(dataDir, "api.sock") });
-  const token = JSON.parse(await readFile(join(dataDir, "local-token.json"), "utf8")) as { id?: string; secret?: string; tokenId?: string; tokenSecret?: string };
+  const token = JSON.parse(await readFile(join(dataDir, "local-token.json"), "utf8")) as { tokenId: string; tokenSecret: string };
   const env = {
     ...process.env,
     LYDIAN_HOME: home,
     MODAL_SERVER_URL: `unix://${join(dataDir, "api.sock")}`,
-    MODAL_TOKEN_ID: token.tokenId ?? token.id ?? "",
-    MODAL_TOKEN_SECRET: token.tokenSecret ?? token.secret ?? "",
+    MODAL_TOKEN_ID: token.tokenId,
+    MODAL_TOKEN_SECRET: token.tokenSecret,
   };
   return {
-    serverPid: server.process.pid ?? 0,
+    serverPid: () => (JSON.parse(readFileSync(join(dataDir, "server.lock"), "utf8")) as { pid: number }).pid,
     dataDir,
     async run<T>(entrypoint: string, extra: Record<string, string> = {}) {
       const out = join(home, `${entrypoint}.json`);
-      const child = spawn(cli, ["run", "--json", `${join(root, "bench/apps/calls.ts")}::${entrypoint}`], {
+      const child = spawn(process.execPath, [cli, "run", "--json", `${join(root, "bench/apps/calls.ts")}::${entrypoint}`], {
         env: { ...env, ...extra, BENCH_OUT: out },
         stdio: ["ignore", "pipe", "pipe"],
       });

@@ -1,7 +1,21 @@
-import { bullmq } from "./peers/bullmq.ts";
-import { graphileWorker } from "./peers/graphile-worker.ts";
-import { summary } from "./measure.ts";
-const b = await bullmq(300, 5000);
-console.log(b.name, summary(b.roundTripMs), b.returned.toFixed(0), b.spawned.toFixed(0));
-const g = await graphileWorker(5000);
-console.log(g.name, g.tasksPerSecond.toFixed(0));
+// Every figure, each beside its peer in the same run: node bench/run.mjs [cold] [calls] [hundred]. Prints Markdown.
+import { readFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { calls } from "./calls.ts";
+import { coldStart } from "./cold-start.ts";
+import { hundred } from "./hundred.ts";
+import { lydian } from "./lydian.ts";
+
+const dataDir = process.env["BENCH_DATA"] ?? "/var/tmp/lydian-bench";
+const parts = { cold: coldStart, calls, hundred } as const;
+const wanted = process.argv.slice(2).filter((name): name is keyof typeof parts => name in parts);
+
+const kernel = readFileSync("/proc/version", "utf8").split(" ")[2];
+console.log(
+  `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel}, Node ${process.version}.\n`,
+);
+await using bench = await lydian(dataDir);
+for (const name of wanted.length > 0 ? wanted : (Object.keys(parts) as (keyof typeof parts)[])) {
+  for (const line of await parts[name](bench)) console.log(line);
+  console.log("");
+}

@@ -15,7 +15,11 @@ export interface Service extends AsyncDisposable {
 }
 
 /** Starts a server process that is ended when the scope is left. */
-export function service(command: string, args: readonly string[], options: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv } = {}): Service {
+export function service(
+  command: string,
+  args: readonly string[],
+  options: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv } = {},
+): Service {
   const child = spawn(command, args, { stdio: ["ignore", "ignore", process.env["BENCH_DEBUG"] ? "inherit" : "ignore"], ...options });
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
@@ -38,7 +42,10 @@ export async function accepting(at: { port: number } | { path: string }, boundMs
   for (;;) {
     const ok = await new Promise<boolean>((resolve) => {
       const socket = connect({ ...at, ...("port" in at ? { host: "127.0.0.1" } : {}) });
-      socket.once("connect", () => resolve(true) && socket.destroy());
+      socket.once("connect", () => {
+        resolve(true);
+        socket.destroy();
+      });
       socket.once("error", () => resolve(false));
     });
     if (ok) return;

@@ -52,7 +52,16 @@ export function installNpmPackages(root, reason) {
   // Not `npm ci`: it begins by emptying node_modules, under the feet of whatever runs from this clone, and refuses a lock file
   // that was written where the registry lacks the binaries of other platforms. --no-save leaves the lock file as it is.
   say(`installing npm packages into node_modules, as package-lock.json says (${reason})`);
-  const flags = ["--no-save", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--no-progress", "--no-update-notifier", "--loglevel=error"];
+  const flags = [
+    "--no-save",
+    "--include=dev",
+    "--include=optional",
+    "--no-audit",
+    "--no-fund",
+    "--no-progress",
+    "--no-update-notifier",
+    "--loglevel=error",
+  ];
   const started = Date.now();
   const result = spawnSync("npm", ["install", ...flags], { cwd: root, stdio: ["ignore", 2, 2] });
   if (result.error) {

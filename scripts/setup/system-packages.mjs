@@ -1,7 +1,7 @@
 // System packages that containers need. Without them functions still run, as plain processes without isolation, so a
 // machine where they cannot be installed is told what it lacks and goes on.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SetupError, say } from "./report.mjs";
 
@@ -29,8 +29,20 @@ export function missingSystemPackages() {
   return missing;
 }
 
-/** Installs with apt-get, as root or through sudo; where that cannot be, says what to do and returns. */
-export function installSystemPackages(missing) {
+/** By user: what one cannot install, root may. */
+const noteOf = (missing) => [`uid ${process.getuid?.()}`, ...missing.map((item) => item.package)].join(" ");
+
+/** Whether exactly these packages are known not to be installable here: the user has been told. */
+export function isDeclined(file, missing) {
+  try {
+    return missing.length > 0 && readFileSync(file, "utf8") === noteOf(missing);
+  } catch {
+    return false;
+  }
+}
+
+/** Installs with apt-get, as root or through sudo; where that cannot be, says what to do, notes it in `declinedFile` and returns. */
+export function installSystemPackages(missing, declinedFile) {
   const names = missing.map((item) => item.package);
   const list = missing.map((item) => `  ${item.package.padEnd(16)} ${item.why}`).join("\n");
   const sudo = process.getuid?.() === 0 ? [] : sudoPrefix();
@@ -38,6 +50,7 @@ export function installSystemPackages(missing) {
   if (refusal) {
     say(`these system packages are missing, and ${refusal}:\n${list}`);
     say(`going on without: functions run as plain processes. To install them: sudo apt-get install ${names.join(" ")}`);
+    writeFileSync(declinedFile, noteOf(missing));
     return;
   }
   say(`installing system packages with ${[...sudo, "apt-get"].join(" ")}:\n${list}`);
@@ -54,9 +67,19 @@ export function installSystemPackages(missing) {
     if (names.includes("npm"))
       throw new SetupError(`apt-get could not install ${names.join(", ")}:\n${output}`, "Install npm by hand, then run this again.");
     say(`apt-get failed, going on without (functions run as plain processes):\n${output}`);
+    say("to try again: node scripts/setup.mjs");
+    writeFileSync(declinedFile, noteOf(missing));
     return;
   }
-  say("system packages are in place");
+  // Believed when seen: a file that was deleted by hand is not brought back by installing its package again.
+  const left = missingSystemPackages();
+  if (left.length === 0) {
+    say("system packages are in place");
+    return;
+  }
+  const leftNames = left.map((item) => item.package).join(" ");
+  say(`apt-get finished, yet ${leftNames} cannot be found; going on without. Try: apt-get install --reinstall ${leftNames}`);
+  writeFileSync(declinedFile, noteOf(left));
 }
 
 /** Asking for a password needs a terminal. */

@@ -48,7 +48,9 @@ export async function bullmq(calls: number, tasks: number): Promise<QueuePeer> {
     // What `.map` does: every result comes back to the caller.
     const returned = await rate(tasks, async () => {
       for (let at = 0; at < tasks; at += 1_000) {
-        const jobs = await queue.addBulk(Array.from({ length: Math.min(1_000, tasks - at) }, (_, i) => ({ name: "square", data: { x: at + i } })));
+        const jobs = await queue.addBulk(
+          Array.from({ length: Math.min(1_000, tasks - at) }, (_, i) => ({ name: "square", data: { x: at + i } })),
+        );
         await Promise.all(jobs.map((job) => job.waitUntilFinished(events, 60_000)));
       }
     });

@@ -1,6 +1,7 @@
 // graphile-worker on PostgreSQL with its default durability (fsync on, synchronous_commit on).
-import { chown, mkdtemp, rm } from "node:fs/promises";
+
 import { readdirSync } from "node:fs";
+import { chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Logger, makeWorkerUtils, run } from "graphile-worker";
@@ -24,8 +25,23 @@ export async function graphileWorker(tasks: number): Promise<{ name: string; tas
   const dir = await mkdtemp(join(tmpdir(), "bench-postgres-"));
   await chown(dir, uid, gid);
   const bin = postgresBin();
-  await output("setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", join(bin, "initdb"), "-D", dir, "-A", "trust", "-U", "bench");
-  await using _postgres = service(join(bin, "postgres"), ["-D", dir, "-p", String(PORT), "-c", "listen_addresses=127.0.0.1", "-k", dir], { uid, gid });
+  await output(
+    "setpriv",
+    `--reuid=${uid}`,
+    `--regid=${gid}`,
+    "--clear-groups",
+    join(bin, "initdb"),
+    "-D",
+    dir,
+    "-A",
+    "trust",
+    "-U",
+    "bench",
+  );
+  await using _postgres = service(join(bin, "postgres"), ["-D", dir, "-p", String(PORT), "-c", "listen_addresses=127.0.0.1", "-k", dir], {
+    uid,
+    gid,
+  });
   await accepting({ port: PORT });
   await output(join(bin, "createdb"), "-h", "127.0.0.1", "-p", String(PORT), "-U", "bench", "bench");
   const connectionString = `postgres://bench@127.0.0.1:${PORT}/bench`;

@@ -5,7 +5,7 @@ import { makeHandle } from "./function-handle.ts";
 import type { AnyFunction, FunctionHandle, Handler } from "./function-types.ts";
 import { Image } from "./image/image.ts";
 import { type FunctionOptions, resolveOptions } from "./options.ts";
-import { checkName, refuseDuplicate, registeredApps } from "./registry.ts";
+import { checkName, isName, refuseDuplicate, registeredApps } from "./registry.ts";
 
 export interface AppOptions {
   /** Of functions that name none. Default: a small Debian with Node 24. */
@@ -45,7 +45,10 @@ export class App implements RegisteredApp {
   constructor(name?: string, options: AppOptions = {}) {
     if (name !== undefined) checkName(name, "an app");
     for (const option of Object.keys(options)) {
-      if (option !== "image" && option !== "tags") throw new InvalidError(`The app option \`${option}\` is not served yet, so it cannot be given.`, { hint: "Served are: image, tags." });
+      if (option !== "image" && option !== "tags")
+        throw new InvalidError(`The app option \`${option}\` is not served yet, so it cannot be given.`, {
+          hint: "Served are: image, tags.",
+        });
     }
     if (options.image !== undefined && !Image.is(options.image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
     this.name = name;
@@ -54,22 +57,30 @@ export class App implements RegisteredApp {
   }
 
   /** With a schema for the one argument, which is checked in the container. */
-  function<S extends StandardSchemaV1, R>(options: FunctionOptions & { readonly input: S }, handler: (input: Output<S>) => R): FunctionHandle<(input: Input<S>) => R>;
+  function<S extends StandardSchemaV1, R>(
+    options: FunctionOptions & { readonly input: S },
+    handler: (input: Output<S>) => R,
+  ): FunctionHandle<(input: Input<S>) => R>;
   /**
    * Makes a function that can run in containers. The handler runs there as if the module had been loaded there: variables of this
    * process do not travel.
    */
-  function<F extends Handler>(options: FunctionOptions & { readonly input?: never }, handler: F): FunctionHandle<F extends AnyFunction ? F : never>;
+  function<F extends Handler>(
+    options: FunctionOptions & { readonly input?: never },
+    handler: F,
+  ): FunctionHandle<F extends AnyFunction ? F : never>;
   function<F extends Handler>(handler: F): FunctionHandle<F extends AnyFunction ? F : never>;
   function(first: FunctionOptions | AnyFunction, second?: AnyFunction): FunctionHandle<AnyFunction> {
     const [options, handler] = typeof first === "function" ? [{}, first] : [first, second];
     if (typeof handler !== "function") throw new InvalidError("app.function takes options and a handler, or a handler alone.");
     resolveOptions(options);
-    const name = options.name ?? (usableName(handler.name) || undefined);
-    if (name !== undefined) {
-      checkName(name, "a function");
-      refuseDuplicate(this, name);
+    if (options.name !== undefined) {
+      checkName(options.name, "a function");
+      refuseDuplicate(this, options.name);
     }
+    // The handler's name is a suggestion, until the export decides: one that is taken counts as none.
+    const suggested = this.registered.some((other) => other.name === handler.name) ? undefined : ownName(handler);
+    const name = options.name ?? suggested;
     const isGenerator = isGeneratorFunction(handler);
     const handle = makeHandle(() => registration, handler, isGenerator);
     const registration: RegisteredFunction = {
@@ -88,14 +99,17 @@ export class App implements RegisteredApp {
   }
 
   /** Code that `lydian run` runs on this machine, with flags from a schema. */
-  localEntrypoint<S extends StandardSchemaV1>(options: EntrypointOptions<S> & { readonly args: S }, main: (args: Output<S>) => unknown): void;
+  localEntrypoint<S extends StandardSchemaV1>(
+    options: EntrypointOptions<S> & { readonly args: S },
+    main: (args: Output<S>) => unknown,
+  ): void;
   /** Without a schema it gets the words of the command line. */
   localEntrypoint(options: EntrypointOptions<undefined>, main: (words: readonly string[]) => unknown): void;
   localEntrypoint(main: (words: readonly string[]) => unknown): void;
   localEntrypoint(first: EntrypointOptions<unknown> | ((args: never) => unknown), second?: (args: never) => unknown): void {
     const [options, handler] = typeof first === "function" ? [{}, first] : [first, second];
     if (typeof handler !== "function") throw new InvalidError("app.localEntrypoint takes options and a function, or a function alone.");
-    const name = options.name ?? (usableName(handler.name) || "main");
+    const name = options.name ?? ownName(handler) ?? "main";
     checkName(name, "an entrypoint");
     refuseDuplicate(this, name);
     this.registered.push({ kind: "entrypoint", name, file: undefined, options: { ...options }, handler, handle: handler });
@@ -103,16 +117,16 @@ export class App implements RegisteredApp {
 
   /** Takes over what another app has registered. */
   include(other: App): this {
-    for (const registration of other.registered) {
-      if (registration.name !== undefined) refuseDuplicate(this, registration.name);
-      this.registered.push(registration);
-    }
+    const added = [...other.registered];
+    for (const { name } of added) if (name !== undefined) refuseDuplicate(this, name);
+    this.registered.push(...added);
     return this;
   }
 }
 
-/** What tools call functions that have no name of their own is no name. */
-const usableName = (name: string): string => (["handler", "default", "_a", "main"].includes(name) ? "" : name);
+/** What tools call functions that have no name of their own. */
+const NAMES_OF_TOOLS = new Set(["handler", "default", "_a", "main"]);
+const ownName = ({ name }: { readonly name: string }): string | undefined => (isName(name) && !NAMES_OF_TOOLS.has(name) ? name : undefined);
 
 const GENERATORS = new Set(["GeneratorFunction", "AsyncGeneratorFunction"]);
 const isGeneratorFunction = (handler: AnyFunction): boolean => GENERATORS.has(handler.constructor.name);

@@ -1,5 +1,5 @@
-import { connect, type Connection, type Client as Stub, Lydian, LydianError, ModalClient } from "@lydian/protocol";
-import { InvalidError } from "./errors.ts";
+import { type Connection, connect, Lydian, ModalClient, type Client as Stub } from "@lydian/protocol";
+import { AuthError, InvalidError } from "./errors.ts";
 import { findSession } from "./session.ts";
 
 export interface ClientOptions {
@@ -59,8 +59,13 @@ function fromVariables(): ClientOptions {
   const read = (name: string) => process.env[`LYDIAN_${name}`] ?? process.env[`MODAL_${name}`];
   const [serverUrl, id, secret] = [read("SERVER_URL"), read("TOKEN_ID"), read("TOKEN_SECRET")];
   if (serverUrl === undefined) {
-    throw new InvalidError("No server is known.", { hint: "Start the program with `lydian run FILE`, or set MODAL_SERVER_URL, MODAL_TOKEN_ID and MODAL_TOKEN_SECRET (`lydian env` prints them)." });
+    throw new InvalidError("No server is known.", {
+      hint: "Start the program with `lydian run FILE`, or set MODAL_SERVER_URL, MODAL_TOKEN_ID and MODAL_TOKEN_SECRET (`lydian env` prints them).",
+    });
   }
-  if (id === undefined || secret === undefined) throw new LydianError("unauthenticated", `MODAL_SERVER_URL is set, but MODAL_TOKEN_ID and MODAL_TOKEN_SECRET are not both set.`, { hint: "`lydian env` prints all three." });
+  if (id === undefined || secret === undefined)
+    throw new AuthError(`MODAL_SERVER_URL is set, but MODAL_TOKEN_ID and MODAL_TOKEN_SECRET are not both set.`, {
+      hint: "`lydian env` prints all three.",
+    });
   return { serverUrl, token: { id, secret } };
 }

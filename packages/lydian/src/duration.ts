@@ -1,4 +1,5 @@
 import { InvalidError } from "./errors.ts";
+import { showValue } from "./show-value.ts";
 
 export type DurationUnit = "ms" | "s" | "m" | "h" | "d";
 
@@ -12,5 +13,7 @@ export function durationMs(duration: Duration, what: string): number {
   const match = typeof duration === "string" ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(duration) : undefined;
   const ms = typeof duration === "number" ? duration : match ? Number(match[1]) * MS[match[2] as DurationUnit] : Number.NaN;
   if (Number.isFinite(ms) && ms >= 0) return ms;
-  throw new InvalidError(`${what} is ${JSON.stringify(duration)}, which is no duration: write for example "500ms", "30s", "5m", "2h", or a number of milliseconds.`);
+  throw new InvalidError(
+    `${what} is ${showValue(duration)}, which is no duration: write for example "500ms", "30s", "5m", "2h", or a number of milliseconds.`,
+  );
 }

@@ -108,7 +108,20 @@ export class RetryAfterError extends LydianError {
   }
 }
 
-const CLASSES = { InvalidError, NotFoundError, AuthError, TimeoutError, FunctionTimeoutError, FunctionCancelledError, ContainerStartError, ContainerLostError, OutOfMemoryError, RemoteError, NonRetriableError, RetryAfterError };
+const CLASSES = {
+  InvalidError,
+  NotFoundError,
+  AuthError,
+  TimeoutError,
+  FunctionTimeoutError,
+  FunctionCancelledError,
+  ContainerStartError,
+  ContainerLostError,
+  OutOfMemoryError,
+  RemoteError,
+  NonRetriableError,
+  RetryAfterError,
+};
 for (const [name, errorClass] of Object.entries(CLASSES)) {
   // On the prototype, so that a minifier does not rename what people and registries read.
   Object.defineProperty(errorClass.prototype, "name", { value: name, writable: true, configurable: true });
@@ -126,5 +139,7 @@ const BY_CODE: Partial<Record<ErrorCode, new (message: string, options?: LydianE
 export function typedError(error: unknown): unknown {
   if (!LydianError.is(error) || error.constructor !== LydianError) return error;
   const errorClass = BY_CODE[error.code];
-  return errorClass ? new errorClass(error.message, { cause: error.cause, ...(error.hint === undefined ? {} : { hint: error.hint }) }) : error;
+  return errorClass
+    ? new errorClass(error.message, { cause: error.cause, ...(error.hint === undefined ? {} : { hint: error.hint }) })
+    : error;
 }

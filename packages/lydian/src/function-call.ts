@@ -1,5 +1,6 @@
 import type { Duration } from "./duration.ts";
 import { durationMs } from "./duration.ts";
+import { InvalidError } from "./errors.ts";
 
 export type CallStatus = "pending" | "success" | "failure" | "terminated" | "timeout";
 
@@ -26,12 +27,15 @@ export class FunctionCall<R = unknown> {
 
   /** Throws InvalidError when this is no id of a call. Asks the server for nothing. */
   static fromId<R = unknown>(id: string): FunctionCall<R> {
-    if (!/^fc-[0-9A-Za-z]{22}$/.test(id)) throw new TypeError(`${JSON.stringify(id)} is not an id of a call: "fc-" and 22 letters or digits are expected.`);
+    if (!/^fc-[0-9A-Za-z]{22}$/.test(id))
+      throw new InvalidError(`${JSON.stringify(id)} is not an id of a call: "fc-" and 22 letters or digits are expected.`);
     return new FunctionCall<R>(id);
   }
 
   /** The results of several calls, in order. */
-  static gather<T extends readonly FunctionCall<unknown>[]>(...calls: T): Promise<{ -readonly [K in keyof T]: T[K] extends FunctionCall<infer R> ? R : never }> {
+  static gather<T extends readonly FunctionCall<unknown>[]>(
+    ...calls: T
+  ): Promise<{ -readonly [K in keyof T]: T[K] extends FunctionCall<infer R> ? R : never }> {
     return Promise.all(calls.map((call) => call.get())) as never;
   }
 

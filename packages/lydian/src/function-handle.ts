@@ -16,11 +16,17 @@ export interface CallTarget {
 const network = () => import("./calls/index.ts");
 
 /** `registration` is asked when it is needed: names are bound after the handle was made. */
-export function makeHandle(registration: () => RegisteredFunction, local: AnyFunction, isGenerator: boolean, options: CallOptions = {}): FunctionHandle<AnyFunction> {
+export function makeHandle(
+  registration: () => RegisteredFunction,
+  local: AnyFunction,
+  isGenerator: boolean,
+  options: CallOptions = {},
+): FunctionHandle<AnyFunction> {
   const target: CallTarget = {
     name: () => {
       const { name } = registration();
-      if (name === undefined) throw new InvalidError("This function has no name: export it from its module, or give it one with { name: \"…\" }.");
+      if (name === undefined)
+        throw new InvalidError('This function has no name: export it from its module, or give it one with { name: "…" }.');
       return name;
     },
     signal: options.signal,
@@ -28,27 +34,42 @@ export function makeHandle(registration: () => RegisteredFunction, local: AnyFun
   };
   const common = {
     local,
-    callWith: (more: CallOptions) => makeHandle(registration, local, isGenerator, { ...options, ...more }),
+    callWith: (more: CallOptions) => {
+      refuseUnknown(more, CALL_OPTIONS, "callWith");
+      return makeHandle(registration, local, isGenerator, { ...options, ...more });
+    },
     stats: async () => (await network()).stats(target),
   };
   // Spreading would read a getter, and the name is not known yet.
-  const named = (handle: object) => Object.defineProperty(handle, "name", { get: () => registration().name ?? "", enumerable: true }) as unknown as FunctionHandle<AnyFunction>;
+  const named = (handle: object) =>
+    Object.defineProperty(handle, "name", {
+      get: () => registration().name ?? "",
+      enumerable: true,
+    }) as unknown as FunctionHandle<AnyFunction>;
   if (isGenerator) {
     return named({
       ...common,
       async *remoteGen(...args: unknown[]) {
+        refuseTimeout(target, "remoteGen");
         yield* (await network()).remoteGenerator(target, args);
       },
     });
   }
-  const map = (sources: AnyIterable<unknown[]>, settings: MapOptions): MapCall<unknown> =>
-    mapCall(async function* () {
-      yield* (await network()).remoteMap(target, sources, settings);
+  const map = (sources: AnyIterable<unknown[]>, settings: MapOptions): MapCall<unknown> => {
+    refuseUnknown(settings, MAP_OPTIONS, "map");
+    refuseTimeout(target, "map");
+    const { signal = target.signal } = settings;
+    return mapCall(async function* () {
+      yield* (await network()).remoteMap(target, sources, { ...settings, ...(signal ? { signal } : {}) });
     });
+  };
   const handle = {
     ...common,
     remote: async (...args: unknown[]) => (await network()).remote(target, args),
-    spawn: async (...args: unknown[]) => (await network()).spawn(target, args),
+    spawn: async (...args: unknown[]) => {
+      refuseTimeout(target, "spawn");
+      return (await network()).spawn(target, args);
+    },
     map(...args: unknown[]) {
       const [sources, settings] = splitSources<MapOptions>(args);
       return map(zip(sources), settings);
@@ -56,20 +77,42 @@ export function makeHandle(registration: () => RegisteredFunction, local: AnyFun
     starMap: (inputs: AnyIterable<unknown[]>, settings: MapOptions = {}) => map(inputs, settings),
     async forEach(...args: unknown[]) {
       const [sources, { ignoreExceptions, ...settings }] = splitSources<ForEachOptions>(args);
-      for await (const _ of map(zip(sources), { ordered: false, ...settings, ...(ignoreExceptions ? { returnExceptions: true } : {}) })) void _;
+      for await (const _ of map(zip(sources), { ordered: false, ...settings, ...(ignoreExceptions ? { returnExceptions: true } : {}) }))
+        void _;
     },
   };
   return named(handle);
 }
 
-const isIterable = (value: unknown): value is AnyIterable<unknown> => typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+/** A misspelt option would silently do nothing. */
+function refuseUnknown(options: object, known: readonly string[], what: string): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new InvalidError(`\`${name}\` is no option of ${what}; it has: ${known.join(", ")}.`);
+  }
+}
+
+function refuseTimeout({ timeoutMs }: CallTarget, what: string): void {
+  if (timeoutMs === undefined) return;
+  throw new InvalidError(
+    `callWith({ timeout }) bounds the wait of \`remote\`; ${what} is bounded by the function's own \`timeout\`, or ended by a \`signal\`.`,
+  );
+}
+
+const isIterable = (value: unknown): value is AnyIterable<unknown> =>
+  typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+
+const MAP_OPTIONS = ["ordered", "returnExceptions", "signal"];
+const CALL_OPTIONS = ["signal", "timeout"];
 
 function splitSources<O>(args: readonly unknown[]): [AnyIterable<unknown>[], O] {
   const last = args.at(-1);
   const hasOptions = args.length > 1 && !isIterable(last);
   const sources = hasOptions ? args.slice(0, -1) : args;
+  if (sources.length === 0)
+    throw new InvalidError("map needs something to iterate; a function without parameters is called with `remote` or `spawn`.");
   for (const [i, source] of sources.entries()) {
-    if (!isIterable(source)) throw new InvalidError(`map needs something to iterate for each parameter of the function; argument ${i + 1} is ${typeof source}.`);
+    if (!isIterable(source))
+      throw new InvalidError(`map needs something to iterate for each parameter of the function; argument ${i + 1} is ${typeof source}.`);
   }
   return [sources as AnyIterable<unknown>[], ((hasOptions ? last : undefined) ?? {}) as O];
 }

@@ -15,7 +15,9 @@ type AnyGenerator = Generator<any, any, any> | AsyncGenerator<any, any, any>;
 type Yielded<R> = R extends AsyncGenerator<infer Y, any, any> ? Y : R extends Generator<infer Y, any, any> ? Y : never;
 
 /** The handler's signature, with a promise around a result that is not one. An async handler keeps its own, generics included. */
-export type Asynchronous<F extends AnyFunction> = F extends (...args: never[]) => Promise<unknown> ? F : (...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>;
+export type Asynchronous<F extends AnyFunction> = F extends (...args: never[]) => Promise<unknown>
+  ? F
+  : (...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>;
 
 type Result<F extends AnyFunction> = Awaited<ReturnType<F>>;
 type Sources<P extends readonly unknown[]> = { [K in keyof P]: AnyIterable<P[K]> };
@@ -66,9 +68,14 @@ export interface CallableHandle<F extends AnyFunction> extends Common<F> {
   /** Queues it. Resolves when the call is durable; `get` on what it resolves to waits for the result. */
   spawn(...args: Parameters<F>): Promise<FunctionCall<Result<F>>>;
   /** One call per element, one source per parameter; the shortest source ends it. Nothing is sent before it is awaited or iterated. */
-  map<const O extends MapOptions = Record<never, never>>(...args: [...sources: Sources<Parameters<F>>, options?: O]): MapCall<Mapped<Result<F>, O>>;
+  map<const O extends MapOptions = Record<never, never>>(
+    ...args: [...sources: Sources<Parameters<F>>, options?: O]
+  ): MapCall<Mapped<Result<F>, O>>;
   /** Like `map`, from one source of argument lists. */
-  starMap<const O extends MapOptions = Record<never, never>>(inputs: AnyIterable<Readonly<Parameters<F>>>, options?: O): MapCall<Mapped<Result<F>, O>>;
+  starMap<const O extends MapOptions = Record<never, never>>(
+    inputs: AnyIterable<Readonly<Parameters<F>>>,
+    options?: O,
+  ): MapCall<Mapped<Result<F>, O>>;
   /** Like `map`, without results. */
   forEach(...args: [...sources: Sources<Parameters<F>>, options?: ForEachOptions]): Promise<void>;
 }
@@ -79,4 +86,5 @@ export interface GeneratorHandle<F extends AnyFunction> extends Common<F> {
 }
 
 /** What `app.function` returns. */
-export type FunctionHandle<F extends AnyFunction = AnyFunction> = ReturnType<F> extends AnyGenerator ? GeneratorHandle<F> : CallableHandle<F>;
+export type FunctionHandle<F extends AnyFunction = AnyFunction> =
+  ReturnType<F> extends AnyGenerator ? GeneratorHandle<F> : CallableHandle<F>;

@@ -17,15 +17,24 @@ export {
   NonRetriableError,
   NotFoundError,
   OutOfMemoryError,
-  registerError,
   RemoteError,
   RetryAfterError,
+  registerError,
   SerializationError,
   TimeoutError,
 } from "./errors.ts";
 export { type CallStatus, FunctionCall, type GetOptions } from "./function-call.ts";
-export type { AnyIterable, CallableHandle, CallOptions, ForEachOptions, FunctionHandle, FunctionStats, GeneratorHandle, MapOptions } from "./function-types.ts";
-export { Image, type AddLocalOptions } from "./image/image.ts";
+export type {
+  AnyIterable,
+  CallableHandle,
+  CallOptions,
+  ForEachOptions,
+  FunctionHandle,
+  FunctionStats,
+  GeneratorHandle,
+  MapOptions,
+} from "./function-types.ts";
+export { type AddLocalOptions, Image } from "./image/image.ts";
 export type { MapCall } from "./map-call.ts";
 export type { FunctionOptions, Limit } from "./options.ts";
 export { bindExports } from "./registry.ts";

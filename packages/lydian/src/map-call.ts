@@ -1,4 +1,7 @@
-/** Results of a map: iterate them as they come, or await them all. Nothing is sent before either. */
+/**
+ * Results of a map: iterate them as they come, or await them all. Nothing is sent before either. Awaiting it again gives the same
+ * results; each iteration is a map of its own.
+ */
 export interface MapCall<R> extends AsyncIterable<R>, PromiseLike<R[]> {}
 
 export function mapCall<R>(start: () => AsyncGenerator<R, void, undefined>): MapCall<R> {
@@ -7,9 +10,13 @@ export function mapCall<R>(start: () => AsyncGenerator<R, void, undefined>): Map
     for await (const result of start()) results.push(result);
     return results;
   };
+  let results: Promise<R[]> | undefined;
   return {
     [Symbol.asyncIterator]: start,
     // biome-ignore lint/suspicious/noThenProperty: `await f.map(xs)` is the natural way to ask for all results.
-    then: (onResults, onError) => all().then(onResults, onError),
+    then: (onResults, onError) => {
+      results ??= all();
+      return results.then(onResults, onError);
+    },
   };
 }

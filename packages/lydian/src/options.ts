@@ -2,6 +2,7 @@ import { type Duration, durationMs } from "./duration.ts";
 import { InvalidError } from "./errors.ts";
 import { Image } from "./image/image.ts";
 import { Retries } from "./retries.ts";
+import { showValue } from "./show-value.ts";
 import { type Size, sizeMiB } from "./size.ts";
 
 /** What is asked for, or that and a hard limit. */
@@ -40,6 +41,8 @@ export interface FunctionOptions {
   readonly singleUseContainers?: boolean;
   /** No network at all. Default false. */
   readonly blockNetwork?: boolean;
+  /** Patterns of files that travel with the code, relative to the file of the function, e.g. ["./prompts/*.txt"]. */
+  readonly assets?: readonly string[];
   /** Standard Schema of the one argument, checked in the container. */
   readonly input?: unknown;
   /** Names of the positional parameters, for callers that pass keywords. */
@@ -68,20 +71,39 @@ export interface ResolvedFunctionOptions {
 
 const SERVED = new Set<string>([
   ...(["name", "image", "env", "cpu", "memory", "ephemeralDisk", "timeout", "startupTimeout", "retries", "concurrent"] as const),
-  ...(["minContainers", "maxContainers", "bufferContainers", "scaledownWindow", "singleUseContainers", "blockNetwork", "input", "params"] as const),
+  ...([
+    "minContainers",
+    "maxContainers",
+    "bufferContainers",
+    "scaledownWindow",
+    "singleUseContainers",
+    "blockNetwork",
+    "assets",
+    "input",
+    "params",
+  ] as const),
 ] satisfies (keyof FunctionOptions)[]);
 
 /** Checks and completes. Throws InvalidError that names the option, the value and the rule; also for options that are not served. */
 export function resolveOptions(options: FunctionOptions): ResolvedFunctionOptions {
   for (const [name, value] of Object.entries(options)) {
     if (SERVED.has(name) || value === undefined) continue;
-    throw new InvalidError(`The function option \`${name}\` is not served yet, so it cannot be given.`, { hint: `Served are: ${[...SERVED].sort().join(", ")}.` });
+    throw new InvalidError(`The function option \`${name}\` is not served yet, so it cannot be given.`, {
+      hint: `Served are: ${[...SERVED].sort().join(", ")}.`,
+    });
   }
   const { retries = 0, image, env } = options;
   if (image !== undefined && !Image.is(image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
   if (env !== undefined) (image ?? Image.node()).env(env);
   const cpu = limits(options.cpu, "cpu", (value) => number(value, "cpu", 0.001, 1_024));
   const memory = limits(options.memory, "memory", (value) => sizeMiB(value, "memory"));
+  const minContainers = whole(options.minContainers ?? 0, "minContainers", 0);
+  const maxContainers = options.maxContainers === undefined ? 0 : whole(options.maxContainers, "maxContainers", 1);
+  if (maxContainers > 0 && minContainers > maxContainers) {
+    throw new InvalidError(
+      `\`minContainers\` is ${minContainers} and \`maxContainers\` is ${maxContainers}: the minimum must not be above the maximum.`,
+    );
+  }
   return {
     image,
     milliCpu: Math.round(cpu.request * 1000),
@@ -91,15 +113,29 @@ export function resolveOptions(options: FunctionOptions): ResolvedFunctionOption
     diskMiB: options.ephemeralDisk === undefined ? 0 : sizeMiB(options.ephemeralDisk, "ephemeralDisk"),
     timeoutSeconds: seconds(options.timeout ?? "5m", "timeout", 1),
     startupTimeoutSeconds: seconds(options.startupTimeout ?? "5m", "startupTimeout", 1),
-    retries: typeof retries === "object" ? retries : retries === 0 ? undefined : new Retries({ maxRetries: retries }),
-    maxConcurrentInputs: whole(options.concurrent?.maxInputs ?? 1, "concurrent.maxInputs", 1),
-    minContainers: whole(options.minContainers ?? 0, "minContainers", 0),
-    maxContainers: options.maxContainers === undefined ? 0 : whole(options.maxContainers, "maxContainers", 1),
+    retries: retryRule(retries),
+    maxConcurrentInputs: concurrentInputs(options.concurrent),
+    minContainers,
+    maxContainers,
     bufferContainers: whole(options.bufferContainers ?? 0, "bufferContainers", 0),
     scaledownSeconds: seconds(options.scaledownWindow ?? "60s", "scaledownWindow", 0),
     singleUseContainers: flag(options.singleUseContainers, "singleUseContainers"),
     blockNetwork: flag(options.blockNetwork, "blockNetwork"),
   };
+}
+
+/** Known by its shape: the command line and the user's program may each have a copy of this package. */
+function retryRule(retries: unknown): Retries | undefined {
+  if (typeof retries === "number") return retries === 0 ? undefined : new Retries({ maxRetries: retries });
+  if (typeof retries === "object" && retries !== null && "initialDelayMs" in retries) return retries as Retries;
+  throw new InvalidError(`\`retries\` is ${showValue(retries)}; it must be a whole number from 0 to 100 or new Retries({ … }).`);
+}
+
+function concurrentInputs(concurrent: FunctionOptions["concurrent"]): number {
+  if (concurrent === undefined) return 1;
+  const isRecord = typeof concurrent === "object" && concurrent !== null && Object.keys(concurrent).every((key) => key === "maxInputs");
+  if (!isRecord) throw new InvalidError(`\`concurrent\` is ${showValue(concurrent)}; it must be { maxInputs: … } and nothing more.`);
+  return whole(concurrent.maxInputs, "concurrent.maxInputs", 1);
 }
 
 function limits<T>(value: Limit<T> | undefined, what: string, read: (value: T) => number): { request: number; limit: number } {
@@ -112,22 +148,22 @@ function limits<T>(value: Limit<T> | undefined, what: string, read: (value: T) =
 
 function number(value: unknown, what: string, min: number, max: number): number {
   if (typeof value === "number" && value >= min && value <= max) return value;
-  throw new InvalidError(`\`${what}\` is ${JSON.stringify(value)}; it must be a number from ${min} to ${max}.`);
+  throw new InvalidError(`\`${what}\` is ${showValue(value)}; it must be a number from ${min} to ${max}.`);
 }
 
 function whole(value: unknown, what: string, min: number): number {
   if (Number.isInteger(value) && (value as number) >= min && (value as number) <= 10_000) return value as number;
-  throw new InvalidError(`\`${what}\` is ${JSON.stringify(value)}; it must be a whole number from ${min} to 10000.`);
+  throw new InvalidError(`\`${what}\` is ${showValue(value)}; it must be a whole number from ${min} to 10000.`);
 }
 
 /** The wire has whole seconds. */
 function seconds(value: Duration, what: string, min: number): number {
   const result = Math.ceil(durationMs(value, `\`${what}\``) / 1000);
   if (result >= min && result <= 86_400) return result;
-  throw new InvalidError(`\`${what}\` is ${JSON.stringify(value)}; it must be from ${min} s to 24 hours.`);
+  throw new InvalidError(`\`${what}\` is ${showValue(value)}; it must be from ${min} s to 24 hours.`);
 }
 
 function flag(value: boolean | undefined, what: string): boolean {
   if (value === undefined || typeof value === "boolean") return value ?? false;
-  throw new InvalidError(`\`${what}\` is ${JSON.stringify(value)}; it must be true or false.`);
+  throw new InvalidError(`\`${what}\` is ${showValue(value)}; it must be true or false.`);
 }

@@ -13,14 +13,19 @@ export function registeredApps(): RegisteredApp[] {
   return shared[APPS] as RegisteredApp[];
 }
 
-export function checkName(name: string, what: string): void {
-  if (!NAME.test(name)) throw new InvalidError(`${JSON.stringify(name)} is not a name of ${what}: 1 to 128 letters, digits, or any of "_.$-".`);
+export const isName = (name: unknown): name is string => typeof name === "string" && NAME.test(name);
+
+export function checkName(name: unknown, what: string): void {
+  if (!isName(name))
+    throw new InvalidError(`${JSON.stringify(name)} is not a name of ${what}: 1 to 128 letters, digits, or any of "_.$-".`);
 }
 
 /** Throws when the app has another registration of this name. */
 export function refuseDuplicate(app: RegisteredApp, name: string, of?: Registration): void {
   if (app.registered.some((other) => other !== of && other.name === name)) {
-    throw new InvalidError(`Two things in the app ${JSON.stringify(app.name ?? "")} are named ${JSON.stringify(name)}.`, { hint: "Give one of them another name: { name: \"…\" }" });
+    throw new InvalidError(`Two things in the app ${JSON.stringify(app.name ?? "")} are named ${JSON.stringify(name)}.`, {
+      hint: 'Give one of them another name: { name: "…" }',
+    });
   }
 }
 
@@ -31,13 +36,20 @@ export function refuseDuplicate(app: RegisteredApp, name: string, of?: Registrat
 export function bindExports(file: string, exports: Readonly<Record<string, unknown>>): void {
   const byHandle = new Map<unknown, [RegisteredApp, Registration]>();
   for (const app of registeredApps()) for (const registration of app.registered) byHandle.set(registration.handle, [app, registration]);
+  const here = new Set<Registration>();
+  const named: [RegisteredApp, Registration, string][] = [];
   for (const [name, value] of Object.entries(exports)) {
     const [app, registration] = byHandle.get(value) ?? [];
-    if (!app || !registration || registration.file !== undefined) continue;
+    if (!app || !registration) continue;
+    if (registration.file !== undefined && !here.has(registration)) continue;
     registration.file = file;
-    if (typeof registration.options["name"] === "string" || name === "default") continue;
+    here.add(registration);
+    if (name === "default" || typeof registration.options["name"] === "string" || named.some(([, other]) => other === registration))
+      continue;
     checkName(name, "a function");
-    refuseDuplicate(app, name, registration);
     registration.name = name;
+    named.push([app, registration, name]);
   }
+  // Only now: until all have their names, one may still have that of another's handler.
+  for (const [app, registration, name] of named) refuseDuplicate(app, name, registration);
 }

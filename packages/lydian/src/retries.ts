@@ -1,5 +1,6 @@
 import { type Duration, durationMs } from "./duration.ts";
 import { InvalidError } from "./errors.ts";
+import { showValue } from "./show-value.ts";
 
 export interface RetriesOptions {
   /** Attempts after the first one; 0 to 100. */
@@ -26,11 +27,20 @@ export class Retries {
 
   constructor(options: RetriesOptions) {
     const { maxRetries, initialDelay = "1s", backoffCoefficient = 2, maxDelay = "60s" } = options;
-    if (!Number.isInteger(maxRetries) || maxRetries < 0 || maxRetries > 100) throw new InvalidError(`maxRetries is ${maxRetries}; it must be a whole number from 0 to 100.`);
-    if (!(backoffCoefficient >= 1 && backoffCoefficient <= 10)) throw new InvalidError(`backoffCoefficient is ${backoffCoefficient}; it must be from 1 to 10.`);
+    if (!Number.isInteger(maxRetries) || maxRetries < 0 || maxRetries > 100)
+      throw new InvalidError(`maxRetries is ${maxRetries}; it must be a whole number from 0 to 100.`);
+    if (!(backoffCoefficient >= 1 && backoffCoefficient <= 10))
+      throw new InvalidError(`backoffCoefficient is ${backoffCoefficient}; it must be from 1 to 10.`);
     this.maxRetries = maxRetries;
-    this.initialDelayMs = durationMs(initialDelay, "initialDelay");
+    this.initialDelayMs = delayMs(initialDelay, "initialDelay");
     this.backoffCoefficient = backoffCoefficient;
-    this.maxDelayMs = durationMs(maxDelay, "maxDelay");
+    this.maxDelayMs = delayMs(maxDelay, "maxDelay");
   }
+}
+
+/** The wire has whole milliseconds. */
+function delayMs(delay: Duration, what: string): number {
+  const ms = Math.ceil(durationMs(delay, what));
+  if (ms <= 86_400_000) return ms;
+  throw new InvalidError(`${what} is ${showValue(delay)}; it must be at most 24 hours.`);
 }

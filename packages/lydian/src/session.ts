@@ -17,8 +17,13 @@ export function findSession(): Session | undefined {
 /** The id of a function of the running app. Throws InvalidError when no app runs, or it has no such function. */
 export function functionId(name: string): string {
   const session = findSession();
-  if (!session) throw new InvalidError(`${name} cannot be called: no app runs here.`, { hint: "Start it with `lydian run FILE`, and make calls in its entrypoint or in functions, not while a module loads." });
-  const id = session.functionIds[name];
+  if (!session)
+    throw new InvalidError(`${name} cannot be called: no app runs here.`, {
+      hint: "Start it with `lydian run FILE`, and make calls in its entrypoint or in functions, not while a module loads.",
+    });
+  const id = Object.hasOwn(session.functionIds, name) ? session.functionIds[name] : undefined;
   if (id !== undefined) return id;
-  throw new InvalidError(`The running app has no function ${JSON.stringify(name)}; it has: ${Object.keys(session.functionIds).join(", ") || "none"}.`);
+  throw new InvalidError(
+    `The running app has no function ${JSON.stringify(name)}; it has: ${Object.keys(session.functionIds).join(", ") || "none"}.`,
+  );
 }

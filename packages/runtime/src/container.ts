@@ -7,7 +7,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { fileURLToPath } from "node:url";
 import {
-  type Client,
   type Connection,
   type ContainerArguments,
   CURRENT_INPUT,
@@ -16,12 +15,13 @@ import {
   type FunctionGetInputsItem,
   type InputContext,
   LydianError,
-  ModalClient,
   type RegisteredFunction,
   Runtime,
   SESSION,
   type Session,
 } from "@lydian/protocol";
+import { realPath } from "./bind-paths.ts";
+import { type ControlPlane, controlPlane } from "./control-plane.ts";
 import { ExitCalled, exitAfterFlush, ignoreClosedPipes, interceptExit } from "./exit.ts";
 import { describeFailure } from "./failure.ts";
 import { heartbeat } from "./heartbeat.ts";
@@ -29,6 +29,7 @@ import { runInputLoop } from "./input-loop.ts";
 import { loadFunction } from "./load-function.ts";
 import { type OutputInit, OutputQueue } from "./outputs.ts";
 import { PayloadTransfer } from "./payload-transfer.ts";
+import { rehearseWhileWaiting } from "./rehearsal.ts";
 import { runInput } from "./run-input.ts";
 import { RunningInput } from "./running-input.ts";
 import { installStackMapping, StackMapper } from "./stack-map.ts";
@@ -58,7 +59,7 @@ interface Given {
 class Container {
   readonly #serverUrl: string;
   readonly #connection: Connection;
-  readonly #client: Client<typeof ModalClient>;
+  readonly #client: ControlPlane;
   readonly #mapper = new StackMapper(fileURLToPath(import.meta.url));
   readonly #currentInput = sharedCurrentInput();
   readonly #outputs: OutputQueue;
@@ -71,7 +72,7 @@ class Container {
   constructor(serverUrl: string) {
     this.#serverUrl = serverUrl;
     this.#connection = connect({ url: serverUrl });
-    this.#client = this.#connection.service(ModalClient);
+    this.#client = controlPlane(this.#connection);
     this.#outputs = new OutputQueue({
       client: this.#client,
       refused: (output, error) => this.#refused(output, error),
@@ -110,7 +111,9 @@ class Container {
   /** A standby container waits here for its function. */
   async #start(): Promise<Given> {
     const request = { nodeVersion: process.versions.node, runtimeVersion: RUNTIME_VERSION };
-    const { arguments: args, env, workdir } = await this.#connection.service(Runtime).start(request, { signal: this.#stop.signal });
+    const starting = this.#connection.service(Runtime).start(request, { signal: this.#stop.signal });
+    void rehearseWhileWaiting(starting, this.#currentInput);
+    const { arguments: args, env, workdir } = await starting.catch(leaveWhenUnwanted);
     if (!args?.functionDef) throw new LydianError("internal", "the server gave this container no function");
     Object.assign(process.env, env);
     if (workdir !== "") enter(workdir);
@@ -127,7 +130,7 @@ class Container {
   #load({ definition }: Given): Promise<RegisteredFunction> {
     if (definition.isClass) throw new LydianError("unimplemented", "this runtime serves functions, not classes");
     if (definition.batchMaxSize > 0) throw new LydianError("unimplemented", "this runtime does not serve batching functions");
-    return loadFunction({ module: definition.moduleName, appName: definition.appName, functionName: definition.functionName });
+    return loadFunction({ module: realPath(definition.moduleName), appName: definition.appName, functionName: definition.functionName });
   }
 
   async #serve(fn: RegisteredFunction, { args, definition }: Given): Promise<void> {
@@ -226,6 +229,12 @@ class Container {
     await Promise.race([this.#outputs.flush(), limit]);
     return exitAfterFlush(thrown instanceof ExitCalled ? thrown.exitCode : 1);
   }
+}
+
+/** The container is being stopped before it became anything: nobody is to read about that. */
+function leaveWhenUnwanted(error: unknown): Promise<never> {
+  if (LydianError.is(error) && error.code === "aborted") return exitAfterFlush(0);
+  throw error;
 }
 
 function enter(workdir: string): void {

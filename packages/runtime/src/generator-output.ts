@@ -1,5 +1,6 @@
 // What a generator yields, on its way to the server: chunks without gaps from index 1, several in one request while one is under way.
-import type { Client, DataChunkSchema, DataFormat, MessageInitShape, ModalClient } from "@lydian/protocol";
+import type { DataChunkSchema, DataFormat, MessageInitShape } from "@lydian/protocol";
+import type { ControlPlane } from "./control-plane.ts";
 import type { PlacedData } from "./payload-transfer.ts";
 
 const MAX_CHUNKS = 256;
@@ -8,7 +9,7 @@ const MAX_BYTES = 4 * 1024 * 1024;
 type ChunkInit = MessageInitShape<typeof DataChunkSchema>;
 
 export class GeneratorOutput {
-  readonly #client: Client<typeof ModalClient>;
+  readonly #client: ControlPlane;
   readonly #functionCallId: string;
   readonly #format: DataFormat;
   readonly #signal: AbortSignal;
@@ -18,7 +19,7 @@ export class GeneratorOutput {
   #failure: { readonly error: unknown } | undefined;
   #count = 0;
 
-  constructor(options: { client: Client<typeof ModalClient>; functionCallId: string; format: DataFormat; signal: AbortSignal }) {
+  constructor(options: { client: ControlPlane; functionCallId: string; format: DataFormat; signal: AbortSignal }) {
     this.#client = options.client;
     this.#functionCallId = options.functionCallId;
     this.#format = options.format;

@@ -1,13 +1,14 @@
 // Tells the server that this container lives, and hears which inputs were cancelled: the server holds each beat until there is such news.
+
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Client, ModalClient } from "@lydian/protocol";
+import type { ControlPlane } from "./control-plane.ts";
 
 /** The server answers within 15 s; longer silence is a lost connection. */
 const ANSWER_LIMIT_MS = 30_000;
 const MIN_INTERVAL_MS = 1_000;
 
 export interface HeartbeatOptions {
-  readonly client: Client<typeof ModalClient>;
+  readonly client: ControlPlane;
   readonly signal: AbortSignal;
   /** Cancels those of these inputs that run here. Returns whether there were any. */
   readonly cancel: (inputIds: readonly string[]) => boolean;

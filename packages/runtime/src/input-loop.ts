@@ -1,8 +1,9 @@
 // Takes inputs while there are free slots. At most one fetch is under way; the server holds it until there is work.
-import type { Client, FunctionGetInputsItem, ModalClient } from "@lydian/protocol";
+import type { FunctionGetInputsItem } from "@lydian/protocol";
+import type { ControlPlane } from "./control-plane.ts";
 
 export interface InputLoopOptions {
-  readonly client: Client<typeof ModalClient>;
+  readonly client: ControlPlane;
   readonly functionId: string;
   /** Inputs that may run at once. */
   readonly slots: number;

@@ -22,7 +22,7 @@ function registeredApps(): readonly RegisteredApp[] {
  * By app and function name. An app without a name was named by whoever ran it, so it stands in when no app has the name.
  * Throws `not_found` with everything that is registered.
  */
-export function findFunction(apps: readonly RegisteredApp[], { module, appName, functionName }: FunctionReference): RegisteredFunction {
+function findFunction(apps: readonly RegisteredApp[], { module, appName, functionName }: FunctionReference): RegisteredFunction {
   const named = apps.filter((app) => app.name === appName);
   const candidates = named.length > 0 ? named : apps.filter((app) => app.name === undefined);
   for (const app of candidates) {

@@ -1,12 +1,6 @@
 // Answers on their way to the server: at once when nothing else is being sent, together with others under load.
-import {
-  type Client,
-  type FunctionPutOutputsItemSchema,
-  type GenericResultSchema,
-  LydianError,
-  type MessageInitShape,
-  type ModalClient,
-} from "@lydian/protocol";
+import { type FunctionPutOutputsItemSchema, type GenericResultSchema, LydianError, type MessageInitShape } from "@lydian/protocol";
+import type { ControlPlane } from "./control-plane.ts";
 
 export type ResultInit = Exclude<MessageInitShape<typeof GenericResultSchema>, { $typeName: string }>;
 export type OutputInit = Exclude<MessageInitShape<typeof FunctionPutOutputsItemSchema>, { $typeName: string }>;
@@ -17,7 +11,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
 const REFUSALS = new Set(["invalid_argument", "resource_exhausted", "out_of_range"]);
 
 export interface OutputQueueOptions {
-  readonly client: Client<typeof ModalClient>;
+  readonly client: ControlPlane;
   /** What to send in place of an output that the server refused. */
   readonly refused: (output: OutputInit, error: LydianError) => OutputInit;
   /** The server could not be told in spite of retries: the container must end, so that its inputs are run again. */

@@ -1,17 +1,18 @@
 // Payloads too large for a message move as blobs, over plain HTTP on the same socket.
 import { createHash } from "node:crypto";
-import { type Client, type Connection, LydianError, type ModalClient } from "@lydian/protocol";
+import { type Connection, LydianError } from "@lydian/protocol";
+import type { ControlPlane } from "./control-plane.ts";
 
 /** Data in a message: itself, or the id of the blob that holds it. */
 export type PlacedData = { case: "data"; value: Uint8Array } | { case: "dataBlobId"; value: string };
 
 export class PayloadTransfer {
   readonly #connection: Connection;
-  readonly #client: Client<typeof ModalClient>;
+  readonly #client: ControlPlane;
   readonly #maxInlineBytes: number;
 
   /** @param options.maxInlineBytes larger payloads become blobs */
-  constructor(options: { connection: Connection; client: Client<typeof ModalClient>; maxInlineBytes: number }) {
+  constructor(options: { connection: Connection; client: ControlPlane; maxInlineBytes: number }) {
     this.#connection = options.connection;
     this.#client = options.client;
     this.#maxInlineBytes = options.maxInlineBytes;

@@ -1,23 +1,22 @@
 // One input through its handler: arguments in, result, error or yielded values out.
 import type { AsyncLocalStorage } from "node:async_hooks";
 import {
-  type Client,
   DataFormat,
   encodePayload,
   type InputContext,
   LydianError,
-  type ModalClient,
   type RegisteredFunction,
   GenericResult_GenericStatus as Status,
 } from "@lydian/protocol";
 import { callArguments } from "./call-arguments.ts";
+import type { ControlPlane } from "./control-plane.ts";
 import { GeneratorOutput, generatorDone } from "./generator-output.ts";
 import type { PayloadTransfer } from "./payload-transfer.ts";
 import type { RunningInput } from "./running-input.ts";
 
 export interface InputRunner {
   readonly fn: RegisteredFunction;
-  readonly client: Client<typeof ModalClient>;
+  readonly client: ControlPlane;
   readonly transfer: PayloadTransfer;
   readonly currentInput: AsyncLocalStorage<InputContext>;
   /** Answers the input with what was thrown. */

@@ -8,7 +8,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { StubContainer } from "./stub-server.ts";
 
-function valueOf(output: FunctionPutOutputsItem): unknown {
+function valueIn(output: FunctionPutOutputsItem): unknown {
   const data = output.result?.dataOneof;
   return data?.case === "data" ? decodePayload(data.value) : undefined;
 }
@@ -20,7 +20,7 @@ describe("a container", () => {
       start: { env: { FROM_SERVER: "1" }, workdir: "/usr" },
     });
     c.send([3n]);
-    expect(valueOf(await c.outputs.next())).toEqual({ x: 3n, env: "1", cwd: "/usr", remote: 1 });
+    expect(valueIn(await c.outputs.next())).toEqual({ x: 3n, env: "1", cwd: "/usr", remote: 1 });
     expect(c.calls.slice(0, 3)).toEqual(["start", "hello", "get"]);
   });
 
@@ -29,7 +29,7 @@ describe("a container", () => {
     c.send([1], { named: { b: 2 }, format: DataFormat.CBOR });
     const output = await c.outputs.next();
     expect(output.dataFormat).toBe(DataFormat.CBOR);
-    expect(valueOf(output)).toEqual([1, 2, null]);
+    expect(valueIn(output)).toEqual([1, 2, null]);
   });
 
   it("never takes more inputs than it has slots", async () => {
@@ -39,7 +39,7 @@ describe("a container", () => {
     });
     for (let i = 0; i < 10; i++) c.send([]);
     const seen: number[] = [];
-    for (let i = 0; i < 10; i++) seen.push(valueOf(await c.outputs.next()) as number);
+    for (let i = 0; i < 10; i++) seen.push(valueIn(await c.outputs.next()) as number);
     expect(Math.max(...seen)).toBe(3);
     expect(Math.max(...c.asked.all)).toBe(3);
   });
@@ -102,7 +102,7 @@ describe("a container", () => {
     c.send([300]);
     const output = await c.outputs.next();
     expect(output.dataFormat).toBe(DataFormat.GENERATOR_DONE);
-    expect([...(output.result?.dataOneof.value as Uint8Array)]).toEqual([0x08, 0xac, 0x02]);
+    expect(output.result?.dataOneof.value).toEqual(Buffer.of(0x08, 0xac, 0x02));
     const chunks = c.chunkRequests.flat();
     expect(chunks.map(({ index }) => index)).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
     expect(decodePayload(chunks[299]?.value as Uint8Array)).toEqual({ i: 299 });
@@ -129,7 +129,7 @@ describe("cancelling", () => {
     c.cancel(first);
     const output = await c.outputs.next();
     expect(output).toMatchObject({ inputId: first, result: { status: Status.TERMINATED } });
-    expect(valueOf(await c.outputs.next())).toBe("next");
+    expect(valueIn(await c.outputs.next())).toBe("next");
     expect(c.outputs.all).toHaveLength(2);
   });
 
@@ -153,6 +153,34 @@ describe("cancelling", () => {
 });
 
 describe("ending", () => {
+  it("serves as well after a long wait for its function", async () => {
+    await using c = await StubContainer.start({ startAfterMs: 200, source: `register("f", () => "ready");` });
+    c.send([]);
+    expect(valueIn(await c.outputs.next())).toBe("ready");
+    expect(c.outputs.all).toHaveLength(1);
+  });
+
+  it("fails all inputs when an unhandled rejection belongs to none of them", async () => {
+    await using c = await StubContainer.start({
+      slots: 2,
+      source: `let arrived = 0; let both; new Promise((r) => both = r).then(() => { throw new Error("background"); });
+        register("f", () => { if (++arrived === 2) both(); return new Promise(() => {}); });`,
+    });
+    c.send([]);
+    c.send([]);
+    const failed = [await c.outputs.next(), await c.outputs.next()];
+    expect(failed.map(({ result }) => result?.exception)).toEqual(["Error: background", "Error: background"]);
+    expect((await c.exited).code).toBe(1);
+  });
+
+  it("reports a result that the server refuses, and goes on", async () => {
+    await using c = await StubContainer.start({ refuse: "too large", source: `register("f", (x) => x);` });
+    c.send(["too large"]);
+    expect((await c.outputs.next()).result?.exception).toContain("the result was refused by the server");
+    c.send(["fine"]);
+    expect(valueIn(await c.outputs.next())).toBe("fine");
+  });
+
   it("finishes what runs after a kill switch and leaves nothing unprinted", async () => {
     await using c = await StubContainer.start({
       slots: 2,
@@ -160,7 +188,7 @@ describe("ending", () => {
     });
     c.send([]);
     c.sendKillSwitch();
-    expect(valueOf(await c.outputs.next())).toBe("done");
+    expect(valueIn(await c.outputs.next())).toBe("done");
     expect(await c.exited).toEqual({ code: 0, signal: null });
     expect(c.stdout.length).toBe(300_001);
   });
@@ -183,7 +211,7 @@ describe("ending", () => {
     while (c.stdout !== "up\nup\n") await new Promise((resolve) => setImmediate(resolve));
     c.signal("SIGINT");
     expect(await c.exited).toEqual({ code: 0, signal: null });
-    expect(c.outputs.all.map(valueOf)).toEqual(["saved"]);
+    expect(c.outputs.all.map(valueIn)).toEqual(["saved"]);
   });
 
   it("reports a module that throws while it loads, with a mapped stack", async () => {

@@ -4,13 +4,17 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
   createServer,
   DataFormat,
+  decodePayload,
   encodePayload,
   type FunctionGetInputsItemSchema,
   type FunctionPutOutputsItem,
+  GenericResult_GenericStatus,
+  LydianError,
   type MessageInitShape,
   ModalClient,
   Runtime,
@@ -47,6 +51,10 @@ export interface StubOptions {
   readonly slots?: number;
   readonly start?: StartInit;
   readonly maxInlineBytes?: number;
+  /** How long the container stands by. */
+  readonly startAfterMs?: number;
+  /** Outputs with this value are refused. */
+  readonly refuse?: string;
 }
 
 let runtimeFile: Promise<string> | undefined;
@@ -181,7 +189,7 @@ export class StubContainer implements AsyncDisposable {
       logLevel: "silent",
     });
     const child = spawn(process.execPath, [await bundledRuntime()], {
-      env: { PATH: process.env["PATH"], MODAL_SERVER_URL: `unix://${path}`, FROM_IMAGE: "yes" },
+      env: { PATH: process.env.PATH, MODAL_SERVER_URL: `unix://${path}`, FROM_IMAGE: "yes" },
       stdio: ["ignore", "pipe", "pipe"],
     });
     child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
@@ -196,8 +204,9 @@ export class StubContainer implements AsyncDisposable {
 
   #runtime() {
     return service<typeof Runtime, null>(Runtime, {
-      start: () => {
+      start: async () => {
         this.calls.push("start");
+        if (this.#options.startAfterMs !== undefined) await sleep(this.#options.startAfterMs);
         const functionDef = {
           moduleName: this.#module,
           functionName: this.#options.functionName ?? "f",
@@ -232,6 +241,12 @@ export class StubContainer implements AsyncDisposable {
       },
       functionPutOutputs: ({ outputs }) => {
         this.calls.push("put");
+        for (const { result } of this.#options.refuse === undefined ? [] : outputs) {
+          const data = result?.dataOneof.case === "data" && result.status === GenericResult_GenericStatus.SUCCESS;
+          if (data && this.#options.refuse === decodePayload(result.dataOneof.value as Uint8Array)) {
+            throw new LydianError("resource_exhausted", "over the limit");
+          }
+        }
         for (const output of outputs) this.outputs.push(output);
         return {};
       },

@@ -41,11 +41,12 @@ function liveOwner(file: string): number | undefined {
   }
 }
 
-/** Ticks since boot at which a process started; empty where /proc does not tell. */
+/** Ticks since boot at which a process started; empty for one that has ended (a zombie, too) and where /proc does not tell. */
 function startTime(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? "" : (fields[19] ?? "");
   } catch {
     return "";
   }

@@ -63,9 +63,13 @@ const MAX_SOCKET_PATH = 107;
 export async function startServer(options: ServerConfig): Promise<RunningServer> {
   const config = resolveConfig(options);
   if (Buffer.byteLength(config.dataDir) + SOCKET_PATH_TAIL > MAX_SOCKET_PATH) {
-    throw new LydianError("invalid_argument", `The data directory's path is too long (${config.dataDir}): the sockets in it may have ${MAX_SOCKET_PATH} bytes.`, {
-      hint: `Choose one of at most ${MAX_SOCKET_PATH - SOCKET_PATH_TAIL} bytes.`,
-    });
+    throw new LydianError(
+      "invalid_argument",
+      `The data directory's path is too long (${config.dataDir}): the sockets in it may have ${MAX_SOCKET_PATH} bytes.`,
+      {
+        hint: `Choose one of at most ${MAX_SOCKET_PATH - SOCKET_PATH_TAIL} bytes.`,
+      },
+    );
   }
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const ends = new Ends();
@@ -106,7 +110,14 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   const blobStore = new BlobStore(database);
   const blobs = new Blobs({ store: blobStore, contents, urls: new SignedUrls(await loadSigningKey(join(dataDir, "blob-url.key"))) });
   const mounts = new Mounts({ store: new MountStore(database), contents, rights: blobStore, blobs, layers });
-  const images = new Images({ store: new ImageStore(database), builder, layers, contents, mounts, onError: (error) => log.error("an image build failed in the server", error) });
+  const images = new Images({
+    store: new ImageStore(database),
+    builder,
+    layers,
+    contents,
+    mounts,
+    onError: (error) => log.error("an image build failed in the server", error),
+  });
   ends.defer(() => images.stop());
 
   const logs = new Logs(new LogStore(database), (error) => log.error("log lines could not be stored", error));
@@ -156,7 +167,8 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     requireFunction: (functionId, caller) => {
       const record = functions.require(functionId, caller.workspaceId);
       apps.requireLive(record.appId, caller.workspaceId);
-      if (caller.kind === "container" && record.environmentId !== caller.environmentId) throw new LydianError("not_found", `There is no function ${JSON.stringify(functionId)}.`);
+      if (caller.kind === "container" && record.environmentId !== caller.environmentId)
+        throw new LydianError("not_found", `There is no function ${JSON.stringify(functionId)}.`);
       return record;
     },
   });
@@ -198,7 +210,16 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
       }),
       service<typeof Lydian, Caller>(
         Lydian,
-        createControlRpc({ version: config.version, startedAt: Date.now(), host, workspace, tokens, apps, pools, mapMany: callsRpc.mapMany }),
+        createControlRpc({
+          version: config.version,
+          startedAt: Date.now(),
+          host,
+          workspace,
+          tokens,
+          apps,
+          pools,
+          mapMany: callsRpc.mapMany,
+        }),
       ),
       service<typeof Runtime, Caller>(Runtime, createRuntimeRpc(pools)),
     ],
@@ -215,7 +236,12 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   ends.defer(() => apps.close());
 
   const socket = await server.listen({ path: join(dataDir, "api.sock"), mode: 0o600 });
-  const tcp = config.fd !== undefined ? await server.listen({ fd: config.fd }) : config.port === undefined ? undefined : await server.listen({ port: config.port, host: config.host });
+  const tcp =
+    config.fd !== undefined
+      ? await server.listen({ fd: config.fd })
+      : config.port === undefined
+        ? undefined
+        : await server.listen({ port: config.port, host: config.host });
   void host.warm(2).catch((error: unknown) => log.warn(`no container slots could be made ahead: ${String(error)}`));
   log.info(`ready at ${tcp?.address ?? socket.address} with the container host ${host.name} (${host.runtime})`);
 
@@ -243,4 +269,3 @@ async function serveHttp(blobs: Blobs, request: IncomingMessage, response: Serve
   if (await serveBlob(blobs, request, response)) return;
   response.writeHead(404, { "content-type": "text/plain" }).end("There is nothing here. The API is gRPC.\n");
 }
-

@@ -21,7 +21,7 @@ import { PidWatch } from "./pid-watch.ts";
 import { findRuntime, logErrors, type Runtime, type RuntimeName, runCommand } from "./runtimes.ts";
 import { compileFilter, encodeFilter } from "./seccomp/compile.ts";
 import { seccompProfile } from "./seccomp/profile.ts";
-import { copyDisk, ID_FILE, type Slot, type SlotOptions } from "./slot.ts";
+import { ID_FILE, type Slot, type SlotOptions } from "./slot.ts";
 import { PREPARE_FAILED, startLine } from "./slot-script.ts";
 import { Slots } from "./slots.ts";
 import { StartGate } from "./start-gate.ts";
@@ -140,7 +140,7 @@ class OciHost implements ContainerHost {
     try {
       const slot = await this.#slots.take(diskMiB);
       try {
-        return await this.#startIn(slot, spec, diskMiB);
+        return await this.#startIn(slot, spec);
       } catch (error) {
         this.#pids.forget(slot.name);
         await slot.remove();
@@ -152,10 +152,9 @@ class OciHost implements ContainerHost {
     }
   }
 
-  async #startIn(slot: Slot, spec: ContainerSpec, diskMiB: number): Promise<OciContainer> {
+  async #startIn(slot: Slot, spec: ContainerSpec): Promise<OciContainer> {
     const { runtime, network, paths } = this.#parts;
     const at = (file: string) => join(slot.dir, file);
-    const otherDisk = slot.diskMiB === diskMiB ? {} : { image: "disk" };
     const config = ociConfig(spec, {
       etc: network.etc.filter((file) => spec.binds.every((bind) => bind.target !== file.target)),
       seccomp: this.#parts.seccomp,
@@ -166,7 +165,6 @@ class OciHost implements ContainerHost {
       writeFile(at("config.json"), JSON.stringify(config)),
       ...spec.layers.map((layer, index) => symlink(layer, at(index.toString(36)))),
       slot.cgroup.setLimits(spec.limits),
-      "image" in otherDisk ? copyDisk(this.#parts.slotOptions, diskMiB, at("disk")) : undefined,
     ]);
     const started = this.#pids.wait(slot.name);
     slot.process.write(
@@ -176,7 +174,6 @@ class OciHost implements ContainerHost {
         volatile: true,
         keep: spec.keepWritableLayer === true,
         runtime: runCommand(runtime, slot.name, { root: paths.runtime, log: "log", pidFile: this.#pids.path(slot.name) }),
-        ...otherDisk,
       }),
     );
     slot.process.endInput();

@@ -54,8 +54,6 @@ function mountImage(image: string): string {
 
 export interface StartLineOptions {
   readonly layers: number;
-  /** An image that replaces the slot's own, for another size. */
-  readonly image?: string;
   readonly withoutNetwork: boolean;
   readonly volatile: boolean;
   /** Leaves a process behind that holds the mounts until it is killed; its pid goes to the file `holder`. */
@@ -80,11 +78,7 @@ export function startLine(o: StartLineOptions): string {
     "index=off",
     ...(o.volatile ? ["volatile"] : []),
   ];
-  const steps = [
-    ...(o.image === undefined ? [] : [`umount W && ${mountImage(o.image)}`]),
-    ...(o.withoutNetwork ? ["ip link del eth0"] : []),
-    `mount -t overlay lydian -o ${options.join(",")} rootfs`,
-  ];
+  const steps = [...(o.withoutNetwork ? ["ip link del eth0"] : []), `mount -t overlay lydian -o ${options.join(",")} rootfs`];
   // In a subshell: as a child of the runtime it would be waited for.
   const holder = o.keep ? "(sleep 2147483647 </dev/null >/dev/null 2>&1 & echo $! >holder); " : "";
   return `{ ${steps.join(" && ")}; } 2>error || exit ${PREPARE_FAILED}; ${holder}exec ${o.runtime.map(quote).join(" ")} </dev/null\n`;

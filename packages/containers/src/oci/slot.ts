@@ -42,7 +42,7 @@ export interface Slot {
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Makes a copy of an empty disk. The copy is sparse and a few hundred kilobytes. */
-export async function copyDisk(o: Pick<SlotOptions, "disks" | "launcher">, diskMiB: number, target: string): Promise<void> {
+async function copyDisk(o: Pick<SlotOptions, "disks" | "launcher">, diskMiB: number, target: string): Promise<void> {
   await o.launcher.run(["cp", "--sparse=always", "--reflink=auto", await o.disks.template(diskMiB), target]);
 }
 

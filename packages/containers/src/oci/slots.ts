@@ -10,14 +10,14 @@ export class Slots {
   #target = 0;
   #next = 0;
   #busy = 0;
-  #lastDiskMiB: number;
+  readonly #diskMiB: number;
   #refilling: Promise<void> | undefined;
   #closed = false;
   #idle: (() => void) | undefined;
 
   constructor(prefix: string, defaultDiskMiB: number, options: SlotOptions) {
     this.#prefix = prefix;
-    this.#lastDiskMiB = defaultDiskMiB;
+    this.#diskMiB = defaultDiskMiB;
     this.#options = options;
   }
 
@@ -31,17 +31,19 @@ export class Slots {
     await this.#refill();
   }
 
-  /** A slot, of this size if there is one; a ready one of another size is better than none. Call `done` after the start. */
+  /**
+   * A slot of this size: a ready one or a new one. A ready one of another size is of no use: its shell is in the container's
+   * control group already, which may not set up loop devices. Call `done` after the start.
+   */
   async take(diskMiB: number): Promise<Slot> {
     if (this.#closed) throw new Error("The container host has been closed.");
     this.#busy++;
-    this.#lastDiskMiB = diskMiB;
     for (const dead of this.#ready.filter((slot) => slot.dead)) {
       this.#ready.splice(this.#ready.indexOf(dead), 1);
       void dead.remove().catch(() => {});
     }
     const fitting = this.#ready.findIndex((slot) => slot.diskMiB === diskMiB);
-    const [found] = this.#ready.splice(fitting === -1 ? 0 : fitting, 1);
+    const [found] = fitting === -1 ? [] : this.#ready.splice(fitting, 1);
     return found ?? this.#make(diskMiB);
   }
 
@@ -81,7 +83,7 @@ export class Slots {
         this.#idle = undefined;
         continue;
       }
-      this.#ready.push(await this.#make(this.#lastDiskMiB));
+      this.#ready.push(await this.#make(this.#diskMiB));
     }
     while (this.#ready.length > this.#target) await this.#ready.pop()?.remove();
   }

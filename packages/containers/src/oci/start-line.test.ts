@@ -13,8 +13,7 @@ describe("the line that starts a container", () => {
   });
 
   it("is one line", () => {
-    for (const keep of [true, false])
-      expect(startLine({ ...base, keep, withoutNetwork: true, image: "disk" }).match(/\n/g)).toHaveLength(1);
+    for (const keep of [true, false]) expect(startLine({ ...base, keep, withoutNetwork: true }).match(/\n/g)).toHaveLength(1);
   });
 
   it("removes the network when none is wanted", () => {

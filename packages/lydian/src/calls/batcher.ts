@@ -1,5 +1,5 @@
 // Calls that are made in one turn of the event loop travel in one message and share one durable write.
-import { FunctionCallInvocationType, FunctionCallType, type FunctionMapResponse, LydianError } from "@lydian/protocol";
+import { type FunctionCallInvocationType, type FunctionCallType, type FunctionMapResponse, LydianError } from "@lydian/protocol";
 import { currentClient } from "../client.ts";
 import { currentInput } from "../context.ts";
 import type { WireInput } from "./payload.ts";
@@ -37,7 +37,8 @@ function flush(): void {
   waiting = [];
   for (let start = 0; start < all.length; ) {
     let end = start;
-    for (let bytes = 0; end < all.length && end - start < MAX_BATCH && (end === start || bytes < MAX_BATCH_BYTES); end++) bytes += sizeOf(all[end]);
+    for (let bytes = 0; end < all.length && end - start < MAX_BATCH && (end === start || bytes < MAX_BATCH_BYTES); end++)
+      bytes += sizeOf(all[end]);
     void send(all.slice(start, end));
     start = end;
   }
@@ -48,15 +49,24 @@ async function send(batch: readonly Waiting[]): Promise<void> {
     const { modal, lydian } = currentClient();
     const requests = batch.map(wire);
     const [only] = requests;
-    const calls = requests.length === 1 && only ? [await modal.functionMap(only)] : (await lydian.functionMapMany({ calls: requests })).calls;
+    const calls =
+      requests.length === 1 && only ? [await modal.functionMap(only)] : (await lydian.functionMapMany({ calls: requests })).calls;
     for (const [i, { resolve, reject }] of batch.entries()) {
       const response = calls[i];
       if (response) resolve(response);
       else reject(new LydianError("internal", "The server answered fewer calls than were made."));
     }
   } catch (error) {
+    if (batch.length > 1 && LydianError.is(error) && !error.retryable) return sendHalves(batch);
     for (const { reject } of batch) reject(error);
   }
+}
+
+/** One of them was refused, and with it the message. The others must not pay for it. */
+async function sendHalves(batch: readonly Waiting[]): Promise<void> {
+  const middle = batch.length >> 1;
+  await send(batch.slice(0, middle));
+  await send(batch.slice(middle));
 }
 
 const wire = ({ request, parentInputId }: Waiting) => ({

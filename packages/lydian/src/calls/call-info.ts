@@ -1,6 +1,6 @@
 import { currentClient } from "../client.ts";
-import type { CallStatus } from "../function-call.ts";
 import { typedError } from "../errors.ts";
+import type { CallStatus } from "../function-call.ts";
 
 export async function cancelCall(functionCallId: string, terminateContainers: boolean): Promise<void> {
   await currentClient().modal.functionCallCancel({ functionCallId, terminateContainers }).catch(rethrow);

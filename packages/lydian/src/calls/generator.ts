@@ -1,4 +1,12 @@
-import { DataFormat, FunctionCallInvocationType as Invocation, FunctionCallType as Type, fromBinary, GenericResult_GenericStatus as Status, GeneratorDoneSchema, LydianError } from "@lydian/protocol";
+import {
+  DataFormat,
+  fromBinary,
+  GeneratorDoneSchema,
+  FunctionCallInvocationType as Invocation,
+  LydianError,
+  GenericResult_GenericStatus as Status,
+  FunctionCallType as Type,
+} from "@lydian/protocol";
 import { currentClient } from "../client.ts";
 import { typedError } from "../errors.ts";
 import type { CallTarget } from "../function-handle.ts";
@@ -16,7 +24,12 @@ const MAX_BREAKS = 10;
 export async function* remoteGenerator(target: CallTarget, args: readonly unknown[]): AsyncGenerator<unknown, void, undefined> {
   const calledFrom = callerStack();
   const input = await encodeInput(args);
-  const { functionCallId } = await makeCall({ functionId: functionId(target.name()), type: Type.UNARY, invocation: Invocation.SYNC_LEGACY, input }).catch((error: unknown) => {
+  const { functionCallId } = await makeCall({
+    functionId: functionId(target.name()),
+    type: Type.UNARY,
+    invocation: Invocation.SYNC_LEGACY,
+    input,
+  }).catch((error: unknown) => {
     throw typedError(error);
   });
   const ended = new AbortController();
@@ -32,19 +45,29 @@ export async function* remoteGenerator(target: CallTarget, args: readonly unknow
   );
   let last = 0;
   let isOver = false;
-  const over = (): boolean => outcome !== undefined && ("error" in outcome || last >= outcome.items);
+  /** The server has told all that there is: values that came before an error are not lost to it. */
+  let isDrained = false;
+  const over = (): boolean => outcome !== undefined && ("error" in outcome ? isDrained : last >= outcome.items);
   try {
     for (let breaks = 0; !over(); ) {
+      const hadEnded = outcome !== undefined;
       try {
-        for await (const chunk of currentClient().modal.functionCallGetDataOut({ callInfo: { case: "functionCallId", value: functionCallId }, lastIndex: BigInt(last) }, { signal })) {
+        for await (const chunk of currentClient().modal.functionCallGetDataOut(
+          { callInfo: { case: "functionCallId", value: functionCallId }, lastIndex: BigInt(last) },
+          { signal },
+        )) {
           if (Number(chunk.index) <= last) continue;
           last = Number(chunk.index);
           breaks = 0;
           yield await decodeValue(chunk, chunk.dataFormat);
           if (over()) break;
         }
+        isDrained = hadEnded;
+        if (hadEnded && !over() && ++breaks > MAX_BREAKS)
+          throw new LydianError("data_loss", `The generator's values after the ${last}th are lost.`);
       } catch (error) {
-        if (signal.aborted || !LydianError.is(error) || !error.retryable || ++breaks > MAX_BREAKS) throw error;
+        if (signal.aborted || !LydianError.is(error) || !error.retryable || ++breaks > MAX_BREAKS)
+          throw outcome && "error" in outcome ? outcome.error : error;
       }
       // The stream ends when the generator has: its outcome is there or about to be.
       if (!over()) await Promise.race([outcomeKnown, new Promise((resolve) => setTimeout(resolve, 100).unref())]);
@@ -68,7 +91,8 @@ async function waitForEnd(functionCallId: string, signal: AbortSignal, calledFro
     if (!output) continue;
     const { result, dataFormat } = output;
     if (result?.status !== Status.SUCCESS) throw await resultError(result, dataFormat, calledFrom);
-    if (dataFormat !== DataFormat.GENERATOR_DONE || result.dataOneof.case !== "data") throw new LydianError("internal", "The function did not answer as a generator does.");
+    if (dataFormat !== DataFormat.GENERATOR_DONE || result.dataOneof.case !== "data")
+      throw new LydianError("internal", "The function did not answer as a generator does.");
     return Number(fromBinary(GeneratorDoneSchema, result.dataOneof.value).itemsTotal);
   }
 }

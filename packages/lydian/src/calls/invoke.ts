@@ -1,7 +1,12 @@
-import { FunctionCallInvocationType as Invocation, FunctionCallType as Type, type FunctionGetOutputsItem, LydianError } from "@lydian/protocol";
+import {
+  type FunctionGetOutputsItem,
+  FunctionCallInvocationType as Invocation,
+  LydianError,
+  FunctionCallType as Type,
+} from "@lydian/protocol";
+import { TimeoutError, typedError } from "../errors.ts";
 import { FunctionCall } from "../function-call.ts";
 import type { CallTarget } from "../function-handle.ts";
-import { TimeoutError, typedError } from "../errors.ts";
 import { functionId } from "../session.ts";
 import { makeCall } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
@@ -31,7 +36,10 @@ export async function spawn(target: CallTarget, args: readonly unknown[]): Promi
 }
 
 /** The result of a call by id. Giving up the wait leaves the call alone. */
-export async function callResult(callId: string, options: { timeoutMs: number | undefined; signal: AbortSignal | undefined }): Promise<unknown> {
+export async function callResult(
+  callId: string,
+  options: { timeoutMs: number | undefined; signal: AbortSignal | undefined },
+): Promise<unknown> {
   const calledFrom = callerStack();
   try {
     const output = await waitFor(callId, options.timeoutMs, options.signal, false);
@@ -52,7 +60,12 @@ async function start(target: CallTarget, args: readonly unknown[], invocation: I
   }
 }
 
-async function waitFor(callId: string, timeoutMs: number | undefined, signal: AbortSignal | undefined, isLast: boolean): Promise<FunctionGetOutputsItem> {
+async function waitFor(
+  callId: string,
+  timeoutMs: number | undefined,
+  signal: AbortSignal | undefined,
+  isLast: boolean,
+): Promise<FunctionGetOutputsItem> {
   const until = timeoutMs === undefined ? FOREVER_MS : Date.now() + timeoutMs;
   for (;;) {
     const restMs = Math.max(0, until - Date.now());

@@ -1,6 +1,11 @@
 // A map: one call, many inputs. Inputs go out in batches while outputs come in. What is out and not yet taken by the consumer
 // is bounded, which is what makes endless sources and slow consumers safe.
-import { FunctionCallInvocationType as Invocation, FunctionCallType as Type, type FunctionGetOutputsItem, GenericResult_GenericStatus as Status } from "@lydian/protocol";
+import {
+  type FunctionGetOutputsItem,
+  FunctionCallInvocationType as Invocation,
+  GenericResult_GenericStatus as Status,
+  FunctionCallType as Type,
+} from "@lydian/protocol";
 import { currentClient } from "../client.ts";
 import { typedError } from "../errors.ts";
 import type { CallTarget } from "../function-handle.ts";
@@ -17,13 +22,17 @@ const DEFAULT_WINDOW = 1_000;
 const MAX_BATCH = 500;
 const MAX_BATCH_BYTES = 8 << 20;
 
-export async function* remoteMap(target: CallTarget, source: AnyIterable<unknown[]>, options: MapOptions): AsyncGenerator<unknown, void, undefined> {
+export async function* remoteMap(
+  target: CallTarget,
+  source: AnyIterable<unknown[]>,
+  options: MapOptions,
+): AsyncGenerator<unknown, void, undefined> {
   const map = new RunningMap(target, options, callerStack());
   try {
     yield* map.run(source);
     map.isOver = true;
   } catch (error) {
-    if (options.signal?.aborted) throw options.signal.reason;
+    if (map.signal?.aborted) throw map.signal.reason;
     throw typedError(error);
   } finally {
     map.end();
@@ -32,6 +41,8 @@ export async function* remoteMap(target: CallTarget, source: AnyIterable<unknown
 
 class RunningMap {
   isOver = false;
+  /** Of this map and of the handle that makes it. */
+  readonly signal: AbortSignal | undefined;
   readonly #target: CallTarget;
   readonly #options: MapOptions;
   readonly #calledFrom: string | undefined;
@@ -42,6 +53,8 @@ class RunningMap {
   #callId = "";
   #window = DEFAULT_WINDOW;
   #sent = 0;
+  /** Indices that are out; at most as many as the window. */
+  readonly #unanswered = new Set<number>();
   #yielded = 0;
   #sourceDone = false;
   #failure: { readonly error: unknown } | undefined;
@@ -51,17 +64,19 @@ class RunningMap {
   constructor(target: CallTarget, options: MapOptions, calledFrom: string | undefined) {
     this.#target = target;
     this.#options = options;
+    this.signal = options.signal && target.signal ? AbortSignal.any([options.signal, target.signal]) : (options.signal ?? target.signal);
     this.#calledFrom = calledFrom;
   }
 
   async *run(source: AnyIterable<unknown[]>): AsyncGenerator<unknown, void, undefined> {
+    this.signal?.throwIfAborted();
     this.#functionId = functionId(this.#target.name());
     const call = await makeCall({ functionId: this.#functionId, type: Type.MAP, invocation: Invocation.SYNC });
     this.#callId = call.functionCallId;
     this.#window = call.maxInputsOutstanding || DEFAULT_WINDOW;
-    const onAbort = () => this.#fail(this.#options.signal?.reason);
-    if (this.#options.signal?.aborted) onAbort();
-    this.#options.signal?.addEventListener("abort", onAbort, { once: true });
+    const onAbort = () => this.#fail(this.signal?.reason);
+    if (this.signal?.aborted) onAbort();
+    this.signal?.addEventListener("abort", onAbort, { once: true });
     void this.#send(source).catch((error: unknown) => this.#fail(error));
     void this.#receive().catch((error: unknown) => this.#fail(error));
     try {
@@ -76,7 +91,7 @@ class RunningMap {
         else await this.#changed.next();
       }
     } finally {
-      this.#options.signal?.removeEventListener("abort", onAbort);
+      this.signal?.removeEventListener("abort", onAbort);
     }
   }
 
@@ -123,16 +138,20 @@ class RunningMap {
   async *#batches(source: AnyIterable<unknown[]>): AsyncGenerator<{ idx: number; input: WireInput }[]> {
     let batch: { idx: number; input: WireInput }[] = [];
     let bytes = 0;
-    const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+    const isAsync = Symbol.asyncIterator in source;
+    const iterator = isAsync ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+    const close = () => closeSource(iterator);
+    // At once, also when the source is what is waited for.
+    this.#ended.signal.addEventListener("abort", close, { once: true });
     try {
       for (;;) {
-        let step = iterator.next();
+        const next = iterator.next();
         // A source that makes us wait: what is there goes out meanwhile.
-        if (step instanceof Promise && batch.length > 0 && !(await settlesSoon(step))) {
+        if (isAsync && batch.length > 0 && !(await settlesSoon(next))) {
           yield batch;
           [batch, bytes] = [[], 0];
         }
-        if (step instanceof Promise) step = await step;
+        const step = isAsync ? await next : (next as IteratorResult<unknown[]>);
         if (step.done || this.#ended.signal.aborted) break;
         if (this.#isFull && batch.length > 0) {
           yield batch;
@@ -141,6 +160,7 @@ class RunningMap {
         while (this.#isFull && !this.#ended.signal.aborted) await this.#taken.next();
         const encoded = encodeInline(step.value);
         const input = isLarge(encoded.bytes) ? await uploadInput(encoded.input) : encoded.input;
+        this.#unanswered.add(this.#sent);
         batch.push({ idx: this.#sent++, input });
         bytes += encoded.bytes;
         if (batch.length >= MAX_BATCH || bytes >= MAX_BATCH_BYTES) {
@@ -150,7 +170,8 @@ class RunningMap {
       }
       if (batch.length > 0 && !this.#ended.signal.aborted) yield batch;
     } finally {
-      void iterator.return?.();
+      this.#ended.signal.removeEventListener("abort", close);
+      if (!this.#ended.signal.aborted) close();
     }
   }
 
@@ -164,14 +185,27 @@ class RunningMap {
       const page = await readOutputs({ functionCallId: this.#callId, lastEntryId }, Number.POSITIVE_INFINITY, this.#ended.signal);
       lastEntryId = page.lastEntryId;
       for (const output of page.outputs) {
-        this.#arrived.set(output.idx, output);
+        // One that was sent before is a repetition.
+        if (this.#unanswered.delete(output.idx)) this.#arrived.set(output.idx, output);
       }
       if (page.outputs.length > 0) this.#changed.notify();
     }
   }
 }
 
-/** Whether a promise settles before the event loop turns. */
-function settlesSoon(promise: Promise<unknown>): Promise<boolean> {
-  return Promise.race([promise.then(() => true, () => true), new Promise<boolean>((resolve) => setImmediate(resolve, false))]);
+/** The map has its outcome: what a source's clean-up throws changes nothing in it. */
+function closeSource(source: Iterator<unknown> | AsyncIterator<unknown>): void {
+  const close = async () => source.return?.();
+  void close().catch(() => undefined);
+}
+
+/** Whether it settles before the event loop turns. */
+function settlesSoon(step: unknown): Promise<boolean> {
+  return Promise.race([
+    Promise.resolve(step).then(
+      () => true,
+      () => true,
+    ),
+    new Promise<boolean>((resolve) => setImmediate(resolve, false)),
+  ]);
 }

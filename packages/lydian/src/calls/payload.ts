@@ -1,6 +1,15 @@
 import { createHash } from "node:crypto";
-import { type Client as Stub, DataFormat, decodePayload, encodePayload, type FunctionInputSchema, LydianError, type ModalClient } from "@lydian/protocol";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  DataFormat,
+  decodePayload,
+  encodePayload,
+  type FunctionInputSchema,
+  LydianError,
+  type ModalClient,
+  SerializationError,
+  type Client as Stub,
+} from "@lydian/protocol";
 import { currentClient } from "../client.ts";
 
 /** What servers of ours take inside a message. */
@@ -16,8 +25,22 @@ export async function encodeInput(args: readonly unknown[]): Promise<WireInput> 
 
 /** Without looking at the size: for callers that know what to do with it. */
 export function encodeInline(args: readonly unknown[]): { readonly input: WireInput; readonly bytes: number } {
-  const data = encodePayload([args, {}], { rich: true });
+  const data = encodeArguments(args);
   return { input: { argsOneof: { case: "args", value: data }, dataFormat: DataFormat.CBOR_TS }, bytes: data.length };
+}
+
+function encodeArguments(args: readonly unknown[]): Uint8Array {
+  try {
+    return encodePayload([args, {}], { rich: true });
+  } catch (error) {
+    if (!(error instanceof SerializationError)) throw error;
+    // The place is one in the message; for the caller it is one in an argument.
+    const message = error.message.replace(
+      / at \[0\]\[(\d+)\](.*)$/,
+      (_, index: string, rest: string) => `${rest === "" ? "" : ` at ${rest}`} in argument ${Number(index) + 1}`,
+    );
+    throw new SerializationError(message, { path: error.path, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+  }
 }
 
 export const isLarge = (bytes: number): boolean => bytes > MAX_INLINE_BYTES;
@@ -43,7 +66,10 @@ async function upload(data: Uint8Array): Promise<string> {
 }
 
 interface Carrier {
-  readonly dataOneof: { readonly case: "data"; readonly value: Uint8Array } | { readonly case: "dataBlobId"; readonly value: string } | { readonly case: undefined; readonly value?: undefined };
+  readonly dataOneof:
+    | { readonly case: "data"; readonly value: Uint8Array }
+    | { readonly case: "dataBlobId"; readonly value: string }
+    | { readonly case: undefined; readonly value?: undefined };
 }
 
 /** The value in a result or in a piece of generator data. */

@@ -1,6 +1,20 @@
 // What a result means: a value, or an error of the class that fits.
-import { type DataFormat, errorFromWire, type GenericResult, GenericResult_GenericStatus as Status, LydianError, type WireError } from "@lydian/protocol";
-import { ContainerLostError, ContainerStartError, FunctionCancelledError, FunctionTimeoutError, OutOfMemoryError, RemoteError } from "../errors.ts";
+import {
+  type DataFormat,
+  errorFromWire,
+  type GenericResult,
+  LydianError,
+  GenericResult_GenericStatus as Status,
+  type WireError,
+} from "@lydian/protocol";
+import {
+  ContainerLostError,
+  ContainerStartError,
+  FunctionCancelledError,
+  FunctionTimeoutError,
+  OutOfMemoryError,
+  RemoteError,
+} from "../errors.ts";
 import { decodeValue } from "./payload.ts";
 
 /** Resolves to the value, or rejects with the error; `calledFrom` is the caller's stack, which is put under the remote one. */
@@ -27,9 +41,11 @@ async function thrownError(result: GenericResult, format: DataFormat): Promise<E
   if (typeof wire !== "object" || wire === null || !("name" in wire) || !("message" in wire)) return undefined;
   const known = wire as WireError;
   const error = errorFromWire(known);
-  const isKnown = error.constructor !== Error || known.name === "Error" || (known.class ?? known.name) === "Error";
+  const isKnown = error.constructor !== Error || (known.class ?? known.name) === "Error";
   if (isKnown) return error;
-  return new RemoteError(`${known.name}: ${known.message}`, { cause: error, remoteName: known.name, remoteStack: known.stack });
+  // A subclass of Error that sets no name has that of Error: its class says more.
+  const remoteName = known.name === "Error" ? (known.class ?? "Error") : known.name;
+  return new RemoteError(`${remoteName}: ${known.message}`, { cause: error, remoteName, remoteStack: known.stack });
 }
 
 function serverError({ status, exception, traceback }: GenericResult): Error {
@@ -55,7 +71,11 @@ function serverError({ status, exception, traceback }: GenericResult): Error {
 /** The frames of the function first, then those of who called it. */
 function withCaller(error: Error, calledFrom: string | undefined): Error {
   if (calledFrom === undefined || error.stack === undefined) return error;
-  Object.defineProperty(error, "stack", { value: `${error.stack}\n    --- called from ---\n${calledFrom}`, configurable: true, writable: true });
+  Object.defineProperty(error, "stack", {
+    value: `${error.stack}\n    --- called from ---\n${calledFrom}`,
+    configurable: true,
+    writable: true,
+  });
   return error;
 }
 
@@ -63,6 +83,9 @@ function withCaller(error: Error, calledFrom: string | undefined): Error {
 export function callerStack(): string | undefined {
   const holder: { stack?: string } = {};
   Error.captureStackTrace(holder, callerStack);
-  const frames = holder.stack?.split("\n").slice(1).filter((line) => !/lydian\/(dist|src)\/|node:internal/.test(line));
+  const frames = holder.stack
+    ?.split("\n")
+    .slice(1)
+    .filter((line) => !/\/(packages|node_modules)\/lydian\/|node:internal/.test(line));
   return frames && frames.length > 0 ? frames.join("\n") : undefined;
 }

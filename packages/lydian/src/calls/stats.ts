@@ -4,6 +4,8 @@ import type { FunctionStats } from "../function-types.ts";
 import { functionId } from "../session.ts";
 
 export async function stats(target: CallTarget): Promise<FunctionStats> {
-  const { backlog, numRunningInputs, numTotalTasks } = await currentClient().modal.functionGetCurrentStats({ functionId: functionId(target.name()) });
+  const { backlog, numRunningInputs, numTotalTasks } = await currentClient().modal.functionGetCurrentStats({
+    functionId: functionId(target.name()),
+  });
   return { backlog, running: numRunningInputs, containers: numTotalTasks };
 }

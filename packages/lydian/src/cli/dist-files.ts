@@ -6,10 +6,9 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** The directory with cli.js, launcher.js and runtime/. */
-export const DIST_DIR = existsSync(join(here, "cli.js")) ? here : resolve(here, "../../dist");
+/** The directory with cli.js and runtime/. */
+const DIST_DIR = existsSync(join(here, "cli.js")) ? here : resolve(here, "../../dist");
 export const CLI_FILE = join(DIST_DIR, "cli.js");
-export const LAUNCHER_FILE = join(DIST_DIR, "launcher.js");
 export const RUNTIME_DIR = join(DIST_DIR, "runtime");
 
 /** Changes with the content of the build, so that a server of an older one is recognised. */

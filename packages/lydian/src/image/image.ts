@@ -3,7 +3,7 @@ import { InvalidError } from "../errors.ts";
 export interface AddLocalOptions {
   /** True: part of the image, seen by later steps. False: added when a container starts, without a build. Default false. */
   readonly copy?: boolean;
-  /** For directories: leaves a file out. Gets its path relative to the directory. */
+  /** For directories: leaves out a file, or a directory with all that it holds. Gets the path relative to the directory. */
   readonly ignore?: (path: string) => boolean;
 }
 
@@ -24,8 +24,10 @@ export type ImageStep =
 
 type NodeVersion = `${number}` | `${number}.${number}` | `${number}.${number}.${number}`;
 
-const NPM_PACKAGE = /^(@[a-z0-9-~][a-z0-9-._~]*\/)?[a-z0-9-~][a-z0-9-._~]*(@[A-Za-z0-9._^~>=<|* -]+)?$/;
+const NPM_PACKAGE = /^(@[a-z0-9~][a-z0-9-._~]*\/)?[a-z0-9~][a-z0-9-._~]*(@[A-Za-z0-9._^~>=<|* -]+)?$/;
 const DEBIAN_PACKAGE = /^[a-z0-9][a-z0-9+.-]*(=[A-Za-z0-9.+:~-]+)?$/;
+/** Seen from the app as /node_modules: Node looks for packages in every directory above /app. */
+const PACKAGES = "/usr/local/lib/lydian";
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 // Registered: the command line and the user's program may each have a copy of this package.
@@ -58,7 +60,8 @@ export class Image {
 
   /** Debian slim with Node and npm. Default version: the newest 24. */
   static node(version: NodeVersion = "24"): Image {
-    if (!/^\d+(\.\d+){0,2}$/.test(version)) throw new InvalidError(`${JSON.stringify(version)} is no version of Node: write for example "24" or "24.11.0".`);
+    if (!/^\d+(\.\d+){0,2}$/.test(version))
+      throw new InvalidError(`${JSON.stringify(version)} is no version of Node: write for example "24" or "24.11.0".`);
     return new Image(`node:${version}-slim`, [], []);
   }
 
@@ -84,8 +87,10 @@ export class Image {
   /** Installs npm packages where the app's imports find them, e.g. ["sharp@0.34"]. */
   npmInstall(packages: readonly string[]): Image {
     checkAll(packages, NPM_PACKAGE, "an npm package");
-    // In /: the app lives in /app, and Node looks for packages in every directory above.
-    return this.#line(`RUN npm install --prefix / --no-save --no-package-lock --no-audit --no-fund ${packages.map(quote).join(" ")}`);
+    const names = packages.map(quote).join(" ");
+    return this.#line(
+      `RUN mkdir -p ${PACKAGES} && npm install --prefix ${PACKAGES} --no-package-lock --no-audit --no-fund ${names} && ln -sfn ${PACKAGES}/node_modules /node_modules`,
+    );
   }
 
   /** Runs shell commands, one step each. */
@@ -94,8 +99,9 @@ export class Image {
     let image: Image = this;
     for (const command of list) {
       if (command.trim() === "") throw new InvalidError("A command of `run` is empty.");
-      // An instruction is one line: line breaks inside a script travel as escapes of `printf`.
-      image = image.#line(command.includes("\n") ? `RUN printf %b ${quote(escaped(command))} | sh -e` : `RUN ${command}`);
+      // An instruction is one line, and no here-document of a Dockerfile: what could be read otherwise travels as escapes of `printf`.
+      const isPlain = !/[\n\r]|<<|\\\s*$/.test(command);
+      image = image.#line(isPlain ? `RUN ${command}` : `RUN printf %b ${quote(escaped(command))} | sh -e`);
     }
     return image;
   }
@@ -104,9 +110,11 @@ export class Image {
   env(variables: Readonly<Record<string, string>>): Image {
     let image: Image = this;
     for (const [name, value] of Object.entries(variables)) {
-      if (!VARIABLE.test(name)) throw new InvalidError(`${JSON.stringify(name)} is no name of a variable: letters, digits and "_", not beginning with a digit.`);
+      if (!VARIABLE.test(name))
+        throw new InvalidError(`${JSON.stringify(name)} is no name of a variable: letters, digits and "_", not beginning with a digit.`);
       if (typeof value !== "string") throw new InvalidError(`The variable ${name} is ${JSON.stringify(value)}; it must be a string.`);
-      if (/[\n\r\0]/.test(value)) throw new InvalidError(`The variable ${name} has a line break or a NUL in its value, which an image cannot hold.`);
+      if (/[\n\r\0]/.test(value))
+        throw new InvalidError(`The variable ${name} has a line break or a NUL in its value, which an image cannot hold.`);
       image = image.#line(`ENV ${name}=${quote(value)}`);
     }
     return image;
@@ -114,7 +122,8 @@ export class Image {
 
   /** The directory in which later steps and functions start. */
   workdir(path: string): Image {
-    return this.#line(`WORKDIR ${absolute(path)}`);
+    const directory = absolute(path);
+    return this.#line(`WORKDIR ${/^[\w./@:+-]+$/.test(directory) ? directory : quote(directory)}`);
   }
 
   /** Adds a file of this machine. `remote` is an absolute path; one that ends in "/" is a directory to put it in. */
@@ -132,9 +141,15 @@ export class Image {
   dockerfile(lines: readonly string[]): Image {
     let image: Image = this;
     for (const line of lines) {
-      if (/^\s*(FROM|COPY|ADD)\b/i.test(line)) throw new InvalidError(`${JSON.stringify(line)}: FROM, COPY and ADD are not taken here; use fromRegistry, addLocalFile and addLocalDir.`);
+      if (/^\s*(FROM|COPY|ADD)\b/i.test(line))
+        throw new InvalidError(
+          `${JSON.stringify(line)}: FROM, COPY and ADD are not taken here; use fromRegistry, addLocalFile and addLocalDir.`,
+        );
+      if (/[\n\r]/.test(line)) throw new InvalidError(`${JSON.stringify(line)} is more than one line: give each as an element of its own.`);
       image = image.#line(line);
     }
+    if (lines.at(-1)?.trimEnd().endsWith("\\"))
+      throw new InvalidError(`${JSON.stringify(lines.at(-1))} continues on a line that is not there.`);
     return image;
   }
 
@@ -166,4 +181,5 @@ function absolute(path: string): string {
 
 const quote = (text: string): string => `'${text.replaceAll("'", `'"'"'`)}'`;
 
-const escaped = (script: string): string => script.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+const escaped = (script: string): string =>
+  script.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("<", "\\0074");

@@ -67,13 +67,17 @@ async function follow(imageId: string, { client, signal, onEvent }: BuildOptions
   let lastEntryId = "";
   for (let breaks = 0; ; ) {
     try {
-      for await (const message of client.modal.imageJoinStreaming({ imageId, timeout: HOLD_SECONDS, lastEntryId, includeLogsForFinished: true }, signal ? { signal } : {})) {
+      for await (const message of client.modal.imageJoinStreaming(
+        { imageId, timeout: HOLD_SECONDS, lastEntryId, includeLogsForFinished: true },
+        signal ? { signal } : {},
+      )) {
         breaks = 0;
         if (message.entryId !== "") lastEntryId = message.entryId;
         for (const { data } of message.taskLogs) if (data !== "") onEvent({ type: "image-log", imageId, text: data });
         const status = message.result?.status ?? Status.UNSPECIFIED;
         if (status === Status.SUCCESS) return;
-        if (status !== Status.UNSPECIFIED) throw new LydianError("failed_precondition", message.result?.exception || "The image could not be built.");
+        if (status !== Status.UNSPECIFIED)
+          throw new LydianError("failed_precondition", message.result?.exception || "The image could not be built.");
       }
     } catch (error) {
       if (signal?.aborted || !LydianError.is(error) || !error.retryable || ++breaks > MAX_BREAKS) throw error;

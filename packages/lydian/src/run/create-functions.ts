@@ -1,5 +1,11 @@
-import { DataFormat, Function_DefinitionType as DefinitionType, Function_FunctionType as FunctionType, type FunctionSchema$, type RegisteredFunction } from "@lydian/protocol";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  DataFormat,
+  Function_DefinitionType as DefinitionType,
+  type FunctionSchema$,
+  Function_FunctionType as FunctionType,
+  type RegisteredFunction,
+} from "@lydian/protocol";
 import { type FunctionOptions, type ResolvedFunctionOptions, resolveOptions } from "../options.ts";
 
 export interface FunctionParts {
@@ -57,6 +63,11 @@ function scaling({ minContainers, maxContainers, bufferContainers, scaledownSeco
     warmPoolSize: minContainers,
     concurrencyLimit: maxContainers,
     taskIdleTimeoutSecs: scaledownSeconds,
-    autoscalerSettings: { minContainers, bufferContainers, scaledownWindow: scaledownSeconds, ...(maxContainers > 0 ? { maxContainers } : {}) },
+    autoscalerSettings: {
+      minContainers,
+      bufferContainers,
+      scaledownWindow: scaledownSeconds,
+      ...(maxContainers > 0 ? { maxContainers } : {}),
+    },
   };
 }

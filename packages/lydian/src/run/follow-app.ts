@@ -23,7 +23,14 @@ export async function followLogs(client: Client, appId: string, onEvent: (event:
       for await (const batch of client.modal.appGetLogs({ appId, timeout: HOLD_SECONDS, lastEntryId }, { signal })) {
         if (batch.entryId !== "") lastEntryId = batch.entryId;
         for (const { data, fileDescriptor } of batch.items) {
-          if (data !== "") onEvent({ type: "log", fd: fileDescriptor === 2 ? 2 : fileDescriptor === 3 ? 3 : 1, text: data, taskId: batch.taskId, functionId: batch.functionId });
+          if (data !== "")
+            onEvent({
+              type: "log",
+              fd: fileDescriptor === 2 ? 2 : fileDescriptor === 3 ? 3 : 1,
+              text: data,
+              taskId: batch.taskId,
+              functionId: batch.functionId,
+            });
         }
         if (batch.appDone) return;
       }

@@ -1,5 +1,5 @@
 // From a registered app to a running one.
-import { AppDisconnectReason as Reason, AppState, type RegisteredFunction } from "@lydian/protocol";
+import { AppState, AppDisconnectReason as Reason, type RegisteredFunction } from "@lydian/protocol";
 import type { App } from "../app.ts";
 import { type Client, useClient } from "../client.ts";
 import { InvalidError } from "../errors.ts";
@@ -46,13 +46,19 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
   const { client, environment, signal, onEvent } = options;
   const description = app.name ?? DEFAULT_NAME;
   const { appId } = await client.modal.appCreate(
-    { description, environmentName: environment, appState: AppState.EPHEMERAL, tags: { ...(app.options["tags"] as Record<string, string> | undefined) } },
+    {
+      description,
+      environmentName: environment,
+      appState: AppState.EPHEMERAL,
+      tags: { ...(app.options["tags"] as Record<string, string> | undefined) },
+    },
     signal ? { signal } : {},
   );
   onEvent({ type: "app-created", appId });
   const ended = new AbortController();
   void sendHeartbeats(client, appId, ended.signal);
-  const disconnect = (reason: Reason, exception = "") => client.modal.appClientDisconnect({ appId, reason, exception: exception.slice(0, 1_000) }, { timeoutMs: 10_000 });
+  const disconnect = (reason: Reason, exception = "") =>
+    client.modal.appClientDisconnect({ appId, reason, exception: exception.slice(0, 1_000) }, { timeoutMs: 10_000 });
   try {
     const functionIds = await createFunctions(app, appId, description, options);
     await client.modal.appPublish({ appId, appState: AppState.EPHEMERAL, functionIds }, signal ? { signal } : {});
@@ -84,13 +90,17 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
 async function createFunctions(app: App, appId: string, appName: string, options: StartAppOptions): Promise<Record<string, string>> {
   const { client, bundle, signal, onEvent } = options;
   const functions = app.registered.filter((item): item is RegisteredFunction => item.kind === "function");
-  for (const fn of functions) if (fn.name === undefined) throw new InvalidError("A function has no name: export it from its module, or give it one with { name: \"…\" }.");
+  for (const fn of functions)
+    if (fn.name === undefined)
+      throw new InvalidError('A function has no name: export it from its module, or give it one with { name: "…" }.');
   const images = new Map<Image, Promise<string>>();
   const mounts = new Map<Image, Promise<string[]>>();
   const code = once(() => uploadMount(client, appId, bundleFiles(bundle), signal));
   const build = (image: Image): Promise<string> => remember(images, image, () => buildImage(image, { client, appId, signal, onEvent }));
   const localFiles = (image: Image): Promise<string[]> =>
-    remember(mounts, image, () => Promise.all(image.mounted.map(async (files) => uploadMount(client, appId, await readLocalFiles(files), signal))));
+    remember(mounts, image, () =>
+      Promise.all(image.mounted.map(async (files) => uploadMount(client, appId, await readLocalFiles(files), signal))),
+    );
   const prepared = new Map<string, Image>();
   const ids = await Promise.all(
     functions.map(async (fn) => {

@@ -17,7 +17,10 @@ export async function uploadMount(client: Client, appId: string, files: readonly
   const hashes = [...byHash.keys()];
   const missing: UploadFile[] = [];
   for (let at = 0; at < hashes.length; at += HASHES_PER_QUESTION) {
-    const { missingSha256HexHashes } = await client.modal.mountBatchedCheckExistence({ sha256HexHashes: hashes.slice(at, at + HASHES_PER_QUESTION) }, options);
+    const { missingSha256HexHashes } = await client.modal.mountBatchedCheckExistence(
+      { sha256HexHashes: hashes.slice(at, at + HASHES_PER_QUESTION) },
+      options,
+    );
     for (const hash of missingSha256HexHashes) missing.push(...(byHash.get(hash) ? [byHash.get(hash) as UploadFile] : []));
   }
   const lane = async () => {
@@ -38,7 +41,10 @@ export async function uploadMount(client: Client, appId: string, files: readonly
 async function put(client: Client, file: UploadFile, signal: AbortSignal | undefined): Promise<void> {
   const options = signal ? { signal } : {};
   const data = await file.read();
-  const dataOneof = data.length <= MAX_INLINE_BYTES ? { case: "data" as const, value: data } : { case: "dataBlobId" as const, value: await putBlob(client, data, file, options) };
+  const dataOneof =
+    data.length <= MAX_INLINE_BYTES
+      ? { case: "data" as const, value: data }
+      : { case: "dataBlobId" as const, value: await putBlob(client, data, file, options) };
   const { exists } = await client.modal.mountPutFile({ sha256Hex: file.sha256, dataOneof }, options);
   if (!exists) throw new LydianError("internal", `The server did not keep ${file.path}.`);
 }

@@ -17,7 +17,7 @@ export interface NewApp {
 }
 
 /** An app whose client is silent for longer is stopped. Clients send a heartbeat every 15 s. */
-export const SILENCE_MS = 60_000;
+const SILENCE_MS = 60_000;
 const CHECK_MS = 5_000;
 const KEEP_KEYS_MS = 3_600_000;
 
@@ -80,7 +80,9 @@ export class Apps {
   require(appId: string, workspaceId: string): AppRecord {
     const record = this.get(appId);
     if (record?.workspaceId === workspaceId) return record;
-    throw new LydianError("not_found", `There is no app ${JSON.stringify(appId)}.`, { hint: "`lydian app list` shows the apps of an environment." });
+    throw new LydianError("not_found", `There is no app ${JSON.stringify(appId)}.`, {
+      hint: "`lydian app list` shows the apps of an environment.",
+    });
   }
 
   /** Like `require`, and the app must not have been stopped. */
@@ -135,7 +137,11 @@ export class Apps {
   async #move(appId: string, event: AppEvent, changes: Partial<AppRecord>): Promise<AppRecord> {
     const record = this.#byId.get(appId);
     const state = record && nextAppState(record.state, event);
-    if (!record || !state) throw new LydianError("failed_precondition", `The app ${appId} is ${record?.state ?? "stopped"}: it cannot be changed like that any more.`);
+    if (!record || !state)
+      throw new LydianError(
+        "failed_precondition",
+        `The app ${appId} is ${record?.state ?? "stopped"}: it cannot be changed like that any more.`,
+      );
     const moved = { ...record, ...changes, state };
     await this.#store.update(moved);
     this.#byId.set(appId, moved);

@@ -1,6 +1,6 @@
-import { AppDisconnectReason, AppState as WireState, type Handlers, LydianError, type ModalClient } from "@lydian/protocol";
-import type { Environments } from "../identity/environments.ts";
+import { AppDisconnectReason, type Handlers, LydianError, type ModalClient, AppState as WireState } from "@lydian/protocol";
 import type { Caller } from "../identity/caller.ts";
+import type { Environments } from "../identity/environments.ts";
 import type { AppState } from "./app-state.ts";
 import type { Apps } from "./apps.ts";
 import type { AppRecord } from "./store.ts";
@@ -33,10 +33,17 @@ const LEFT: Readonly<Record<number, string>> = {
 const NO_DEPLOYMENTS = "Deployed apps are not served yet; run the app as an ephemeral one (`lydian run`, `modal run`).";
 const MAX_DESCRIPTION = 256;
 
-export function createAppsRpc({ apps, environments, layout, publish, containersOf }: AppsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
+export function createAppsRpc({
+  apps,
+  environments,
+  layout,
+  publish,
+  containersOf,
+}: AppsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
   return {
     async appCreate({ description, environmentName, appState, tags }, { caller, headers }) {
-      if (appState !== WireState.EPHEMERAL && appState !== WireState.DETACHED && appState !== WireState.UNSPECIFIED) throw new LydianError("unimplemented", NO_DEPLOYMENTS);
+      if (appState !== WireState.EPHEMERAL && appState !== WireState.DETACHED && appState !== WireState.UNSPECIFIED)
+        throw new LydianError("unimplemented", NO_DEPLOYMENTS);
       const environment = environments.require(caller.workspaceId, environmentName);
       const app = await apps.create({
         workspaceId: caller.workspaceId,
@@ -95,7 +102,14 @@ export function createAppsRpc({ apps, environments, layout, publish, containersO
 
     appGetLifecycle({ appId }, { caller }) {
       const app = apps.require(appId, caller.workspaceId);
-      return { lifecycle: { appState: WIRE[app.state], createdAt: app.createdAt / 1000, createdBy: app.createdBy, stoppedAt: app.stoppedAt / 1000 } };
+      return {
+        lifecycle: {
+          appState: WIRE[app.state],
+          createdAt: app.createdAt / 1000,
+          createdBy: app.createdBy,
+          stoppedAt: app.stoppedAt / 1000,
+        },
+      };
     },
 
     appGetLayout({ appId }, { caller }) {
@@ -103,6 +117,8 @@ export function createAppsRpc({ apps, environments, layout, publish, containersO
     },
 
     /** No app is deployed: an empty answer says so. */
-    appGetByDeploymentName: ({ environmentName }, { caller }) => ({ environmentName: environments.require(caller.workspaceId, environmentName).name }),
+    appGetByDeploymentName: ({ environmentName }, { caller }) => ({
+      environmentName: environments.require(caller.workspaceId, environmentName).name,
+    }),
   };
 }

@@ -51,11 +51,16 @@ export class AppStore {
 
   /** Newest first. */
   list(environmentId: string): AppRecord[] {
-    return this.#database.prepare("SELECT * FROM apps WHERE environment_id = ? ORDER BY created_at DESC LIMIT ?").all<AppRow>(environmentId, LIST_LIMIT).map(recordOf);
+    return this.#database
+      .prepare("SELECT * FROM apps WHERE environment_id = ? ORDER BY created_at DESC LIMIT ?")
+      .all<AppRow>(environmentId, LIST_LIMIT)
+      .map(recordOf);
   }
 
   byKey(workspaceId: string, key: string): string | undefined {
-    return this.#database.prepare("SELECT object_id FROM idempotency_keys WHERE scope = ? AND key = ?").get<{ object_id: string }>(`${SCOPE}/${workspaceId}`, key)?.object_id;
+    return this.#database
+      .prepare("SELECT object_id FROM idempotency_keys WHERE scope = ? AND key = ?")
+      .get<{ object_id: string }>(`${SCOPE}/${workspaceId}`, key)?.object_id;
   }
 
   /** Forgets keys that were used before `keysSince`. */
@@ -63,17 +68,23 @@ export class AppStore {
     const { id, workspaceId, environmentId, name, description, state, createdAt, createdBy, tags } = record;
     return this.#database.commit(() => {
       this.#database
-        .prepare("INSERT INTO apps (id, workspace_id, environment_id, name, description, state, created_at, created_by, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .prepare(
+          "INSERT INTO apps (id, workspace_id, environment_id, name, description, state, created_at, created_by, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
         .run(id, workspaceId, environmentId, name, description, state, createdAt, createdBy, JSON.stringify(tags));
       this.#database.prepare("DELETE FROM idempotency_keys WHERE created_at < ?").run(keysSince);
       if (key === "") return;
-      this.#database.prepare("INSERT INTO idempotency_keys (scope, key, object_id, created_at) VALUES (?, ?, ?, ?)").run(`${SCOPE}/${workspaceId}`, key, id, createdAt);
+      this.#database
+        .prepare("INSERT INTO idempotency_keys (scope, key, object_id, created_at) VALUES (?, ?, ?, ?)")
+        .run(`${SCOPE}/${workspaceId}`, key, id, createdAt);
     });
   }
 
   async update({ id, name, state, stoppedAt, stopReason }: AppRecord): Promise<void> {
     await this.#database.commit(() =>
-      this.#database.prepare("UPDATE apps SET name = ?, state = ?, stopped_at = ?, stop_reason = ? WHERE id = ?").run(name, state, stoppedAt || null, stopReason, id),
+      this.#database
+        .prepare("UPDATE apps SET name = ?, state = ?, stopped_at = ?, stop_reason = ? WHERE id = ?")
+        .run(name, state, stoppedAt || null, stopReason, id),
     );
   }
 }

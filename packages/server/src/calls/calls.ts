@@ -35,7 +35,7 @@ export interface CallLimits {
   readonly retentionMs: number;
 }
 
-export const DEFAULT_CALL_LIMITS: CallLimits = {
+const DEFAULT_CALL_LIMITS: CallLimits = {
   maxOutstandingInputs: 1_000_000,
   maxOutstandingBytes: 16 * 1024 ** 3,
   memoryBytes: 256 * 1024 ** 2,

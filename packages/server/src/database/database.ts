@@ -6,7 +6,7 @@
 import { LydianError } from "@lydian/protocol";
 import Libsql from "libsql";
 import { migrate } from "./migrate.ts";
-import { type Migration, MIGRATIONS } from "./migrations.ts";
+import { MIGRATIONS, type Migration } from "./migrations.ts";
 import { type NativeDatabase, type Statement, StatementCache } from "./statement.ts";
 
 export type { SqlValue, Statement } from "./statement.ts";

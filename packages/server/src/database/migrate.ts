@@ -4,8 +4,15 @@ import type { Migration } from "./migrations.ts";
 import type { NativeDatabase } from "./statement.ts";
 
 export function migrate(native: NativeDatabase, migrations: readonly Migration[], path: string): void {
-  native.exec("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT");
-  const applied = new Set(native.prepare("SELECT version FROM schema_version").all([]).map((row) => (row as { version: number }).version));
+  native.exec(
+    "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT",
+  );
+  const applied = new Set(
+    native
+      .prepare("SELECT version FROM schema_version")
+      .all([])
+      .map((row) => (row as { version: number }).version),
+  );
   const newest = Math.max(0, ...migrations.map((migration) => migration.version));
   const foreign = [...applied].filter((version) => !migrations.some((migration) => migration.version === version));
   if (foreign.length > 0) {

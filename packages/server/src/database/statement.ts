@@ -75,7 +75,8 @@ class PreparedStatement implements Statement {
   all<Row extends object>(...values: readonly SqlValue[]): Row[] {
     this.#forAll ??= this.#native.prepare(this.#sql);
     const rows = this.#forAll.all(this.#checked(values)) as Record<string, unknown>[];
-    for (const row of rows) for (const name in row) if (row[name] instanceof ArrayBuffer) row[name] = new Uint8Array(row[name] as ArrayBuffer);
+    for (const row of rows)
+      for (const name in row) if (row[name] instanceof ArrayBuffer) row[name] = new Uint8Array(row[name] as ArrayBuffer);
     return rows as Row[];
   }
 

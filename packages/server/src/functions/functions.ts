@@ -65,16 +65,30 @@ export class Functions {
     this.#d.requireParts(definition, app.workspaceId);
     const id = await this.reserve(app, definition.functionName);
     if (existingId !== "" && existingId !== id) {
-      throw new LydianError("invalid_argument", `The function ${JSON.stringify(definition.functionName)} of this app has the id ${id}, not ${JSON.stringify(existingId)}.`);
+      throw new LydianError(
+        "invalid_argument",
+        `The function ${JSON.stringify(definition.functionName)} of this app has the id ${id}, not ${JSON.stringify(existingId)}.`,
+      );
     }
     await this.#d.store.define(id, definition);
-    return this.#remember({ id, appId: app.id, workspaceId: app.workspaceId, environmentId: app.environmentId, name: definition.functionName, definition });
+    return this.#remember({
+      id,
+      appId: app.id,
+      workspaceId: app.workspaceId,
+      environmentId: app.environmentId,
+      name: definition.functionName,
+      definition,
+    });
   }
 
   async publish(app: AppRecord, functionIds: Readonly<Record<string, string>>): Promise<void> {
     for (const [name, id] of Object.entries(functionIds)) {
       const record = this.get(id);
-      if (record?.appId !== app.id) throw new LydianError("invalid_argument", `The function ${JSON.stringify(name)} is published with ${JSON.stringify(id)}, which is no function of the app ${app.id}.`);
+      if (record?.appId !== app.id)
+        throw new LydianError(
+          "invalid_argument",
+          `The function ${JSON.stringify(name)} is published with ${JSON.stringify(id)}, which is no function of the app ${app.id}.`,
+        );
     }
     await this.#d.store.publish(app.id, Object.values(functionIds));
   }

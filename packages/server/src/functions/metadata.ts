@@ -1,9 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { DataFormat, Function_FunctionType as FunctionType, type FunctionHandleMetadataSchema } from "@lydian/protocol";
+import { DataFormat, type FunctionHandleMetadataSchema, Function_FunctionType as FunctionType } from "@lydian/protocol";
 import type { FunctionRecord } from "./functions.ts";
 
 /** What may travel inside a message. More goes through a blob. */
-export const MAX_INLINE_BYTES = 32 << 20;
+const MAX_INLINE_BYTES = 32 << 20;
 
 const FORMATS = [DataFormat.CBOR, DataFormat.CBOR_TS];
 

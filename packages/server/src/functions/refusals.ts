@@ -1,10 +1,16 @@
 // What a definition may not ask for yet. Nothing is ever ignored: who asks for it is told so by name.
-import { type Function as FunctionDefinition, Function_DefinitionType as DefinitionType, LydianError } from "@lydian/protocol";
+import { Function_DefinitionType as DefinitionType, type Function as FunctionDefinition, LydianError } from "@lydian/protocol";
 
-export const OUR_RUNTIME = "lydian-node";
+const OUR_RUNTIME = "lydian-node";
 
 const isSet = (value: unknown): boolean =>
-  Array.isArray(value) ? value.length > 0 : value instanceof Uint8Array ? value.length > 0 : typeof value === "object" ? value !== null && value !== undefined : Boolean(value);
+  Array.isArray(value)
+    ? value.length > 0
+    : value instanceof Uint8Array
+      ? value.length > 0
+      : typeof value === "object"
+        ? value !== null && value !== undefined
+        : Boolean(value);
 
 /** Field of the definition → what it is called by those who write functions. */
 const NOT_SERVED: Partial<Record<keyof FunctionDefinition, string>> = {
@@ -34,7 +40,10 @@ const NOT_SERVED: Partial<Record<keyof FunctionDefinition, string>> = {
 export function refuseUnserved(definition: FunctionDefinition): void {
   const { functionName: name, resources } = definition;
   if (definition.runtime !== OUR_RUNTIME) {
-    throw new LydianError("unimplemented", `The function ${JSON.stringify(name)} is for the runtime ${JSON.stringify(definition.runtime || "of the official Python client")}; only TypeScript functions are served so far.`);
+    throw new LydianError(
+      "unimplemented",
+      `The function ${JSON.stringify(name)} is for the runtime ${JSON.stringify(definition.runtime || "of the official Python client")}; only TypeScript functions are served so far.`,
+    );
   }
   if ((resources?.gpuConfig?.count ?? 0) > 0 || (resources?.gpuConfig?.gpuType ?? "") !== "") throw notServed(name, "GPUs");
   if (definition.definitionType === DefinitionType.SERIALIZED) throw notServed(name, "serialized functions");
@@ -44,4 +53,6 @@ export function refuseUnserved(definition: FunctionDefinition): void {
 }
 
 const notServed = (name: string, what: string) =>
-  new LydianError("unimplemented", `The function ${JSON.stringify(name)} asks for ${what}, which this server does not offer yet.`, { hint: "Remove that option." });
+  new LydianError("unimplemented", `The function ${JSON.stringify(name)} asks for ${what}, which this server does not offer yet.`, {
+    hint: "Remove that option.",
+  });

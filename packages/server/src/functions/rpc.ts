@@ -14,18 +14,28 @@ export function createFunctionsRpc({ functions, apps, stats }: FunctionsRpcDepen
   return {
     async functionPrecreate({ appId, functionName, functionType }, { caller }) {
       const app = apps.requireLive(appId, caller.workspaceId);
-      return { functionId: await functions.reserve(app, functionName), handleMetadata: reservedMetadata(functionName, app.id, functionType) };
+      return {
+        functionId: await functions.reserve(app, functionName),
+        handleMetadata: reservedMetadata(functionName, app.id, functionType),
+      };
     },
 
     async functionCreate(request, { caller }) {
       const definition = request.function;
-      if (!definition) throw new LydianError("invalid_argument", "FunctionCreate needs `function`; lists of alternatives (`function_data`) are not served yet.");
+      if (!definition)
+        throw new LydianError(
+          "invalid_argument",
+          "FunctionCreate needs `function`; lists of alternatives (`function_data`) are not served yet.",
+        );
       const record = await functions.define(apps.requireLive(request.appId, caller.workspaceId), definition, request.existingFunctionId);
       return { functionId: record.id, function: definition, handleMetadata: handleMetadata(record), functionData: functionData(record) };
     },
 
     functionGet({ appName, objectTag }, _context) {
-      throw new LydianError("not_found", `There is no deployed app ${JSON.stringify(appName)} with a function ${JSON.stringify(objectTag)}: deployments are not served yet.`);
+      throw new LydianError(
+        "not_found",
+        `There is no deployed app ${JSON.stringify(appName)} with a function ${JSON.stringify(objectTag)}: deployments are not served yet.`,
+      );
     },
 
     functionGetById({ functionId }, { caller }) {

@@ -37,13 +37,17 @@ export class FunctionStore {
   /** Keeps the id that the name has already. Returns the id. */
   async reserve(id: string, appId: string, name: string): Promise<string> {
     return this.#database.commit(() => {
-      this.#database.prepare("INSERT INTO functions (id, app_id, name, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (app_id, name) DO NOTHING").run(id, appId, name, Date.now());
+      this.#database
+        .prepare("INSERT INTO functions (id, app_id, name, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (app_id, name) DO NOTHING")
+        .run(id, appId, name, Date.now());
       return this.#database.prepare("SELECT id FROM functions WHERE app_id = ? AND name = ?").get<{ id: string }>(appId, name)?.id ?? id;
     });
   }
 
   async define(id: string, definition: FunctionDefinition): Promise<void> {
-    await this.#database.commit(() => this.#database.prepare("UPDATE functions SET definition = ? WHERE id = ?").run(toBinary(FunctionSchema$, definition), id));
+    await this.#database.commit(() =>
+      this.#database.prepare("UPDATE functions SET definition = ? WHERE id = ?").run(toBinary(FunctionSchema$, definition), id),
+    );
   }
 
   /** These, and no others, are the functions of the app. */

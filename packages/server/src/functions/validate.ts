@@ -12,7 +12,11 @@ interface Bound {
 }
 
 export function checkName(name: string): void {
-  if (!NAME.test(name)) throw new LydianError("invalid_argument", `${JSON.stringify(name.slice(0, 200))} is not a name of a function: 1 to 128 letters, digits, or any of "_.$-".`);
+  if (!NAME.test(name))
+    throw new LydianError(
+      "invalid_argument",
+      `${JSON.stringify(name.slice(0, 200))} is not a name of a function: 1 to 128 letters, digits, or any of "_.$-".`,
+    );
 }
 
 /** Throws what is wrong with it, naming the value, the rule and the way out. */
@@ -37,8 +41,15 @@ export function validateDefinition(definition: FunctionDefinition): void {
   ];
   for (const { what, value, min, max } of bounds) {
     if (value >= min && value <= max) continue;
-    throw new LydianError("invalid_argument", `The function ${JSON.stringify(name)} has ${what} ${value}; it must be from ${min} to ${max}.`);
+    throw new LydianError(
+      "invalid_argument",
+      `The function ${JSON.stringify(name)} has ${what} ${value}; it must be from ${min} to ${max}.`,
+    );
   }
   const [min, max] = [auto?.minContainers ?? definition.warmPoolSize, auto?.maxContainers || definition.concurrencyLimit];
-  if (max > 0 && min > max) throw new LydianError("invalid_argument", `The function ${JSON.stringify(name)} wants at least ${min} and at most ${max} containers: lower the one or raise the other.`);
+  if (max > 0 && min > max)
+    throw new LydianError(
+      "invalid_argument",
+      `The function ${JSON.stringify(name)} wants at least ${min} and at most ${max} containers: lower the one or raise the other.`,
+    );
 }

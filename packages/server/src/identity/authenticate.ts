@@ -8,7 +8,14 @@ const FOR_CONTAINERS: readonly (keyof typeof ModalClient.method)[] = [
   ...(["containerHello", "containerHeartbeat", "functionGetInputs", "functionPutOutputs", "taskResult", "containerStop"] as const),
   ...(["functionCallPutDataOut", "functionCallGetDataOut", "blobCreate", "blobGet"] as const),
   ...(["functionMap", "functionPutInputs", "functionFinishInputs", "functionGetOutputs"] as const),
-  ...(["functionCallCancel", "functionCallFromId", "functionCallGetInfo", "functionGet", "functionGetById", "functionGetCurrentStats"] as const),
+  ...([
+    "functionCallCancel",
+    "functionCallFromId",
+    "functionCallGetInfo",
+    "functionGet",
+    "functionGetById",
+    "functionGetCurrentStats",
+  ] as const),
 ];
 
 const ALLOWED = new Set([
@@ -17,22 +24,32 @@ const ALLOWED = new Set([
   "/lydian.v1.Lydian/FunctionMapMany",
 ]);
 
-const HOW = "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET (`lydian env` prints them on the server's machine, `lydian token create NAME` makes a new token).";
+const HOW =
+  "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET (`lydian env` prints them on the server's machine, `lydian token create NAME` makes a new token).";
 
-export function createAuthenticate(tokens: Tokens, callerOf: (taskId: string) => ContainerCaller | undefined): (headers: Headers, peer: Peer, method: string) => Caller {
+export function createAuthenticate(
+  tokens: Tokens,
+  callerOf: (taskId: string) => ContainerCaller | undefined,
+): (headers: Headers, peer: Peer, method: string) => Caller {
   return (headers, peer, method) => {
     if (peer.label !== undefined) return containerCaller(callerOf(peer.label), method);
     const id = headers["x-modal-token-id"];
     const secret = headers["x-modal-token-secret"];
     if (id === undefined || secret === undefined) throw new LydianError("unauthenticated", "This call carries no token.", { hint: HOW });
     const token = tokens.verify(id, secret);
-    if (!token) throw new LydianError("unauthenticated", `The token ${JSON.stringify(id.slice(0, 40))} is not valid here: it is unknown, revoked, or its secret is wrong.`, { hint: HOW });
+    if (!token)
+      throw new LydianError(
+        "unauthenticated",
+        `The token ${JSON.stringify(id.slice(0, 40))} is not valid here: it is unknown, revoked, or its secret is wrong.`,
+        { hint: HOW },
+      );
     return { kind: "client", workspaceId: token.workspaceId, tokenId: token.id };
   };
 }
 
 function containerCaller(caller: ContainerCaller | undefined, method: string): ContainerCaller {
   if (!caller) throw new LydianError("unauthenticated", "This container has ended.");
-  if (!ALLOWED.has(method)) throw new LydianError("permission_denied", `A container may not call ${method.slice(method.lastIndexOf("/") + 1)}.`);
+  if (!ALLOWED.has(method))
+    throw new LydianError("permission_denied", `A container may not call ${method.slice(method.lastIndexOf("/") + 1)}.`);
   return caller;
 }

@@ -53,7 +53,12 @@ export class Environments {
   require(workspaceId: string, name: string): EnvironmentRecord {
     const record = this.find(workspaceId, name);
     if (record) return record;
-    throw new LydianError("not_found", `There is no environment ${JSON.stringify(name)}; there are: ${this.list(workspaceId).map((one) => one.name).join(", ")}.`);
+    throw new LydianError(
+      "not_found",
+      `There is no environment ${JSON.stringify(name)}; there are: ${this.list(workspaceId)
+        .map((one) => one.name)
+        .join(", ")}.`,
+    );
   }
 
   nameOf(id: string): string {
@@ -62,7 +67,10 @@ export class Environments {
 
   async create(workspaceId: string, name: string, isDefault = false): Promise<EnvironmentRecord> {
     if (!NAME.test(name)) {
-      throw new LydianError("invalid_argument", `${JSON.stringify(name)} is not a name of an environment: 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, and not with "en-".`);
+      throw new LydianError(
+        "invalid_argument",
+        `${JSON.stringify(name)} is not a name of an environment: 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, and not with "en-".`,
+      );
     }
     if (this.find(workspaceId, name)) throw new LydianError("already_exists", `The environment ${JSON.stringify(name)} exists already.`);
     const record = { id: newId("en"), workspaceId, name, isDefault, createdAt: Date.now(), isDeleted: false };
@@ -77,8 +85,11 @@ export class Environments {
 
   async delete(workspaceId: string, name: string): Promise<EnvironmentRecord> {
     const record = this.require(workspaceId, name);
-    if (record.isDefault) throw new LydianError("failed_precondition", `${JSON.stringify(record.name)} is the default environment; it cannot be deleted.`);
-    await this.#database.commit(() => this.#database.prepare("UPDATE environments SET deleted_at = ? WHERE id = ?").run(Date.now(), record.id));
+    if (record.isDefault)
+      throw new LydianError("failed_precondition", `${JSON.stringify(record.name)} is the default environment; it cannot be deleted.`);
+    await this.#database.commit(() =>
+      this.#database.prepare("UPDATE environments SET deleted_at = ? WHERE id = ?").run(Date.now(), record.id),
+    );
     this.#byId.set(record.id, { ...record, isDeleted: true });
     return record;
   }

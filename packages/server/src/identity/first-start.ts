@@ -16,7 +16,9 @@ export async function ensureWorkspace(database: Database, environments: Environm
   let workspace = database.prepare("SELECT id, name FROM workspaces LIMIT 1").get<Workspace>();
   if (!workspace) {
     const made: Workspace = { id: newId("ac"), name: "default" };
-    await database.commit(() => database.prepare("INSERT INTO workspaces (id, name, created_at) VALUES (?, ?, ?)").run(made.id, made.name, Date.now()));
+    await database.commit(() =>
+      database.prepare("INSERT INTO workspaces (id, name, created_at) VALUES (?, ?, ?)").run(made.id, made.name, Date.now()),
+    );
     workspace = made;
   }
   if (environments.list(workspace.id).length === 0) await environments.create(workspace.id, "main", true);

@@ -15,7 +15,12 @@ export interface IdentityRpcDependencies {
 /** Known to every official client in use. */
 const IMAGE_BUILDER_VERSION = "2025.06";
 
-export function createIdentityRpc({ workspace, environments, tokens, stopApps }: IdentityRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
+export function createIdentityRpc({
+  workspace,
+  environments,
+  tokens,
+  stopApps,
+}: IdentityRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
   return {
     clientHello: () => ({}),
     workspaceNameLookup: () => ({ workspaceName: workspace.name, username: workspace.name }),
@@ -31,8 +36,13 @@ export function createIdentityRpc({ workspace, environments, tokens, stopApps }:
       if (known && objectCreationType === ObjectCreationType.CREATE_FAIL_IF_EXISTS) {
         throw new LydianError("already_exists", `The environment ${JSON.stringify(known.name)} exists already.`);
       }
-      const mayCreate = objectCreationType === ObjectCreationType.CREATE_IF_MISSING || objectCreationType === ObjectCreationType.CREATE_FAIL_IF_EXISTS;
-      const record = known ?? (mayCreate ? await environments.create(caller.workspaceId, deploymentName) : environments.require(caller.workspaceId, deploymentName));
+      const mayCreate =
+        objectCreationType === ObjectCreationType.CREATE_IF_MISSING || objectCreationType === ObjectCreationType.CREATE_FAIL_IF_EXISTS;
+      const record =
+        known ??
+        (mayCreate
+          ? await environments.create(caller.workspaceId, deploymentName)
+          : environments.require(caller.workspaceId, deploymentName));
       return { environmentId: record.id, metadata: { name: record.name, settings: { imageBuilderVersion: IMAGE_BUILDER_VERSION } } };
     },
 

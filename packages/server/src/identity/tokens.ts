@@ -40,7 +40,13 @@ export class Tokens {
     this.#database = database;
     this.#now = now;
     for (const row of database.prepare("SELECT * FROM tokens").all<TokenRow>()) {
-      const record = { id: row.id, workspaceId: row.workspace_id, name: row.name, createdAt: row.created_at, lastUsedAt: row.last_used_at ?? 0 };
+      const record = {
+        id: row.id,
+        workspaceId: row.workspace_id,
+        name: row.name,
+        createdAt: row.created_at,
+        lastUsedAt: row.last_used_at ?? 0,
+      };
       this.#byId.set(row.id, { record, hash: Buffer.from(row.secret_sha256), usedAt: record.lastUsedAt });
     }
   }
@@ -52,14 +58,19 @@ export class Tokens {
     const now = this.#now();
     if (now - known.usedAt > USE_RESOLUTION_MS) {
       known.usedAt = now;
-      this.#database.commit(() => this.#database.prepare("UPDATE tokens SET last_used_at = ? WHERE id = ?").run(now, id)).catch(() => undefined);
+      this.#database
+        .commit(() => this.#database.prepare("UPDATE tokens SET last_used_at = ? WHERE id = ?").run(now, id))
+        .catch(() => undefined);
     }
     return known.record;
   }
 
   async create(workspaceId: string, name: string): Promise<NewToken> {
     if (!NAME.test(name)) {
-      throw new LydianError("invalid_argument", `${JSON.stringify(name)} is not a name of a token: 1 to 64 letters, digits, spaces, or any of "._@-".`);
+      throw new LydianError(
+        "invalid_argument",
+        `${JSON.stringify(name)} is not a name of a token: 1 to 64 letters, digits, spaces, or any of "._@-".`,
+      );
     }
     const tokenSecret = `as-${randomBytes(32).toString("base64url")}`;
     const record: TokenRecord = { id: newId("ak"), workspaceId, name, createdAt: this.#now(), lastUsedAt: 0 };
@@ -74,12 +85,15 @@ export class Tokens {
   }
 
   list(workspaceId: string): TokenRecord[] {
-    return [...this.#byId.values()].map(({ record, usedAt }) => ({ ...record, lastUsedAt: usedAt })).filter((record) => record.workspaceId === workspaceId);
+    return [...this.#byId.values()]
+      .map(({ record, usedAt }) => ({ ...record, lastUsedAt: usedAt }))
+      .filter((record) => record.workspaceId === workspaceId);
   }
 
   /** Takes effect with the next call. */
   async revoke(workspaceId: string, id: string): Promise<void> {
-    if (this.#byId.get(id)?.record.workspaceId !== workspaceId) throw new LydianError("not_found", `There is no token ${JSON.stringify(id)}.`);
+    if (this.#byId.get(id)?.record.workspaceId !== workspaceId)
+      throw new LydianError("not_found", `There is no token ${JSON.stringify(id)}.`);
     if (this.list(workspaceId).length === 1) {
       throw new LydianError("failed_precondition", "This is the last token of the workspace: without it nobody could make another.", {
         hint: "Create a new one first: lydian token create NAME",

@@ -28,7 +28,7 @@ export interface LogFilter {
 /** Longer lines are cut. */
 const MAX_TEXT = 64 * 1024;
 /** Lines kept of an app; the oldest go first. */
-export const MAX_LINES_PER_APP = 200_000;
+const MAX_LINES_PER_APP = 200_000;
 const TRIM_EVERY = 10_000;
 const PAGE = 1_000;
 

@@ -40,7 +40,13 @@ export function createLogsRpc({ logs, apps }: LogsRpcDependencies): Partial<Hand
   };
 }
 
-function filterOf(request: { taskId: string; functionId: string; functionCallId: string; inputId: string; fileDescriptor: number }): LogFilter {
+function filterOf(request: {
+  taskId: string;
+  functionId: string;
+  functionCallId: string;
+  inputId: string;
+  fileDescriptor: number;
+}): LogFilter {
   const { taskId, functionId, functionCallId: callId, inputId, fileDescriptor: fd } = request;
   return { taskId, functionId, callId, inputId, fd };
 }
@@ -56,7 +62,13 @@ function* batches(lines: readonly StoredLog[]) {
   for (let start = 0; start < lines.length; ) {
     const first = lines[start] as StoredLog;
     let end = start + 1;
-    while (end < lines.length && lines[end]?.taskId === first.taskId && lines[end]?.imageId === first.imageId && lines[end]?.functionId === first.functionId) end++;
+    while (
+      end < lines.length &&
+      lines[end]?.taskId === first.taskId &&
+      lines[end]?.imageId === first.imageId &&
+      lines[end]?.functionId === first.functionId
+    )
+      end++;
     const group = lines.slice(start, end);
     yield {
       taskId: first.taskId,

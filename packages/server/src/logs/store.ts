@@ -48,7 +48,9 @@ export class LogStore {
   async trim(appId: string, keep: number): Promise<void> {
     await this.#database.commit(() =>
       this.#database
-        .prepare("DELETE FROM logs WHERE app_id = ? AND entry_id <= (SELECT entry_id FROM logs WHERE app_id = ? ORDER BY entry_id DESC LIMIT 1 OFFSET ?)")
+        .prepare(
+          "DELETE FROM logs WHERE app_id = ? AND entry_id <= (SELECT entry_id FROM logs WHERE app_id = ? ORDER BY entry_id DESC LIMIT 1 OFFSET ?)",
+        )
         .run(appId, appId, keep),
     );
   }

@@ -5,12 +5,12 @@ import type { LaunchPlan } from "./launch.ts";
 import type { PoolBounds } from "./policy.ts";
 
 /** The runtime of TypeScript functions. */
-export const OUR_RUNTIME = "lydian-node";
+const OUR_RUNTIME = "lydian-node";
 /** Above this a pool has as many as the machine takes. */
 const DEFAULT_MAX_CONTAINERS = 100;
 const DEFAULT_SCALEDOWN_SECONDS = 60;
 const DEFAULT_STARTUP_SECONDS = 300;
-export const DEFAULT_DISK_MIB = 10_240;
+const DEFAULT_DISK_MIB = 10_240;
 
 export interface RootFilesystem {
   readonly layers: readonly string[];

@@ -185,15 +185,14 @@ export class Pools {
     }
     if (container.state === "booting") container.stage("boot", clock.now());
     while (container.fn === undefined) {
-      if (!container.live || signal.aborted) throw new LydianError("unavailable", "This container will get no function.");
+      if (!container.live || signal.aborted) throw new LydianError("aborted", "This container will get no function.");
       await new Promise<void>((resolve) => {
         container.give = resolve;
         signal.addEventListener("abort", () => resolve(), { once: true });
       });
     }
     await container.prepared;
-    if (!container.live)
-      throw new LydianError("failed_precondition", `The container is being stopped: ${container.stopReason ?? "its start failed"}.`);
+    if (!container.live) throw new LydianError("aborted", `The container is being stopped: ${container.stopReason ?? "its start failed"}`);
     container.apply("given");
     return { arguments: this.#arguments(container, container.fn), env: this.#env(container.fn) };
   }

@@ -124,6 +124,7 @@ export async function unpackTar(source: AsyncIterable<Uint8Array>, options: Unpa
         await writeFile(target, entry, content, options.keepOwners ?? false);
         break;
       case "symlink":
+        if (entry.link === "") throw new ImageError("corrupt", `The archive has a link without a target: ${JSON.stringify(entry.path)}.`);
         await clear(target, false);
         await symlink(entry.link, target);
         if (options.keepOwners) await lchown(target, entry.uid, entry.gid);

@@ -2,7 +2,7 @@ import { type AppListResponse_AppListItem, AppState } from "@lydian/protocol";
 import type { Client } from "../../client.ts";
 import { UsageError } from "../exit.ts";
 
-export type AppItem = AppListResponse_AppListItem;
+type AppItem = AppListResponse_AppListItem;
 
 const STATES: Readonly<Record<number, string>> = {
   [AppState.EPHEMERAL]: "running",
@@ -19,7 +19,7 @@ export function stateName(state: AppState): string {
   return STATES[state] ?? "unknown";
 }
 
-export function isLive(app: AppItem): boolean {
+function isLive(app: AppItem): boolean {
   return app.state !== AppState.STOPPED;
 }
 

@@ -16,14 +16,18 @@ export function bundleError(failure: unknown, root: string): unknown {
 export function describeMessage({ text, location, notes }: Message, root: string): string {
   const lines: string[] = [];
   if (location) {
-    const file =
-      location.namespace === "file" || location.namespace === "" ? relative(process.cwd(), resolve(root, location.file)) : location.file;
+    const file = location.namespace === "file" || location.namespace === "" ? shownPath(resolve(root, location.file)) : location.file;
     lines.push(`${file}:${location.line}:${location.column + 1}: ${text}`);
     if (location.lineText.length <= 400)
       lines.push(`  ${location.lineText}`, `  ${location.lineText.slice(0, location.column).replace(/[^\t]/g, " ")}^`);
   } else lines.push(text);
   for (const note of notes) if (note.text) lines.push(note.text);
   return lines.join("\n");
+}
+
+function shownPath(file: string): string {
+  const fromHere = relative(process.cwd(), file);
+  return fromHere.startsWith("..") ? file : fromHere;
 }
 
 function isBuildFailure(value: unknown): value is BuildFailure {

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
+import { functionAssets } from "./function-assets.ts";
 import { loadLocally } from "./load-locally.ts";
 import { testProject } from "./test-project.ts";
 
@@ -45,6 +46,16 @@ describe("loadLocally", () => {
     const error = await loadLocally(project.path("src/hello.ts")).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(RangeError);
     expect((error as Error).stack).toContain("src/hello.ts:3:9");
+  });
+
+  it("finds the assets of functions relative to their own files", async () => {
+    using project = testProject({
+      "src/hello.ts": 'import { App } from "lydian"; import "./lib/tasks.ts"; export const app = new App("hello");',
+      "src/lib/tasks.ts": `import { App } from "lydian"; export const app = new App("tasks"); export const f = app.function(async () => 1);
+        Object.assign(app.registered[0].options, { assets: ["./prompts/*.md"] });`,
+    });
+    const entry = project.path("src/hello.ts");
+    expect(functionAssets(entry, await loadLocally(entry))).toEqual([project.path("src/lib/prompts/*.md")]);
   });
 
   it("shows what does not compile with file and line", async () => {

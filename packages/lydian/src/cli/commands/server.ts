@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { ExitError } from "../exit.ts";
+import { reportError } from "../display/report-error.ts";
+import { EXIT, ExitError } from "../exit.ts";
 import { defaultDataDir } from "../home.ts";
 import { parseDuration } from "../parse-duration.ts";
 import type { ContainerHostKind, ServeOptions } from "../serve/options.ts";
@@ -60,7 +61,14 @@ export function serverCommand(): Command {
 export function serverProcessCommand(): Command {
   return new Command("internal-server").argument("<options>").action(async (json: string) => {
     const { runServerProcess } = await import("../serve/server-process.ts");
-    throw new ExitError(await runServerProcess(JSON.parse(json) as ServeOptions));
+    let code: number = EXIT.failed;
+    try {
+      code = await runServerProcess(JSON.parse(json) as ServeOptions);
+    } catch (error) {
+      reportError(error);
+    }
+    // The channel to the parent would keep this process alive.
+    process.exit(code);
   });
 }
 

@@ -10,7 +10,7 @@ export interface Target {
   readonly source: "environment" | "config" | "embedded";
 }
 
-export const DEFAULT_ENVIRONMENT = "main";
+const DEFAULT_ENVIRONMENT = "main";
 
 interface Variables {
   readonly server_url: string | undefined;

@@ -13,7 +13,7 @@ const same = (text: string) => text;
 const wrap = (open: number, close: number) => (text: string) => `\u001b[${open}m${text}\u001b[${close}m`;
 
 export const PLAIN: Style = { dim: same, bold: same, red: same, green: same, yellow: same, cyan: same };
-export const COLOURED: Style = {
+const COLOURED: Style = {
   dim: wrap(2, 22),
   bold: wrap(1, 22),
   red: wrap(31, 39),

@@ -7,12 +7,13 @@ import { LydianError } from "@lydian/protocol";
 import type { Target } from "../config/target.ts";
 import { buildId, CLI_FILE } from "../dist-files.ts";
 import { defaultDataDir, lydianHome } from "../home.ts";
-import { findRunningServer, isAlive, type ServerRecord } from "../serve/server-record.ts";
+import { takeLease } from "../serve/leases.ts";
+import { findRunningServer, type ServerRecord, waitForEnd } from "../serve/server-record.ts";
 import { readLocalToken } from "./local-token.ts";
 import { withStartLock } from "./start-lock.ts";
 
 /** How long the server stays without an app. LYDIAN_IDLE_EXIT overrides it. */
-export const DEFAULT_IDLE_EXIT = "60s";
+const DEFAULT_IDLE_EXIT = "60s";
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 
@@ -24,11 +25,13 @@ export interface EmbeddedOptions {
 /** The running embedded server, started when there is none. */
 export async function embeddedServer(options: EmbeddedOptions): Promise<Omit<Target, "environment">> {
   const dataDir = defaultDataDir();
+  takeLease(dataDir);
   let record = await findRunningServer(dataDir);
-  if (!record || record.build !== buildId()) {
+  if (!record || record.leaving || record.build !== buildId()) {
     record = await withStartLock(join(lydianHome(), "embedded.lock"), async () => {
       const found = await findRunningServer(dataDir);
-      if (found && !(await isOutdated(found, dataDir, options))) return found;
+      if (found?.leaving) await ended(found.pid);
+      else if (found && !(await isOutdated(found, dataDir, options))) return found;
       options.onStatus("starting the embedded server");
       return startDetached(dataDir);
     });
@@ -50,13 +53,13 @@ async function isOutdated(record: ServerRecord, dataDir: string, { onStatus }: E
   } catch {
     return true;
   }
-  const deadline = Date.now() + STOP_TIMEOUT_MS;
-  while (isAlive(record.pid)) {
-    if (Date.now() > deadline)
-      throw new LydianError("unavailable", `the old embedded server (pid ${record.pid}) does not stop`, { hint: `kill ${record.pid}` });
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await ended(record.pid);
   return true;
+}
+
+async function ended(pid: number): Promise<void> {
+  if (await waitForEnd(pid, STOP_TIMEOUT_MS)) return;
+  throw new LydianError("unavailable", `the old embedded server (pid ${pid}) does not stop`, { hint: `kill ${pid}` });
 }
 
 async function startDetached(dataDir: string): Promise<ServerRecord> {

@@ -41,7 +41,8 @@ export function pickTarget(apps: readonly RegisteredApp[], name: string | undefi
 function choices(file: string, items: readonly Picked[]): string {
   if (items.length === 0) return "It registers nothing: app.function(…) and app.localEntrypoint(…) do.";
   const lines = items.map(({ target }) => {
-    if (target.name === undefined) return `  (an ${target.kind} without a name: export it, or pass { name })`;
+    if (target.name === undefined)
+      return `  (${target.kind === "function" ? "a function" : "an entrypoint"} without a name: export it, or pass { name })`;
     return `  lydian run ${file}::${named(target)}`;
   });
   return `There is:\n${lines.join("\n")}`;

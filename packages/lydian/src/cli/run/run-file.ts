@@ -1,9 +1,10 @@
 // `lydian run`: load the file, find out what is meant, start the app, call it, stop the app.
-import { dirname } from "node:path";
 import { Client } from "../../client.ts";
 import { type RunningApp, startApp } from "../../run/start-app.ts";
 import { bundleForContainer } from "../bundle/bundle-for-container.ts";
+import { functionAssets } from "../bundle/function-assets.ts";
 import { loadLocally } from "../bundle/load-locally.ts";
+import { projectRoot } from "../bundle/project-root.ts";
 import { findTarget } from "../connect.ts";
 import type { Display } from "../display/display.ts";
 import { openDisplay } from "../display/open-display.ts";
@@ -84,7 +85,12 @@ interface AppRun {
 async function runApp({ entry, picked, invocation, display, interrupts, environment }: AppRun): Promise<number> {
   const onStatus = (text: string) => display.status(text);
   display.status("bundling");
-  const [bundle, target] = await interrupts.race(Promise.all([bundleForContainer(entry.file), findTarget({ environment, onStatus })]));
+  const [bundle, target] = await interrupts.race(
+    Promise.all([
+      bundleForContainer(entry.file, { assets: functionAssets(entry.file, [picked.app]) }),
+      findTarget({ environment, onStatus }),
+    ]),
+  );
   for (const warning of bundle.warnings) display.status(`warning: ${warning}`);
   const client = Client.connect({ serverUrl: target.serverUrl, token: target.token, environment: target.environment });
   try {
@@ -96,7 +102,7 @@ async function runApp({ entry, picked, invocation, display, interrupts, environm
       signal: interrupts.signal,
       onEvent: (event) => display.event(event),
     });
-    return await callAndStop({ running, invocation, display, interrupts, root: dirname(entry.file) });
+    return await callAndStop({ running, invocation, display, interrupts, root: projectRoot(entry.file) });
   } finally {
     await client.close();
   }

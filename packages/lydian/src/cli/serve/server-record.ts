@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface ServerRecord {
   /** The process to signal. */
@@ -11,6 +12,8 @@ export interface ServerRecord {
   readonly socketUrl: string;
   /** Of the code it runs. */
   readonly build: string;
+  /** It is about to end: wait for that, then start another. */
+  readonly leaving?: boolean;
 }
 
 const fileIn = (dataDir: string) => join(dataDir, "server.json");
@@ -39,6 +42,16 @@ export async function findRunningServer(dataDir: string): Promise<ServerRecord |
   const record = readServerRecord(dataDir);
   if (!record || !isAlive(record.pid)) return undefined;
   return (await answers(record.socketUrl.replace("unix://", ""))) ? record : undefined;
+}
+
+/** Waits for the end of a process that is no child of this one. False when it takes too long. */
+export async function waitForEnd(pid: number, timeoutMs: number): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs;
+  while (isAlive(pid)) {
+    if (Date.now() > deadline) return false;
+    await delay(20);
+  }
+  return true;
 }
 
 export function isAlive(pid: number): boolean {

@@ -15,6 +15,8 @@ import { restartDelayMs } from "./restart-policy.ts";
 import { findRunningServer, removeServerRecord, writeServerRecord } from "./server-record.ts";
 
 const SOCKET_FD = 4;
+/** How long a server that was asked to stop may take before it is killed. Its own bounds are shorter. */
+const STOP_TIMEOUT_MS = 60_000;
 
 /** Runs the server until it is stopped. Resolves to the exit code. `onReady` is called once. */
 export async function supervise(options: ServeOptions, onReady: (url: string) => void): Promise<number> {
@@ -120,10 +122,14 @@ class Supervisor {
     });
   }
 
-  /** First signal: the server drains and ends. Second: it is killed. */
+  /** First signal: the server drains and ends. Second, or too slow: it is killed. */
   #stop(): void {
-    if (this.#stopping) this.#child?.kill("SIGKILL");
-    else this.#child?.kill("SIGTERM");
+    const child = this.#child;
+    if (this.#stopping) child?.kill("SIGKILL");
+    else {
+      child?.kill("SIGTERM");
+      setTimeout(() => child?.kill("SIGKILL"), STOP_TIMEOUT_MS).unref();
+    }
     this.#stopping = true;
     this.#cutShort?.();
   }

@@ -1,0 +1,110 @@
+import { FunctionCallInvocationType as Invocation, LydianError, FunctionCallType as Type } from "@lydian/protocol";
+import { afterEach, describe, expect, it } from "vitest";
+import { setSession } from "../session.ts";
+import { startTestServer, type TestServer, type TestServerOptions } from "../test-server.ts";
+import { makeCall } from "./batcher.ts";
+import { encodeInline } from "./payload.ts";
+
+let server: TestServer | undefined;
+afterEach(async () => {
+  await server?.[Symbol.asyncDispose]();
+  server = undefined;
+});
+
+const start = async (options: TestServerOptions) => {
+  server = await startTestServer(options);
+};
+const call = (functionId: string) =>
+  makeCall({ functionId, type: Type.UNARY, invocation: Invocation.SYNC, input: encodeInline([functionId]).input });
+
+describe("makeCall", () => {
+  it("sends one call as FunctionMap", async () => {
+    await start({
+      modal: { functionMap: ({ functionId, pipelinedInputs }) => ({ functionCallId: `fc-${functionId}-${pipelinedInputs.length}` }) },
+    });
+    expect((await call("a")).functionCallId).toBe("fc-a-1");
+  });
+
+  it("sends the calls of one turn as one FunctionMapMany, and gives each its own answer", async () => {
+    const sizes: number[] = [];
+    await start({
+      lydian: {
+        functionMapMany({ calls }) {
+          sizes.push(calls.length);
+          return { calls: calls.map(({ functionId }) => ({ functionCallId: `fc-${functionId}` })) };
+        },
+      },
+    });
+    const ids = (await Promise.all(["a", "b", "c"].map(call))).map(({ functionCallId }) => functionCallId);
+    expect(ids).toEqual(["fc-a", "fc-b", "fc-c"]);
+    expect(sizes).toEqual([3]);
+  });
+
+  it("keeps calls of different turns apart", async () => {
+    let single = 0;
+    await start({
+      modal: {
+        functionMap() {
+          single++;
+          return {};
+        },
+      },
+    });
+    await call("a");
+    await call("b");
+    expect(single).toBe(2);
+  });
+
+  it("splits more calls than one message may have", async () => {
+    const sizes: number[] = [];
+    await start({
+      lydian: {
+        functionMapMany({ calls }) {
+          sizes.push(calls.length);
+          return { calls: calls.map(({ functionId }) => ({ functionCallId: functionId })) };
+        },
+      },
+    });
+    const made = await Promise.all(Array.from({ length: 1_500 }, (_, i) => call(String(i))));
+    expect(made.map(({ functionCallId }) => functionCallId)).toEqual(Array.from({ length: 1_500 }, (_, i) => String(i)));
+    expect(sizes.sort()).toEqual([1_000, 500]);
+  });
+
+  it("tells a failure to all calls of the message", async () => {
+    const refuse = () => {
+      throw new LydianError("failed_precondition", "the app has stopped");
+    };
+    await start({ modal: { functionMap: refuse }, lydian: { functionMapMany: refuse } });
+    const outcomes = await Promise.allSettled(["a", "b", "c"].map(call));
+    expect(outcomes).toHaveLength(3);
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({ status: "rejected", reason: { code: "failed_precondition", message: "the app has stopped" } });
+  });
+
+  it("lets the others of a refused message pass", async () => {
+    const make = (functionId: string) => {
+      if (functionId === "bad") throw new LydianError("not_found", "no such function");
+      return { functionCallId: `fc-${functionId}` };
+    };
+    await start({
+      modal: { functionMap: ({ functionId }) => make(functionId) },
+      lydian: { functionMapMany: ({ calls }) => ({ calls: calls.map(({ functionId }) => make(functionId)) }) },
+    });
+    const [a, bad, b] = await Promise.allSettled(["a", "bad", "b"].map(call));
+    expect([a, b]).toMatchObject([{ value: { functionCallId: "fc-a" } }, { value: { functionCallId: "fc-b" } }]);
+    expect(bad).toMatchObject({ status: "rejected", reason: { code: "not_found" } });
+  });
+
+  it("rejects the calls that the server did not answer", async () => {
+    await start({ lydian: { functionMapMany: () => ({ calls: [{ functionCallId: "fc-a" }] }) } });
+    const [first, second] = await Promise.allSettled([call("a"), call("b")]);
+    expect(first).toMatchObject({ status: "fulfilled", value: { functionCallId: "fc-a" } });
+    expect(second).toMatchObject({ status: "rejected", reason: { code: "internal" } });
+  });
+
+  it("rejects all calls when no server is known", async () => {
+    setSession(undefined);
+    const outcomes = await Promise.allSettled([call("a"), call("b")]);
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ status: "rejected", reason: { message: "No server is known." } });
+  });
+});
