@@ -40,7 +40,7 @@ export interface PoolsOptions {
 }
 
 /** SIGINT to SIGKILL. */
-const STOP_GRACE_MS = 10_000;
+const STOP_GRACE_MS = 3_000;
 /** The same when the server stops: callers are waiting for its next start. */
 const SHUTDOWN_GRACE_MS = 2_000;
 const STANDBY_GRACE_MS = 500;
