@@ -18,9 +18,13 @@ export function lockDataDir(dataDir: string): () => void {
       }
       const pid = liveOwner(file);
       if (pid !== undefined) {
-        throw new LydianError("failed_precondition", `Another server (pid ${pid}) uses the data directory ${dataDir}.`, {
-          hint: "Stop that one, or give this one a directory of its own: lydian server --data DIR",
-        });
+        throw new LydianError(
+          "failed_precondition",
+          `Another server${pid > 0 ? ` (pid ${pid})` : ""} uses the data directory ${dataDir}.`,
+          {
+            hint: "Stop that one, or give this one a directory of its own: lydian server --data DIR",
+          },
+        );
       }
       rmSync(file, { force: true });
     }

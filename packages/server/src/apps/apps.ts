@@ -29,12 +29,16 @@ export class Apps {
   readonly #byId = new Map<string, AppRecord>();
   readonly #heardAt = new Map<string, number>();
   readonly #stopping = new Map<string, Promise<void>>();
+  readonly #creating = new Map<string, Promise<AppRecord>>();
+  readonly #onError: (error: unknown) => void;
   readonly #stopListeners: StopListener[] = [];
   readonly #stoppedListeners: ((appId: string) => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(store: AppStore, now: () => number = Date.now) {
+  /** `onError` is told when the end of an app that nobody waits for went wrong. */
+  constructor(store: AppStore, { onError, now = Date.now }: { readonly onError: (error: unknown) => void; readonly now?: () => number }) {
     this.#store = store;
+    this.#onError = onError;
     this.#now = now;
     for (const record of store.live()) {
       this.#byId.set(record.id, record);
@@ -44,7 +48,7 @@ export class Apps {
 
   /** Ends what a previous process did not come to end, and watches for clients that fell silent. */
   start(): void {
-    for (const record of this.#byId.values()) if (record.state === "stopping") void this.stop(record.id, record.stopReason);
+    for (const record of this.#byId.values()) if (record.state === "stopping") this.end(record.id, record.stopReason);
     this.#timer = setInterval(() => this.#stopSilent(), CHECK_MS);
     this.#timer.unref();
   }
@@ -62,7 +66,18 @@ export class Apps {
     this.#stoppedListeners.push(listener);
   }
 
-  async create(app: NewApp): Promise<AppRecord> {
+  /** A request that is repeated while its first one is under way gets the same app. */
+  create(app: NewApp): Promise<AppRecord> {
+    const key = app.idempotencyKey === "" ? "" : `${app.workspaceId}/${app.idempotencyKey}`;
+    const underWay = this.#creating.get(key);
+    if (underWay) return underWay;
+    const created = this.#create(app);
+    if (key === "") return created;
+    this.#creating.set(key, created);
+    return created.finally(() => this.#creating.delete(key));
+  }
+
+  async #create(app: NewApp): Promise<AppRecord> {
     const known = app.idempotencyKey === "" ? undefined : this.#store.byKey(app.workspaceId, app.idempotencyKey);
     if (known !== undefined) return this.require(known, app.workspaceId);
     const { idempotencyKey, ...rest } = app;
@@ -123,11 +138,19 @@ export class Apps {
     return stopping;
   }
 
+  /** Like `stop`, for those who do not wait for it. */
+  end(appId: string, reason: string): void {
+    this.stop(appId, reason).catch(this.#onError);
+  }
+
   async #stop(appId: string, reason: string): Promise<void> {
     const record = this.#byId.get(appId);
     if (!record || record.state === "stopped") return;
     await this.#move(appId, "stop", { stopReason: record.stopReason || reason });
-    await Promise.all(this.#stopListeners.map((listener) => listener(appId, reason)));
+    // What one of them could not end must not keep the app alive for ever.
+    for (const { status, ...outcome } of await Promise.allSettled(this.#stopListeners.map((listener) => listener(appId, reason)))) {
+      if (status === "rejected" && "reason" in outcome) this.#onError(outcome.reason);
+    }
     await this.#move(appId, "emptied", { stoppedAt: this.#now() });
     this.#byId.delete(appId);
     this.#heardAt.delete(appId);
@@ -152,7 +175,7 @@ export class Apps {
     const silentSince = this.#now() - SILENCE_MS;
     for (const { id, state } of this.#byId.values()) {
       if (state !== "ephemeral" && state !== "initializing") continue;
-      if ((this.#heardAt.get(id) ?? 0) < silentSince) void this.stop(id, `Its client was silent for more than ${SILENCE_MS / 1000} s.`);
+      if ((this.#heardAt.get(id) ?? 0) < silentSince) this.end(id, `Its client was silent for more than ${SILENCE_MS / 1000} s.`);
     }
   }
 }

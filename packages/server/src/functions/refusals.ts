@@ -9,7 +9,7 @@ const isSet = (value: unknown): boolean =>
     : value instanceof Uint8Array
       ? value.length > 0
       : typeof value === "object"
-        ? value !== null && value !== undefined
+        ? value !== null && ("$typeName" in value || Object.keys(value).length > 0)
         : Boolean(value);
 
 /** Field of the definition → what it is called by those who write functions. */
@@ -34,6 +34,8 @@ const NOT_SERVED: Partial<Record<keyof FunctionDefinition, string>> = {
   schedulerPlacement: "regions and placement",
   cloudProviderStr: "choice of a cloud",
   ExperimentalGroupSize: "clusters",
+  untrusted: "restricted access to the API",
+  methodDefinitions: "methods",
 };
 
 /** Throws UNIMPLEMENTED for the first thing that is not served. */

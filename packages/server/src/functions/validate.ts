@@ -46,6 +46,17 @@ export function validateDefinition(definition: FunctionDefinition): void {
       `The function ${JSON.stringify(name)} has ${what} ${value}; it must be from ${min} to ${max}.`,
     );
   }
+  const pairs = [
+    ["cpu", resources?.milliCpu ?? 0, resources?.milliCpuMax ?? 0],
+    ["memory", resources?.memoryMb ?? 0, resources?.memoryMbMax ?? 0],
+  ] as const;
+  for (const [what, request, limit] of pairs) {
+    if (limit === 0 || request <= limit) continue;
+    throw new LydianError(
+      "invalid_argument",
+      `The function ${JSON.stringify(name)} requests ${what} ${request} and limits it to ${limit}: the limit must not be below the request.`,
+    );
+  }
   const [min, max] = [auto?.minContainers ?? definition.warmPoolSize, auto?.maxContainers || definition.concurrencyLimit];
   if (max > 0 && min > max)
     throw new LydianError(

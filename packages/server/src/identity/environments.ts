@@ -74,12 +74,18 @@ export class Environments {
     }
     if (this.find(workspaceId, name)) throw new LydianError("already_exists", `The environment ${JSON.stringify(name)} exists already.`);
     const record = { id: newId("en"), workspaceId, name, isDefault, createdAt: Date.now(), isDeleted: false };
-    await this.#database.commit(() =>
-      this.#database
-        .prepare("INSERT INTO environments (id, workspace_id, name, is_default, created_at) VALUES (?, ?, ?, ?, ?)")
-        .run(record.id, workspaceId, name, isDefault ? 1 : 0, record.createdAt),
-    );
+    // Known from here on, so that a second request for the name is told.
     this.#byId.set(record.id, record);
+    try {
+      await this.#database.commit(() =>
+        this.#database
+          .prepare("INSERT INTO environments (id, workspace_id, name, is_default, created_at) VALUES (?, ?, ?, ?, ?)")
+          .run(record.id, workspaceId, name, isDefault ? 1 : 0, record.createdAt),
+      );
+    } catch (error) {
+      this.#byId.delete(record.id);
+      throw error;
+    }
     return record;
   }
 

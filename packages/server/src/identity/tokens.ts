@@ -94,12 +94,18 @@ export class Tokens {
   async revoke(workspaceId: string, id: string): Promise<void> {
     if (this.#byId.get(id)?.record.workspaceId !== workspaceId)
       throw new LydianError("not_found", `There is no token ${JSON.stringify(id)}.`);
-    if (this.list(workspaceId).length === 1) {
-      throw new LydianError("failed_precondition", "This is the last token of the workspace: without it nobody could make another.", {
-        hint: "Create a new one first: lydian token create NAME",
-      });
-    }
-    await this.#database.commit(() => this.#database.prepare("DELETE FROM tokens WHERE id = ?").run(id));
+    // Counted inside the commit: two that revoke the last two at once must not both succeed.
+    await this.#database.commit(() => {
+      const { count } = this.#database
+        .prepare("SELECT count(*) AS count FROM tokens WHERE workspace_id = ?")
+        .get<{ count: number }>(workspaceId) ?? { count: 0 };
+      if (count <= 1) {
+        throw new LydianError("failed_precondition", "This is the last token of the workspace: without it nobody could make another.", {
+          hint: "Create a new one first: lydian token create NAME",
+        });
+      }
+      this.#database.prepare("DELETE FROM tokens WHERE id = ?").run(id);
+    });
     this.#byId.delete(id);
   }
 }
