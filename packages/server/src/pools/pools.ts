@@ -44,8 +44,9 @@ const STOP_GRACE_MS = 10_000;
 /** The same when the server stops: callers are waiting for its next start. */
 const SHUTDOWN_GRACE_MS = 2_000;
 const STANDBY_GRACE_MS = 500;
-/** Code that goes on after its input was cancelled or timed out ends with its container after this. */
+/** Code that goes on after its input was cancelled or timed out ends with its container after this: sooner where nothing else runs there. */
 const ABANDONED_PATIENCE_MS = 5_000;
+const ABANDONED_ALONE_PATIENCE_MS = 1_000;
 /** Silence of a container is death after this, or after its timeout if that is longer: code may keep the process busy that long. */
 const MAX_SILENCE_MS = 5 * 60 * 1000;
 /** A container asked to leave by its input loop is stopped by signal after this. */
@@ -236,6 +237,7 @@ export class Pools {
       this.#calls.deadlines.cancel(container.abandoned.get(inputId));
       container.abandoned.delete(inputId);
     }
+    if (container.abandoned.size === 0) this.poolOf(container)?.stuck(container, false);
   }
 
   /** Answers every long poll of containers now. */
@@ -417,14 +419,16 @@ export class Pools {
     const { clock, deadlines } = this.#calls;
     const alone = slotsOf(container.fn.definition).max === 1;
     const what = why === "timeout" ? "ran into its timeout" : "was cancelled";
-    const reason = `the code of an input went on for ${ABANDONED_PATIENCE_MS / 1000} s after it ${what}`;
-    const patience = deadlines.add(clock.now() + ABANDONED_PATIENCE_MS, () =>
+    const patienceMs = alone ? ABANDONED_ALONE_PATIENCE_MS : ABANDONED_PATIENCE_MS;
+    const reason = `the code of an input went on for ${patienceMs / 1000} s after it ${what}`;
+    const patience = deadlines.add(clock.now() + patienceMs, () =>
       this.stopContainer(container, reason, alone ? STANDBY_GRACE_MS : STOP_GRACE_MS),
     );
     container.abandoned.set(inputId, patience);
     container.cancels.push(inputId);
     container.beat?.();
-    this.poolOf(container)?.freed(container);
+    if (alone) this.poolOf(container)?.stuck(container, true);
+    else this.poolOf(container)?.freed(container);
   }
 
   #signalStop(container: PoolContainer, graceMs: number): void {
