@@ -122,7 +122,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
 
   const logs = new Logs(new LogStore(database), (error) => log.error("log lines could not be stored", error));
   ends.defer(() => logs.flush());
-  const apps = new Apps(new AppStore(database));
+  const apps = new Apps(new AppStore(database), (what, error) => log.error(what, error));
   const functions = new Functions({
     store: new FunctionStore(database),
     app: (appId) => apps.get(appId),

@@ -19,7 +19,8 @@ export interface NewApp {
 /** An app whose client is silent for longer is stopped. Clients send a heartbeat every 15 s. */
 const SILENCE_MS = 60_000;
 const CHECK_MS = 5_000;
-const KEEP_KEYS_MS = 3_600_000;
+/** How late a check may be before it means that this machine slept, not that the clients were silent. */
+const SLEPT_MS = 15_000;
 
 type StopListener = (appId: string, reason: string) => Promise<void>;
 
@@ -31,11 +32,15 @@ export class Apps {
   readonly #stopping = new Map<string, Promise<void>>();
   readonly #stopListeners: StopListener[] = [];
   readonly #stoppedListeners: ((appId: string) => void)[] = [];
+  readonly #onError: (what: string, error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
+  #checkedAt: number;
 
-  constructor(store: AppStore, now: () => number = Date.now) {
+  constructor(store: AppStore, onError: (what: string, error: unknown) => void, now: () => number = Date.now) {
     this.#store = store;
+    this.#onError = onError;
     this.#now = now;
+    this.#checkedAt = now();
     for (const record of store.live()) {
       this.#byId.set(record.id, record);
       this.#heardAt.set(record.id, now());
@@ -45,7 +50,7 @@ export class Apps {
   /** Ends what a previous process did not come to end, and watches for clients that fell silent. */
   start(): void {
     for (const record of this.#byId.values()) if (record.state === "stopping") void this.stop(record.id, record.stopReason);
-    this.#timer = setInterval(() => this.#stopSilent(), CHECK_MS);
+    this.#timer = setInterval(() => this.stopSilent(), CHECK_MS);
     this.#timer.unref();
   }
 
@@ -63,11 +68,10 @@ export class Apps {
   }
 
   async create(app: NewApp): Promise<AppRecord> {
-    const known = app.idempotencyKey === "" ? undefined : this.#store.byKey(app.workspaceId, app.idempotencyKey);
-    if (known !== undefined) return this.require(known, app.workspaceId);
     const { idempotencyKey, ...rest } = app;
     const record: AppRecord = { ...rest, id: newId("ap"), name: "", createdAt: this.#now(), stoppedAt: 0, stopReason: "" };
-    await this.#store.insert(record, idempotencyKey, this.#now() - KEEP_KEYS_MS);
+    const id = await this.#store.insert(record, idempotencyKey);
+    if (id !== record.id) return this.require(id, app.workspaceId);
     this.#byId.set(record.id, record);
     this.#heardAt.set(record.id, this.#now());
     return record;
@@ -113,7 +117,10 @@ export class Apps {
     return this.#move(appId, event, name === "" ? {} : { name });
   }
 
-  /** Ends the app with a reason for people. Resolves when nothing of it runs any more. */
+  /**
+   * Ends the app with a reason for people. Resolves when nothing of it runs any more. Never rejects: what fails on the
+   * way is reported to the server's log, and the app is over for its client all the same.
+   */
   stop(appId: string, reason: string): Promise<void> {
     let stopping = this.#stopping.get(appId);
     if (!stopping) {
@@ -126,9 +133,10 @@ export class Apps {
   async #stop(appId: string, reason: string): Promise<void> {
     const record = this.#byId.get(appId);
     if (!record || record.state === "stopped") return;
-    await this.#move(appId, "stop", { stopReason: record.stopReason || reason });
-    await Promise.all(this.#stopListeners.map((listener) => listener(appId, reason)));
-    await this.#move(appId, "emptied", { stoppedAt: this.#now() });
+    await this.#tryMove(record, "stop", { stopReason: record.stopReason || reason });
+    const ends = await Promise.allSettled(this.#stopListeners.map((listener) => listener(appId, reason)));
+    for (const end of ends) if (end.status === "rejected") this.#onError(`a part of the app ${appId} could not be ended`, end.reason);
+    await this.#tryMove(this.#byId.get(appId) ?? record, "emptied", { stoppedAt: this.#now() });
     this.#byId.delete(appId);
     this.#heardAt.delete(appId);
     for (const listener of this.#stoppedListeners) listener(appId);
@@ -148,8 +156,26 @@ export class Apps {
     return moved;
   }
 
-  #stopSilent(): void {
-    const silentSince = this.#now() - SILENCE_MS;
+  /** A full disk must not keep an app running: then only this process knows, and the next one finds the app silent. */
+  async #tryMove(record: AppRecord, event: "stop" | "emptied", changes: Partial<AppRecord>): Promise<void> {
+    try {
+      await this.#move(record.id, event, changes);
+    } catch (error) {
+      this.#onError(`the end of the app ${record.id} could not be stored`, error);
+      this.#byId.set(record.id, { ...record, ...changes, state: nextAppState(record.state, event) ?? "stopped" });
+    }
+  }
+
+  /** Stops the apps whose client fell silent. Called every few seconds. */
+  stopSilent(): void {
+    const now = this.#now();
+    const lateMs = now - this.#checkedAt - CHECK_MS;
+    this.#checkedAt = now;
+    if (lateMs > SLEPT_MS) {
+      for (const id of this.#byId.keys()) this.#heardAt.set(id, now);
+      return;
+    }
+    const silentSince = now - SILENCE_MS;
     for (const { id, state } of this.#byId.values()) {
       if (state !== "ephemeral" && state !== "initializing") continue;
       if ((this.#heardAt.get(id) ?? 0) < silentSince) void this.stop(id, `Its client was silent for more than ${SILENCE_MS / 1000} s.`);
