@@ -146,7 +146,7 @@ class ClientConnection implements Connection {
     const scope = this.#begin(method, options);
     try {
       const call = this.#prepare(method, request, options, scope);
-      call.headers["x-idempotency-key"] = randomUUID();
+      call.headers["x-idempotency-key"] ??= randomUUID();
       let failures = 0;
       let firstFailureAt = 0;
       for (;;) {
