@@ -1,5 +1,8 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
@@ -8,6 +11,12 @@ const exec = promisify(execFile);
 /** Runs a command to its end and returns what it printed. */
 export async function output(command: string, ...args: string[]): Promise<string> {
   return (await exec(command, args, { maxBuffer: 64 << 20 })).stdout;
+}
+
+/** A directory that is removed when the scope is left: declare it before the services that write to it. */
+export async function tempDir(prefix: string): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), prefix));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
 export interface Service extends AsyncDisposable {

@@ -1,10 +1,7 @@
 // BullMQ on Redis with `appendfsync always`: each acknowledged write has been synced, as ours has.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Queue, QueueEvents, Worker } from "bullmq";
 import { rate, sequential } from "../measure.ts";
-import { accepting, service } from "../processes.ts";
+import { accepting, service, tempDir } from "../processes.ts";
 
 const PORT = 17_379;
 
@@ -19,7 +16,8 @@ export interface QueuePeer {
 }
 
 export async function bullmq(calls: number, tasks: number): Promise<QueuePeer> {
-  const dir = await mkdtemp(join(tmpdir(), "bench-redis-"));
+  await using temporary = await tempDir("bench-redis-");
+  const dir = temporary.path;
   await using _redis = service("redis-server", [
     ...["--port", String(PORT), "--bind", "127.0.0.1", "--dir", dir],
     ...["--appendonly", "yes", "--appendfsync", "always", "--save", ""],
@@ -73,6 +71,5 @@ export async function bullmq(calls: number, tasks: number): Promise<QueuePeer> {
     await worker.close();
     await events.close();
     await queue.close();
-    await rm(dir, { recursive: true, force: true });
   }
 }

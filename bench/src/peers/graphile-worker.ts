@@ -1,12 +1,11 @@
 // graphile-worker on PostgreSQL with its default durability (fsync on, synchronous_commit on).
 
 import { readdirSync } from "node:fs";
-import { chown, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chown } from "node:fs/promises";
 import { join } from "node:path";
 import { Logger, makeWorkerUtils, run } from "graphile-worker";
 import { rate } from "../measure.ts";
-import { accepting, output, service } from "../processes.ts";
+import { accepting, output, service, tempDir } from "../processes.ts";
 
 const PORT = 17_432;
 
@@ -22,7 +21,8 @@ const ADD_JOBS = `select count(*) from graphile_worker.add_jobs(
 export async function graphileWorker(tasks: number): Promise<{ name: string; tasksPerSecond: number }> {
   const uid = Number((await output("id", "-u", "postgres")).trim());
   const gid = Number((await output("id", "-g", "postgres")).trim());
-  const dir = await mkdtemp(join(tmpdir(), "bench-postgres-"));
+  await using temporary = await tempDir("bench-postgres-");
+  const dir = temporary.path;
   await chown(dir, uid, gid);
   const bin = postgresBin();
   await output(
@@ -78,6 +78,5 @@ export async function graphileWorker(tasks: number): Promise<{ name: string; tas
   } finally {
     await runner.stop();
     await utils.release();
-    await rm(dir, { recursive: true, force: true });
   }
 }

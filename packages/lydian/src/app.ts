@@ -1,4 +1,4 @@
-import type { RegisteredApp, RegisteredEntrypoint, RegisteredFunction } from "@lydian/protocol";
+import type { RegisteredApp, RegisteredEntrypoint, RegisteredFunction } from "@lydian/protocol/core";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { InvalidError } from "./errors.ts";
 import { makeHandle } from "./function-handle.ts";

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { CURRENT_INPUT, type InputContext } from "@lydian/protocol";
+import { CURRENT_INPUT, type InputContext } from "@lydian/protocol/core";
 
-export type { InputContext } from "@lydian/protocol";
+export type { InputContext } from "@lydian/protocol/core";
 
 /** True on the developer's machine, false in a container. The bundler folds it. */
 export const isLocal = (): boolean => process.env["LYDIAN_IS_REMOTE"] !== "1";

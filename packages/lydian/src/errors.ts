@@ -1,7 +1,7 @@
 // What the SDK throws. Every class has a stable `code`; `LydianError.is(e)` recognises them across copies of the package.
-import { type ErrorCode, LydianError, type LydianErrorOptions, registerError } from "@lydian/protocol";
+import { type ErrorCode, LydianError, type LydianErrorOptions, registerError } from "@lydian/protocol/core";
 
-export { LydianError, registerError, SerializationError } from "@lydian/protocol";
+export { LydianError, registerError, SerializationError } from "@lydian/protocol/core";
 
 /** Something was asked for in a way that cannot work: an option, a name, an order of calls. */
 export class InvalidError extends LydianError {

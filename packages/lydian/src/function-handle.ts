@@ -1,5 +1,5 @@
 // The object that `app.function` returns. What talks to the server is loaded with the first call.
-import type { RegisteredFunction } from "@lydian/protocol";
+import type { RegisteredFunction } from "@lydian/protocol/core";
 import { durationMs } from "./duration.ts";
 import { InvalidError } from "./errors.ts";
 import type { AnyFunction, AnyIterable, CallOptions, ForEachOptions, FunctionHandle, MapOptions } from "./function-types.ts";

@@ -1,5 +1,5 @@
 // What modules register while they load, and the names that their exports give it.
-import { APPS, type RegisteredApp, type RegisteredEntrypoint, type RegisteredFunction } from "@lydian/protocol";
+import { APPS, type RegisteredApp, type RegisteredEntrypoint, type RegisteredFunction } from "@lydian/protocol/core";
 import { InvalidError } from "./errors.ts";
 
 type Registration = RegisteredFunction | RegisteredEntrypoint;

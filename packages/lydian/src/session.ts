@@ -1,8 +1,8 @@
 // Which app runs, and over which connection. Set by the CLI, or by the runtime inside a container.
-import { SESSION, type Session } from "@lydian/protocol";
+import { SESSION, type Session } from "@lydian/protocol/core";
 import { InvalidError } from "./errors.ts";
 
-export type { Session } from "@lydian/protocol";
+export type { Session } from "@lydian/protocol/core";
 
 const shared = globalThis as Record<symbol, unknown>;
 

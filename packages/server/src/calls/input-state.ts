@@ -1,15 +1,16 @@
 // The life of an input:
 //
-//   writing ──written──► queued ──taken──► running ──answered──► recording ──recorded──► done
-//                          ▲ ▲               │ │                   ▲ │
-//                          │ └───released────┘ └──failed──► waiting│ │
-//                          └──────────due──────────────────────┘ └─┘ │
-//                          ▲                                  answered│
-//                          └──unrecorded (nothing ran it), or running ┘ (a container did)
+//   writing ──written──► queued ──taken──► running ──failed──► waiting ──due──► queued
+//                          ▲                  │
+//                          └─────released─────┘
 //
-// `writing`: its row is on the way to the disk. `recording`: its output is. `waiting`: for the delay before a retry.
-// A queued or waiting input is answered without having run when its call is cancelled or its function cannot be started.
-// What the output says (success, failure, timeout, cancelled) is the output's, not a state.
+//   queued, running, waiting ──answered──► recording ──recorded──► done
+//                                              ├──unrecorded──────────► queued    (no container had it)
+//                                              └──unrecorded-running──► running   (one still has)
+//
+// `writing`: its row is on the way to the disk. `recording`: its output is; when that fails, the input is what it was. `waiting`: for
+// the delay before a retry. Queued and waiting inputs are answered without having run when their call is cancelled or their function
+// cannot be started. What the output says (success, failure, timeout, cancelled) is the output's, not a state.
 
 export type InputState = "writing" | "queued" | "running" | "waiting" | "recording" | "done";
 

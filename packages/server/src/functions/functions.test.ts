@@ -76,6 +76,9 @@ describe("a definition", () => {
 
   it.each<[string, Changes, RegExp]>([
     ["no name", { functionName: "" }, /"" is not a name of a function/],
+    ["a name that leads elsewhere", { functionName: "../x" }, /"..\/x" is not a name/],
+    ["a name with a space", { functionName: "a b" }, /"a b" is not a name/],
+    ["too long a name", { functionName: "x".repeat(129) }, /1 to 128 letters/],
     ["a name with a slash", { functionName: "a/b" }, /"a\/b" is not a name/],
     ["no image", { imageId: "" }, /names no image/],
     ["a relative module", { moduleName: "main.mjs" }, /the module "main.mjs"; it must be the absolute path/],

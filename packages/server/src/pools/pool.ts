@@ -36,7 +36,7 @@ export class Pool {
   readonly #parked: PoolContainer[] = [];
   /** Ready and without input, longest idle first. */
   readonly #idle = new Set<PoolContainer>();
-  /** Have taken all the inputs they may. */
+  /** Ready in name only: they have taken all the inputs they may, or their one slot is held by code that was given up. */
   readonly #spent = new Set<PoolContainer>();
   #starting = 0;
   #ready = 0;
@@ -112,6 +112,13 @@ export class Pool {
     if (at >= 0) this.#parked.splice(at, 1);
     container.fetch = undefined;
     this.#noteIdle(container);
+  }
+
+  /** Whether the container's one slot is held by code whose input was given up: nothing more is expected of it meanwhile. */
+  stuck(container: PoolContainer, isStuck: boolean): void {
+    if (isStuck && container.live) this.#spent.add(container);
+    else if (!this.#isUsedUp(container)) this.#spent.delete(container);
+    this.wake();
   }
 
   /** An input of the container has ended. */
@@ -217,11 +224,15 @@ export class Pool {
   /** The container has been given inputs. */
   handedOut(container: PoolContainer, count: number): void {
     container.taken += count;
-    const most = maxInputsOf(this.fn.definition);
-    if (most > 0 && container.taken >= most) this.#spent.add(container);
+    if (this.#isUsedUp(container)) this.#spent.add(container);
     this.#noteIdle(container);
     this.#queuedSince = 0;
     this.#dependencies.changed(this.fn.appId);
+  }
+
+  #isUsedUp(container: PoolContainer): boolean {
+    const most = maxInputsOf(this.fn.definition);
+    return most > 0 && container.taken >= most;
   }
 
   #noteIdle(container: PoolContainer): void {

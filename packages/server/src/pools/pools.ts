@@ -3,17 +3,18 @@ import { mkdir, rm } from "node:fs/promises";
 import type { ContainerHost } from "@lydian/containers";
 import { type AppLayoutSchema, type ContainerArgumentsSchema, type Listener, LydianError, type MessageInitShape } from "@lydian/protocol";
 import type { Calls } from "../calls/calls.ts";
-import { type AppsPort, type CalledFunction, type FunctionsPort, slotsOf } from "../calls/functions-port.ts";
+import type { AppsPort, CalledFunction, FunctionsPort } from "../calls/functions-port.ts";
 import type { ContainerCaller } from "../identity/caller.ts";
 import { newId } from "../ids.ts";
 import { Capacity, type CapacityLimits, defaultCapacity } from "./capacity.ts";
 import { type EndReport, PoolContainer } from "./container.ts";
 import { type LaunchOptions, type LaunchPlan, linkAll, runContainer } from "./launch.ts";
 import type { PrintedLine } from "./output-lines.ts";
-import { boundsOf, type ImagesPort, limitsOf, type MountsPort, planOf, startupMsOf, whyImpossible } from "./plan.ts";
+import { boundsOf, type ImagesPort, limitsOf, type MountsPort, planOf, whyImpossible } from "./plan.ts";
 import { Pool } from "./pool.ts";
 import { Standbys } from "./standbys.ts";
 import { type AppNews, AppWatch } from "./watch.ts";
+import { Watchdog } from "./watchdog.ts";
 
 export interface LogsPort {
   append(entry: { appId: string; taskId?: string; functionId?: string; fd: 1 | 2 | 3; text: string; at: number }): void;
@@ -40,14 +41,10 @@ export interface PoolsOptions {
 }
 
 /** SIGINT to SIGKILL. */
-const STOP_GRACE_MS = 10_000;
+const STOP_GRACE_MS = 3_000;
 /** The same when the server stops: callers are waiting for its next start. */
 const SHUTDOWN_GRACE_MS = 2_000;
 const STANDBY_GRACE_MS = 500;
-/** Code that goes on after its input was cancelled or timed out ends with its container after this. */
-const ABANDONED_PATIENCE_MS = 5_000;
-/** Silence of a container is death after this, or after its timeout if that is longer: code may keep the process busy that long. */
-const MAX_SILENCE_MS = 5 * 60 * 1000;
 /** A container asked to leave by its input loop is stopped by signal after this. */
 const LEAVE_PATIENCE_MS = 10_000;
 const MAX_ENDED_KNOWN = 500;
@@ -64,6 +61,7 @@ export interface TaskRecord {
 }
 
 export class Pools {
+  readonly watchdog: Watchdog;
   readonly #options: PoolsOptions;
   readonly #calls: Calls;
   readonly #pools = new Map<string, Pool>();
@@ -91,6 +89,12 @@ export class Pools {
       mounts,
       start: (imageId) => this.#startStandby(imageId),
       stop: (container, reason) => this.stopContainer(container, reason, STANDBY_GRACE_MS),
+    });
+    this.watchdog = new Watchdog({
+      calls,
+      poolOf: (container) => this.poolOf(container),
+      stop: (container, reason, graceMs) => this.stopContainer(container, reason, graceMs),
+      end: (container) => this.#signalStop(container, STANDBY_GRACE_MS),
     });
     this.#launch = {
       host,
@@ -199,14 +203,13 @@ export class Pools {
 
   /** ContainerHello: it takes inputs from now on. */
   hello(container: PoolContainer): void {
-    const { clock, deadlines } = this.#calls;
+    const { clock } = this.#calls;
     const was = container.state;
     container.apply("hello");
     if (was === "ready" || !container.live || container.fn === undefined) return;
     container.stage("import", clock.now());
-    deadlines.cancel(container.deadline);
     this.#startOver(container);
-    this.#listenForSilence(container, container.fn);
+    this.watchdog.listen(container, container.fn);
     this.poolOf(container)?.becameReady(container);
     this.#watch.started(container.fn.appId, { taskId: container.taskId, functionId: container.fn.id, stageMs: container.stages });
     this.#standbys.used(container.imageId);
@@ -228,14 +231,6 @@ export class Pools {
     if (fetch !== undefined && this.#calls.runningOn(container.taskId) === 0) {
       deadlines.add(clock.now() + Math.min(graceMs, LEAVE_PATIENCE_MS), () => this.#signalStop(container, STANDBY_GRACE_MS));
     } else this.#signalStop(container, graceMs);
-  }
-
-  /** The container has answered for an input, or asks for more: what it was told to give up, it has. */
-  gaveUp(container: PoolContainer, inputIds: Iterable<string>): void {
-    for (const inputId of inputIds) {
-      this.#calls.deadlines.cancel(container.abandoned.get(inputId));
-      container.abandoned.delete(inputId);
-    }
   }
 
   /** Answers every long poll of containers now. */
@@ -296,7 +291,7 @@ export class Pools {
     container.stageAt = queuedAt;
     container.stage("queue", this.#calls.clock.now());
     pool.adopted(container);
-    this.#limitStart(container, pool.fn);
+    this.watchdog.limitStart(container, pool.fn);
     this.#run(container, () => planOf(definition, mounts, images));
     return container;
   }
@@ -335,7 +330,7 @@ export class Pools {
     container.stageAt = queuedAt;
     container.stage("queue", clock.now());
     pool.adopted(container);
-    this.#limitStart(container, pool.fn);
+    this.watchdog.limitStart(container, pool.fn);
     const limits = limitsOf(definition);
     const prepare = async () => {
       await linkAll(container, definition.mountIds, this.#launch);
@@ -343,7 +338,7 @@ export class Pools {
       container.stage("create", clock.now());
     };
     container.prepared = prepare().catch((error: unknown) =>
-      this.#failStart(container, `it could not be given its function: ${String(error)}`),
+      this.watchdog.failStart(container, `it could not be given its function: ${String(error)}`),
     );
     container.give?.();
   }
@@ -363,7 +358,7 @@ export class Pools {
     const { fetch } = container;
     container.apply("exited");
     deadlines.cancel(container.deadline);
-    this.gaveUp(container, [...container.abandoned.keys()]);
+    this.watchdog.gaveUp(container, [...container.abandoned.keys()]);
     fetch?.answer([]);
     container.give?.();
     container.beat?.();
@@ -380,51 +375,12 @@ export class Pools {
     this.#capacity.startOver();
   }
 
-  #limitStart(container: PoolContainer, fn: CalledFunction): void {
-    const ms = startupMsOf(fn.definition);
-    const { clock, deadlines } = this.#calls;
-    container.deadline = deadlines.add(clock.now() + ms, () =>
-      this.#failStart(container, `it was not ready within the start-up timeout of ${ms / 1000} s of its function`),
-    );
-  }
-
-  /** Ends a container that was not ready in a way that counts as a failed start. */
-  #failStart(container: PoolContainer, why: string): void {
-    if (container.state === "ready" || !container.live) return;
-    container.startFailure ??= { exception: why };
-    this.#signalStop(container, STANDBY_GRACE_MS);
-  }
-
-  #listenForSilence(container: PoolContainer, fn: CalledFunction): void {
-    const { clock, deadlines } = this.#calls;
-    const limitMs = Math.max(MAX_SILENCE_MS, fn.definition.timeoutSecs * 1000 + 60_000);
-    const look = () => {
-      if (container.state !== "ready") return;
-      const silentMs = clock.now() - container.heardAt;
-      if (silentMs < limitMs) container.deadline = deadlines.add(container.heardAt + limitMs, look);
-      else this.stopContainer(container, `nothing was heard of it for ${Math.round(silentMs / 1000)} s`);
-    };
-    container.deadline = deadlines.add(clock.now() + limitMs, look);
-  }
-
   #abandoned(taskId: string, inputId: string, why: "timeout" | "cancelled", terminate: boolean): void {
     const container = this.#containers.get(taskId);
     if (container?.fn === undefined || !container.live) return;
-    if (terminate) {
-      this.stopContainer(container, "a call that it was running was cancelled with terminate_containers", STANDBY_GRACE_MS);
-      return;
-    }
-    const { clock, deadlines } = this.#calls;
-    const alone = slotsOf(container.fn.definition).max === 1;
-    const what = why === "timeout" ? "ran into its timeout" : "was cancelled";
-    const reason = `the code of an input went on for ${ABANDONED_PATIENCE_MS / 1000} s after it ${what}`;
-    const patience = deadlines.add(clock.now() + ABANDONED_PATIENCE_MS, () =>
-      this.stopContainer(container, reason, alone ? STANDBY_GRACE_MS : STOP_GRACE_MS),
-    );
-    container.abandoned.set(inputId, patience);
-    container.cancels.push(inputId);
-    container.beat?.();
-    this.poolOf(container)?.freed(container);
+    const reason = "a call that it was running was cancelled with terminate_containers";
+    if (terminate) this.stopContainer(container, reason, STANDBY_GRACE_MS);
+    else this.watchdog.abandon(container, container.fn, inputId, why);
   }
 
   #signalStop(container: PoolContainer, graceMs: number): void {

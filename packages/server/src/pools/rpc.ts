@@ -53,7 +53,8 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
       const { container, pool } = serving(context.caller);
       const key = context.headers["x-idempotency-key"];
       if (key !== undefined && container.lastFetch?.key === key) return { inputs: [...container.lastFetch.items] };
-      if (slotsOf(pool.fn.definition).max === 1) pools.gaveUp(container, [...container.abandoned.keys()]);
+      if (container.abandoned.size > 0 && slotsOf(pool.fn.definition).max === 1)
+        pools.watchdog.gaveUp(container, [...container.abandoned.keys()]);
       const items = await nextInputs(dependencies, container, pool, maxOf(request, container, pool), context);
       if (key !== undefined && items.length > 0) container.lastFetch = { key, items };
       return { inputs: [...items] };
@@ -64,7 +65,7 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
       await calls.answer(container.taskId, request.outputs.map(answerOf));
       // A container with one slot shows that it has given up an input by asking for the next.
       if (container.abandoned.size > 0 && slotsOf(pool.fn.definition).max > 1)
-        pools.gaveUp(
+        pools.watchdog.gaveUp(
           container,
           request.outputs.map(({ inputId }) => inputId),
         );

@@ -1,4 +1,5 @@
 // Ctrl-C: the first one asks for a clean end, the second one ends at once.
+import { setMaxListeners } from "node:events";
 import { EXIT } from "../exit.ts";
 
 export class Interrupted extends Error {
@@ -20,6 +21,8 @@ export interface Interrupts {
 /** Listens until `stop`. `onSecond` puts the terminal in order before the process ends. */
 export function listenForInterrupts(onFirst: () => void, onSecond: () => void): Interrupts {
   const controller = new AbortController();
+  // As many calls listen to it as the app has functions.
+  setMaxListeners(0, controller.signal);
   const listener = () => {
     if (controller.signal.aborted) {
       onSecond();
