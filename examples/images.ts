@@ -25,7 +25,7 @@ export const names = app.function(async (file: string): Promise<string[]> => {
 /** A package with native code is built into the image; only its types are needed here. */
 export const fingerprint = app.function(async (file: string): Promise<string> => {
   const { xxh64 } = await import("@node-rs/xxhash");
-  return `${process.env["REGION"]}:${xxh64(await readFile(`/data/records/${file}`)).toString(16)}`;
+  return `${process.env.REGION}:${xxh64(await readFile(`/data/records/${file}`)).toString(16)}`;
 });
 
 app.localEntrypoint(async () => {

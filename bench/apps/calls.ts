@@ -16,7 +16,7 @@ export const hold = app.function({ maxContainers: 100, memory: "128Mi" }, async 
   return runningAt;
 });
 
-const report = (result: unknown) => writeFile(process.env["BENCH_OUT"] ?? "/dev/stdout", JSON.stringify(result));
+const report = (result: unknown) => writeFile(process.env.BENCH_OUT ?? "/dev/stdout", JSON.stringify(result));
 
 async function timed(run: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
@@ -25,7 +25,7 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
 }
 
 app.localEntrypoint({ name: "cold-start" }, async () => {
-  const pauseMs = Number(process.env["BENCH_PAUSE_MS"] ?? 0);
+  const pauseMs = Number(process.env.BENCH_PAUSE_MS ?? 0);
   await cold[0]?.remote(0);
   const ms: number[] = [];
   for (const fn of cold.slice(1)) {
@@ -54,7 +54,7 @@ app.localEntrypoint({ name: "map" }, async () => {
 
 app.localEntrypoint({ name: "spawn" }, async () => {
   await square.remote(1);
-  const tasks = Number(process.env["BENCH_SPAWNS"] ?? 100_000);
+  const tasks = Number(process.env.BENCH_SPAWNS ?? 100_000);
   let last: Awaited<ReturnType<typeof square.spawn>> | undefined;
   let next = 0;
   let spawnedMs = 0;
@@ -76,7 +76,7 @@ app.localEntrypoint({ name: "spawn" }, async () => {
 });
 
 app.localEntrypoint({ name: "hundred" }, async () => {
-  const holdMs = Number(process.env["BENCH_HOLD_MS"] ?? 60_000);
+  const holdMs = Number(process.env.BENCH_HOLD_MS ?? 60_000);
   const start = Date.now();
   const runningAt = await hold.map(Array.from({ length: 100 }, () => holdMs));
   const last = Math.max(...runningAt);

@@ -6,7 +6,7 @@ import { coldStart } from "./cold-start.ts";
 import { hundred } from "./hundred.ts";
 import { lydian } from "./lydian.ts";
 
-const dataDir = process.env["BENCH_DATA"] ?? "/var/tmp/lydian-bench";
+const dataDir = process.env.BENCH_DATA ?? "/var/tmp/lydian-bench";
 const parts = { cold: coldStart, calls, hundred } as const;
 const wanted = process.argv.slice(2).filter((name): name is keyof typeof parts => name in parts);
 

@@ -29,7 +29,7 @@ export function service(
   args: readonly string[],
   options: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv } = {},
 ): Service {
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", process.env["BENCH_DEBUG"] ? "inherit" : "ignore"], ...options });
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", process.env.BENCH_DEBUG ? "inherit" : "ignore"], ...options });
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());

@@ -4,7 +4,7 @@ import { CURRENT_INPUT, type InputContext } from "@lydian/protocol/core";
 export type { InputContext } from "@lydian/protocol/core";
 
 /** True on the developer's machine, false in a container. The bundler folds it. */
-export const isLocal = (): boolean => process.env["LYDIAN_IS_REMOTE"] !== "1";
+export const isLocal = (): boolean => process.env.LYDIAN_IS_REMOTE !== "1";
 
 /**
  * The input that this handler works on; undefined outside of one.

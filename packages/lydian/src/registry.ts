@@ -44,8 +44,7 @@ export function bindExports(file: string, exports: Readonly<Record<string, unkno
     if (registration.file !== undefined && !here.has(registration)) continue;
     registration.file = file;
     here.add(registration);
-    if (name === "default" || typeof registration.options["name"] === "string" || named.some(([, other]) => other === registration))
-      continue;
+    if (name === "default" || typeof registration.options.name === "string" || named.some(([, other]) => other === registration)) continue;
     checkName(name, "a function");
     registration.name = name;
     named.push([app, registration, name]);

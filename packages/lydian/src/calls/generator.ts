@@ -15,7 +15,7 @@ import { makeCall } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
 import { readOutputs } from "./outputs.ts";
 import { decodeValue, encodeInput } from "./payload.ts";
-import { callerStack, resultError } from "./result.ts";
+import { type CallerStack, callerStack, resultError } from "./result.ts";
 
 /** Streams that may break one after the other without a value between them. */
 const MAX_BREAKS = 10;
@@ -84,7 +84,7 @@ export async function* remoteGenerator(target: CallTarget, args: readonly unknow
 }
 
 /** The number of values, when the generator has ended well. */
-async function waitForEnd(functionCallId: string, signal: AbortSignal, calledFrom: string | undefined): Promise<number> {
+async function waitForEnd(functionCallId: string, signal: AbortSignal, calledFrom: CallerStack): Promise<number> {
   for (;;) {
     const { outputs } = await readOutputs({ functionCallId, idx: 0 }, Number.POSITIVE_INFINITY, signal);
     const [output] = outputs;

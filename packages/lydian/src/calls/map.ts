@@ -15,7 +15,7 @@ import { makeCall } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
 import { readOutputs } from "./outputs.ts";
 import { decodeValue, encodeInline, isLarge, uploadInput, type WireInput } from "./payload.ts";
-import { callerStack, resultError } from "./result.ts";
+import { type CallerStack, callerStack, resultError } from "./result.ts";
 import { Signal } from "./signal.ts";
 
 const DEFAULT_WINDOW = 1_000;
@@ -45,7 +45,7 @@ class RunningMap {
   readonly signal: AbortSignal | undefined;
   readonly #target: CallTarget;
   readonly #options: MapOptions;
-  readonly #calledFrom: string | undefined;
+  readonly #calledFrom: CallerStack;
   readonly #ended = new AbortController();
   readonly #changed = new Signal();
   readonly #taken = new Signal();
@@ -61,7 +61,7 @@ class RunningMap {
   /** Outputs by index (ordered), or in the order of arrival. */
   readonly #arrived = new Map<number, FunctionGetOutputsItem>();
 
-  constructor(target: CallTarget, options: MapOptions, calledFrom: string | undefined) {
+  constructor(target: CallTarget, options: MapOptions, calledFrom: CallerStack) {
     this.#target = target;
     this.#options = options;
     this.signal = options.signal && target.signal ? AbortSignal.any([options.signal, target.signal]) : (options.signal ?? target.signal);

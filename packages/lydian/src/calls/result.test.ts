@@ -26,7 +26,8 @@ import { callerStack, resultError, resultValue } from "./result.ts";
 const withData = (status: Status, value: unknown): GenericResult =>
   create(GenericResultSchema, { status, dataOneof: { case: "data", value: encodePayload(value, { rich: true }) } });
 const thrown = (error: unknown): GenericResult => withData(Status.FAILURE, errorToWire(error));
-const errorOf = (result: GenericResult | undefined, calledFrom?: string) => resultError(result, DataFormat.CBOR_TS, calledFrom);
+const errorOf = (result: GenericResult | undefined, calledFrom?: string) =>
+  resultError(result, DataFormat.CBOR_TS, calledFrom === undefined ? undefined : () => calledFrom);
 
 describe("resultValue", () => {
   it("is the value of a success", async () => {
@@ -158,7 +159,7 @@ describe("stacks", () => {
   });
 
   it("of the caller leaves out the SDK and Node", () => {
-    expect(callerStack() ?? "").not.toMatch(/lydian\/src\/|node:internal/);
+    expect(callerStack()() ?? "").not.toMatch(/lydian\/src\/|node:internal/);
   });
 
   it("is that of our own errors too", async () => {

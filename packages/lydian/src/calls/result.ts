@@ -18,12 +18,12 @@ import {
 import { decodeValue } from "./payload.ts";
 
 /** Resolves to the value, or rejects with the error; `calledFrom` is the caller's stack, which is put under the remote one. */
-export async function resultValue(result: GenericResult | undefined, format: DataFormat, calledFrom?: string): Promise<unknown> {
+export async function resultValue(result: GenericResult | undefined, format: DataFormat, calledFrom?: CallerStack): Promise<unknown> {
   if (result?.status === Status.SUCCESS) return decodeValue(result, format);
   throw await resultError(result, format, calledFrom);
 }
 
-export async function resultError(result: GenericResult | undefined, format: DataFormat, calledFrom?: string): Promise<Error> {
+export async function resultError(result: GenericResult | undefined, format: DataFormat, calledFrom?: CallerStack): Promise<Error> {
   if (!result) return new LydianError("internal", "The server sent an output without a result.");
   const error = (await thrownError(result, format)) ?? serverError(result);
   return withCaller(error, calledFrom);
@@ -69,23 +69,29 @@ function serverError({ status, exception, traceback }: GenericResult): Error {
 }
 
 /** The frames of the function first, then those of who called it. */
-function withCaller(error: Error, calledFrom: string | undefined): Error {
-  if (calledFrom === undefined || error.stack === undefined) return error;
+function withCaller(error: Error, calledFrom: CallerStack | undefined): Error {
+  const frames = calledFrom?.();
+  if (frames === undefined || error.stack === undefined) return error;
   Object.defineProperty(error, "stack", {
-    value: `${error.stack}\n    --- called from ---\n${calledFrom}`,
+    value: `${error.stack}\n    --- called from ---\n${frames}`,
     configurable: true,
     writable: true,
   });
   return error;
 }
 
+/** The frames of a caller, as text. Asked for only when something failed: writing frames down costs more than taking them. */
+export type CallerStack = () => string | undefined;
+
 /** The stack of whoever calls this, without the frames of the SDK itself. */
-export function callerStack(): string | undefined {
+export function callerStack(): CallerStack {
   const holder: { stack?: string } = {};
   Error.captureStackTrace(holder, callerStack);
-  const frames = holder.stack
-    ?.split("\n")
-    .slice(1)
-    .filter((line) => !/\/(packages|node_modules)\/lydian\/|node:internal/.test(line));
-  return frames && frames.length > 0 ? frames.join("\n") : undefined;
+  return () => {
+    const frames = holder.stack
+      ?.split("\n")
+      .slice(1)
+      .filter((line) => !/\/(packages|node_modules)\/lydian\/|node:internal/.test(line));
+    return frames && frames.length > 0 ? frames.join("\n") : undefined;
+  };
 }

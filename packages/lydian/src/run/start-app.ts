@@ -50,7 +50,7 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
       description,
       environmentName: environment,
       appState: AppState.EPHEMERAL,
-      tags: { ...(app.options["tags"] as Record<string, string> | undefined) },
+      tags: { ...(app.options.tags as Record<string, string> | undefined) },
     },
     signal ? { signal } : {},
   );
@@ -119,7 +119,7 @@ const defaultImage = Image.node();
 /** Functions with the same image and the same additions share one Image object, so that it is built once. */
 function imageOf(fn: RegisteredFunction, app: App, bundle: Bundle, prepared: Map<string, Image>): Image {
   const { image, env } = fn.options as FunctionOptions;
-  const base = image ?? (app.options["image"] as Image | undefined) ?? defaultImage;
+  const base = image ?? (app.options.image as Image | undefined) ?? defaultImage;
   const packages = Object.entries(bundle.nativePackages).map(([name, version]) => `${name}@${version}`);
   const key = `${identity(base)} ${JSON.stringify(env ?? {})}`;
   let result = prepared.get(key);
