@@ -100,6 +100,15 @@ describe("who may call", () => {
         });
   });
 
+  it("speaks the protocol of this server: a client of another version is told so", async () => {
+    const other = api({ ...localToken(), "x-lydian-protocol": "2" });
+    await expect(other.modal.clientHello({})).rejects.toMatchObject({
+      code: "failed_precondition",
+      message: expect.stringContaining('This client speaks version "2" of the protocol; this server speaks 1.'),
+      hint: expect.stringContaining("lydian --version"),
+    });
+  });
+
   it("is decided by the owner: tokens are made, listed and revoked", async () => {
     const { lydian } = api();
     const made = await lydian.tokenCreate({ name: "laptop" });
