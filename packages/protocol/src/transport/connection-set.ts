@@ -5,6 +5,7 @@ import type { Headers, Peer } from "./context.ts";
 import { onProtocol } from "./first-bytes.ts";
 import { CONNECTION_WINDOW_BYTES, SESSION_OPTIONS } from "./http2-options.ts";
 import { type Bound, bind, type ListenAt } from "./listening-socket.ts";
+import { ReadingSocket } from "./reading-socket.ts";
 
 // How long the last bytes (answers, GOAWAY) may take to leave before a connection is cut.
 const FLUSH_MS = 500;
@@ -79,7 +80,7 @@ export class ConnectionSet {
   }
 
   #serveHttp2(socket: Socket, peer: Peer): void {
-    const session = performServerHandshake(socket, SESSION_OPTIONS);
+    const session = performServerHandshake(new ReadingSocket(socket), SESSION_OPTIONS);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     this.#sockets.set(socket, session);
     session.on("error", ignore);
