@@ -29,5 +29,6 @@ export {
 export type { CallContext, Headers, Peer } from "./transport/context.ts";
 export type { HttpRequest, HttpResponse } from "./transport/http-client.ts";
 export type { ListenAt } from "./transport/listening-socket.ts";
+export { PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER } from "./transport/protocol-version.ts";
 export { createServer, type GrpcServer, type Listener, type ServerOptions } from "./transport/server.ts";
 export { type Handlers, type ServiceDefinition, service } from "./transport/service.ts";

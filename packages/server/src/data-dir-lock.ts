@@ -1,57 +1,44 @@
-// One server per data directory. The lock is a file with the owner's pid and the time at which that process started, so
-// that a lock left by a crash is told from one whose pid now belongs to another program.
-import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// One server per data directory. The lock is SQLite's own on a file of its own: the kernel frees it when its holder is
+// gone, however it went, so there is no stale lock to judge and no moment at which two servers believe they have it.
+// The file beside it only tells people, and scripts, who holds the lock.
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LydianError } from "@lydian/protocol";
+import Libsql from "libsql";
 
+/** Throws FAILED_PRECONDITION with the pid of the server that has it. Returns the release. */
 export function lockDataDir(dataDir: string): () => void {
-  const file = join(dataDir, "server.lock");
-  const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, JSON.stringify({ pid: process.pid, startedAt: startTime(process.pid) }), { mode: 0o600 });
+  const lock = new Libsql(join(dataDir, "lock.db"));
   try {
-    for (let attempt = 0; attempt < 3; attempt++) {
-      try {
-        linkSync(draft, file);
-        return () => rmSync(file, { force: true });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      }
-      const pid = liveOwner(file);
-      if (pid !== undefined) {
-        throw new LydianError(
-          "failed_precondition",
-          `Another server${pid > 0 ? ` (pid ${pid})` : ""} uses the data directory ${dataDir}.`,
-          {
-            hint: "Stop that one, or give this one a directory of its own: lydian server --data DIR",
-          },
-        );
-      }
-      rmSync(file, { force: true });
-    }
-    throw new LydianError("unavailable", `The lock ${file} changes hands all the time; another server is starting.`);
-  } finally {
-    rmSync(draft, { force: true });
-  }
-}
-
-function liveOwner(file: string): number | undefined {
-  try {
-    const { pid, startedAt } = JSON.parse(readFileSync(file, "utf8")) as { pid: number; startedAt: string };
-    process.kill(pid, 0);
-    return startTime(pid) === startedAt ? pid : undefined;
+    lock.exec("PRAGMA busy_timeout = 0");
+    lock.exec("BEGIN EXCLUSIVE");
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code === "EPERM" ? -1 : undefined;
+    lock.close();
+    if (!String((error as { code?: unknown }).code).startsWith("SQLITE_BUSY")) throw error;
+    throw new LydianError("failed_precondition", `Another server (${holder(dataDir)}) uses the data directory ${dataDir}.`, {
+      hint: "Stop that one, or give this one a directory of its own: lydian server --data DIR",
+    });
   }
+  const file = holderFile(dataDir);
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, `${JSON.stringify({ pid: process.pid })}\n`, { mode: 0o600 });
+  renameSync(draft, file);
+  return () => {
+    rmSync(file, { force: true });
+    // An open transaction would outlive `close`.
+    lock.exec("ROLLBACK");
+    lock.close();
+  };
 }
 
-/** Ticks since boot at which a process started; empty for one that has ended (a zombie, too) and where /proc does not tell. */
-function startTime(pid: number): string {
+const holderFile = (dataDir: string): string => join(dataDir, "server.lock");
+
+function holder(dataDir: string): string {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? "" : (fields[19] ?? "");
+    const { pid } = JSON.parse(readFileSync(holderFile(dataDir), "utf8")) as { pid: number };
+    return `pid ${pid}`;
   } catch {
-    return "";
+    // It is at this moment between taking the lock and writing who it is.
+    return "one that is starting or ending";
   }
 }

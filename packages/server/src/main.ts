@@ -120,9 +120,9 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   });
   ends.defer(() => images.stop());
 
-  const logs = new Logs(new LogStore(database), (error) => log.error("log lines could not be stored", error));
-  ends.defer(() => logs.flush());
-  const apps = new Apps(new AppStore(database), { onError: (error) => log.error("an app could not be ended cleanly", error) });
+  const logs = new Logs({ store: new LogStore(database), onError: (error) => log.error("log lines could not be stored", error) });
+  ends.defer(() => logs.stop());
+  const apps = new Apps(new AppStore(database), (what, error) => log.error(what, error));
   const functions = new Functions({
     store: new FunctionStore(database),
     app: (appId) => apps.get(appId),
@@ -233,6 +233,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   calls.recover();
   await pools.start();
   apps.start();
+  logs.start();
   ends.defer(() => apps.close());
 
   const socket = await server.listen({ path: join(dataDir, "api.sock"), mode: 0o600 });

@@ -19,6 +19,7 @@ import { ClientSession } from "./client-session.ts";
 import { authority, type Endpoint, parseEndpoint } from "./endpoint.ts";
 import { checkSize, DEFAULT_MAX_MESSAGE_BYTES, frame } from "./framing.ts";
 import { HttpClient, type HttpRequest, type HttpResponse } from "./http-client.ts";
+import { PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER } from "./protocol-version.ts";
 import { type Attempts, retryDelayMs } from "./retry.ts";
 import type { Failure } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
@@ -110,6 +111,7 @@ class ClientConnection implements Connection {
       "content-type": "application/grpc",
       te: "trailers",
       "user-agent": "lydian",
+      [PROTOCOL_VERSION_HEADER]: PROTOCOL_VERSION,
       ...options.headers,
     };
   }
@@ -146,7 +148,7 @@ class ClientConnection implements Connection {
     const scope = this.#begin(method, options);
     try {
       const call = this.#prepare(method, request, options, scope);
-      call.headers["x-idempotency-key"] = randomUUID();
+      call.headers["x-idempotency-key"] ??= randomUUID();
       let failures = 0;
       let firstFailureAt = 0;
       for (;;) {

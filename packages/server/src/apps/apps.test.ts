@@ -1,102 +1,166 @@
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
-import { Environments } from "../identity/environments.ts";
-import { ensureWorkspace } from "../identity/first-start.ts";
-import { type AppEvent, type AppState, isLive, nextAppState } from "./app-state.ts";
 import { Apps, type NewApp } from "./apps.ts";
 import { AppStore } from "./store.ts";
 
-describe("states of an app", () => {
-  it("never lead from stopped back to life", () => {
-    const states = fc.constantFrom<AppState>("initializing", "ephemeral", "detached");
-    const events = fc.array(fc.constantFrom<AppEvent>("publish-ephemeral", "publish-detached", "stop", "emptied"));
-    fc.assert(
-      fc.property(states, events, (first, all) => {
-        let state = first;
-        let stopped = false;
-        for (const event of all) {
-          state = nextAppState(state, event) ?? state;
-          stopped ||= event === "stop";
-          expect(isLive(state)).toBe(!stopped);
-        }
-      }),
-    );
+let database: Database;
+let now: number;
+let errors: string[];
+let apps: Apps;
+const open = () =>
+  new Apps(
+    new AppStore(database),
+    (what) => errors.push(what),
+    () => now,
+  );
+
+beforeEach(async () => {
+  database = openDatabase({ path: ":memory:" });
+  await database.commit(() => {
+    database.prepare("INSERT INTO workspaces (id, name, created_at) VALUES ('ac-1', 'one', 0)").run();
+    database.prepare("INSERT INTO environments (id, workspace_id, name, created_at) VALUES ('en-1', 'ac-1', 'main', 0)").run();
+  });
+  now = 1_000_000;
+  errors = [];
+  apps = open();
+});
+afterEach(() => database.close());
+
+const anApp = (changes: Partial<NewApp> = {}): NewApp => ({
+  workspaceId: "ac-1",
+  environmentId: "en-1",
+  description: "hello",
+  state: "ephemeral",
+  createdBy: "ak-1",
+  tags: {},
+  idempotencyKey: "",
+  ...changes,
+});
+
+describe("creating apps", () => {
+  it("makes one app of a request that is repeated, also at once and after a restart", async () => {
+    const [first, second] = await Promise.all([apps.create(anApp({ idempotencyKey: "k" })), apps.create(anApp({ idempotencyKey: "k" }))]);
+    expect(second.id).toBe(first.id);
+    expect((await open().create(anApp({ idempotencyKey: "k" }))).id).toBe(first.id);
+    expect((await apps.create(anApp({ idempotencyKey: "other" }))).id).not.toBe(first.id);
+    expect((await apps.create(anApp())).id).not.toBe((await apps.create(anApp())).id);
+  });
+
+  it("takes a key for new after an hour", async () => {
+    const first = await apps.create(anApp({ idempotencyKey: "k" }));
+    now += 3_600_001;
+    expect((await apps.create(anApp({ idempotencyKey: "k" }))).id).not.toBe(first.id);
+  });
+
+  it("keeps them over a restart", async () => {
+    const { id } = await apps.create(anApp({ tags: { team: "a" } }));
+    await apps.publish(id, "publish-ephemeral", "name");
+    expect(open().get(id)).toMatchObject({ id, description: "hello", name: "name", state: "ephemeral", tags: { team: "a" } });
+  });
+
+  it("does not know apps of other workspaces", async () => {
+    const { id } = await apps.create(anApp());
+    expect(() => apps.require(id, "ac-2")).toThrow(expect.objectContaining({ code: "not_found" }));
   });
 });
 
-describe("Apps", () => {
-  let database: Database;
-  let template: NewApp;
-  const errors: unknown[] = [];
-  const open = () => new Apps(new AppStore(database), { onError: (error) => errors.push(error) });
-
-  beforeEach(async () => {
-    errors.length = 0;
-    database = openDatabase({ path: ":memory:" });
-    const environments = new Environments(database);
-    const workspaceId = (await ensureWorkspace(database, environments)).id;
-    const environmentId = environments.require(workspaceId, "").id;
-    template = {
-      workspaceId,
-      environmentId,
-      description: "test",
-      state: "ephemeral",
-      createdBy: "ak-1",
-      tags: { a: "b" },
-      idempotencyKey: "",
-    };
-  });
-  afterEach(() => database.close());
-
-  it("makes one app for one key, at the same time, later and after a restart", async () => {
-    const apps = open();
-    const app = { ...template, idempotencyKey: "key" };
-    const [first, second] = await Promise.all([apps.create(app), apps.create(app)]);
-    expect(second.id).toBe(first.id);
-    expect((await apps.create(app)).id).toBe(first.id);
-    expect((await open().create(app)).id).toBe(first.id);
-    expect((await apps.create(template)).id).not.toBe(first.id);
-  });
-
-  it("counts as stopped after everything of it has ended, and remembers why", async () => {
-    const apps = open();
-    const { id, workspaceId } = await apps.create(template);
-    const order: string[] = [];
-    apps.onStopping(async () => {
-      order.push(`containers end while ${apps.get(id)?.state}`);
+describe("stopping apps", () => {
+  it("waits for everything that belongs to the app, then tells that it is over", async () => {
+    const { id } = await apps.create(anApp());
+    const happened: string[] = [];
+    let finish = () => {};
+    apps.onStopping(async (appId, reason) => {
+      happened.push(`stopping ${appId} ${reason}`);
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      happened.push("emptied");
     });
-    apps.onStopped(() => order.push(`${apps.get(id)?.state}`));
-    await Promise.all([apps.stop(id, "asked to"), apps.stop(id, "asked again")]);
-    expect(order).toEqual(["containers end while stopping", "stopped"]);
-    expect(apps.isLive(id)).toBe(false);
-    expect(() => apps.requireLive(id, workspaceId)).toThrow("was stopped: asked to");
-    expect(open().get(id)).toMatchObject({ state: "stopped", stopReason: "asked to" });
+    apps.onStopped((appId) => happened.push(`stopped ${appId}`));
+    const [one, two] = [apps.stop(id, "because"), apps.stop(id, "again")];
+    await expect.poll(() => happened.length).toBe(1);
+    expect(apps.get(id)?.state).toBe("stopping");
+    expect(() => apps.requireLive(id, "ac-1")).toThrow(`The app ${id} was stopped: because`);
+    finish();
+    await Promise.all([one, two]);
+    expect(happened).toEqual([`stopping ${id} because`, "emptied", `stopped ${id}`]);
+    expect(apps.get(id)).toMatchObject({ state: "stopped", stopReason: "because", stoppedAt: now });
   });
 
-  it("stops although something of it could not be ended, and tells that", async () => {
-    const apps = open();
-    const { id } = await apps.create(template);
-    apps.onStopping(() => Promise.reject(new Error("stuck")));
-    await apps.stop(id, "asked to");
+  it("is over for the client although a part could not be ended, and says so in the server's log", async () => {
+    const { id } = await apps.create(anApp());
+    apps.onStopping(() => Promise.reject(new Error("no")));
+    await apps.stop(id, "because");
     expect(apps.get(id)?.state).toBe("stopped");
-    expect(errors).toEqual([new Error("stuck")]);
+    expect(errors).toEqual([`a part of the app ${id} could not be ended`]);
   });
 
-  it("ends after a restart what was being stopped before it", async () => {
-    const { id } = await open().create(template);
-    database.transaction(() => database.prepare("UPDATE apps SET state = 'stopping', stop_reason = 'crash' WHERE id = ?").run(id));
-    const apps = open();
-    const stopped = new Promise((resolve) => apps.onStopped(resolve));
-    apps.start();
-    expect(await stopped).toBe(id);
-    apps.close();
-    expect(apps.get(id)).toMatchObject({ state: "stopped", stopReason: "crash" });
+  it("ends an app although its end cannot be stored", async () => {
+    const { id } = await apps.create(anApp());
+    const ended: string[] = [];
+    apps.onStopping(async (appId) => void ended.push(appId));
+    apps.onStopped((appId) => ended.push(appId));
+    const store = database.commit;
+    database.commit = () => Promise.reject(new Error("the disk is full"));
+    await apps.stop(id, "because");
+    database.commit = store;
+    expect(ended).toEqual([id, id]);
+    expect(apps.isLive(id)).toBe(false);
+    expect(errors).toHaveLength(2);
   });
 
-  it("hides the apps of other workspaces", async () => {
-    const apps = open();
-    const { id } = await apps.create(template);
-    expect(() => apps.require(id, "ac-other")).toThrow(`There is no app "${id}"`);
+  it("is finished by the next server when one dies in the middle", async () => {
+    const { id } = await apps.create(anApp());
+    apps.onStopping(() => new Promise(() => {}));
+    void apps.stop(id, "because");
+    await expect.poll(() => database.prepare("SELECT state FROM apps").get<{ state: string }>()?.state).toBe("stopping");
+    const next = open();
+    const ended: string[] = [];
+    next.onStopped((appId) => ended.push(appId));
+    next.start();
+    await expect.poll(() => ended).toEqual([id]);
+    next.close();
+    expect(next.get(id)).toMatchObject({ state: "stopped", stopReason: "because" });
   });
+});
+
+describe("clients that fall silent", () => {
+  const advance = (seconds: number) => {
+    for (let passed = 0; passed < seconds; passed += 5) {
+      now += 5_000;
+      apps.stopSilent();
+    }
+  };
+
+  it("lose their app after a minute, with that reason; detached apps live on", async () => {
+    const [ephemeral, heard, detached] = [
+      await apps.create(anApp()),
+      await apps.create(anApp()),
+      await apps.create(anApp({ state: "detached" })),
+    ];
+    advance(55);
+    apps.heartbeat(heard.id);
+    advance(15);
+    await expect.poll(() => apps.get(ephemeral.id)?.state).toBe("stopped");
+    expect(apps.get(ephemeral.id)?.stopReason).toBe("Its client was silent for more than 60 s.");
+    expect([apps.isLive(heard.id), apps.isLive(detached.id)]).toEqual([true, true]);
+  });
+
+  it("are given their minute anew when it was the machine that slept", async () => {
+    const { id } = await apps.create(anApp());
+    now += 8 * 3_600_000;
+    apps.stopSilent();
+    expect(apps.isLive(id)).toBe(true);
+    advance(70);
+    await expect.poll(() => apps.get(id)?.state).toBe("stopped");
+  });
+});
+
+it("lists what lives before what is over", async () => {
+  const old = await apps.create(anApp({ description: "old but alive" }));
+  now += 1_000;
+  const over = await apps.create(anApp({ description: "newer, over" }));
+  await apps.stop(over.id, "because");
+  expect(apps.list("en-1").map(({ id }) => id)).toEqual([old.id, over.id]);
+  expect(apps.list("en-2")).toEqual([]);
 });

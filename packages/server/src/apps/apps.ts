@@ -19,7 +19,8 @@ export interface NewApp {
 /** An app whose client is silent for longer is stopped. Clients send a heartbeat every 15 s. */
 const SILENCE_MS = 60_000;
 const CHECK_MS = 5_000;
-const KEEP_KEYS_MS = 3_600_000;
+/** How late a check may be before it means that this machine slept, not that the clients were silent. */
+const SLEPT_MS = 15_000;
 
 type StopListener = (appId: string, reason: string) => Promise<void>;
 
@@ -29,17 +30,17 @@ export class Apps {
   readonly #byId = new Map<string, AppRecord>();
   readonly #heardAt = new Map<string, number>();
   readonly #stopping = new Map<string, Promise<void>>();
-  readonly #creating = new Map<string, Promise<AppRecord>>();
-  readonly #onError: (error: unknown) => void;
   readonly #stopListeners: StopListener[] = [];
   readonly #stoppedListeners: ((appId: string) => void)[] = [];
+  readonly #onError: (what: string, error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
+  #checkedAt: number;
 
-  /** `onError` is told when the end of an app that nobody waits for went wrong. */
-  constructor(store: AppStore, { onError, now = Date.now }: { readonly onError: (error: unknown) => void; readonly now?: () => number }) {
+  constructor(store: AppStore, onError: (what: string, error: unknown) => void, now: () => number = Date.now) {
     this.#store = store;
     this.#onError = onError;
     this.#now = now;
+    this.#checkedAt = now();
     for (const record of store.live()) {
       this.#byId.set(record.id, record);
       this.#heardAt.set(record.id, now());
@@ -48,8 +49,8 @@ export class Apps {
 
   /** Ends what a previous process did not come to end, and watches for clients that fell silent. */
   start(): void {
-    for (const record of this.#byId.values()) if (record.state === "stopping") this.end(record.id, record.stopReason);
-    this.#timer = setInterval(() => this.#stopSilent(), CHECK_MS);
+    for (const record of this.#byId.values()) if (record.state === "stopping") void this.stop(record.id, record.stopReason);
+    this.#timer = setInterval(() => this.stopSilent(), CHECK_MS);
     this.#timer.unref();
   }
 
@@ -66,23 +67,11 @@ export class Apps {
     this.#stoppedListeners.push(listener);
   }
 
-  /** A request that is repeated while its first one is under way gets the same app. */
-  create(app: NewApp): Promise<AppRecord> {
-    const key = app.idempotencyKey === "" ? "" : `${app.workspaceId}/${app.idempotencyKey}`;
-    const underWay = this.#creating.get(key);
-    if (underWay) return underWay;
-    const created = this.#create(app);
-    if (key === "") return created;
-    this.#creating.set(key, created);
-    return created.finally(() => this.#creating.delete(key));
-  }
-
-  async #create(app: NewApp): Promise<AppRecord> {
-    const known = app.idempotencyKey === "" ? undefined : this.#store.byKey(app.workspaceId, app.idempotencyKey);
-    if (known !== undefined) return this.require(known, app.workspaceId);
+  async create(app: NewApp): Promise<AppRecord> {
     const { idempotencyKey, ...rest } = app;
     const record: AppRecord = { ...rest, id: newId("ap"), name: "", createdAt: this.#now(), stoppedAt: 0, stopReason: "" };
-    await this.#store.insert(record, idempotencyKey, this.#now() - KEEP_KEYS_MS);
+    const id = await this.#store.insert(record, idempotencyKey);
+    if (id !== record.id) return this.require(id, app.workspaceId);
     this.#byId.set(record.id, record);
     this.#heardAt.set(record.id, this.#now());
     return record;
@@ -128,7 +117,10 @@ export class Apps {
     return this.#move(appId, event, name === "" ? {} : { name });
   }
 
-  /** Ends the app with a reason for people. Resolves when nothing of it runs any more. */
+  /**
+   * Ends the app with a reason for people. Resolves when nothing of it runs any more. Never rejects: what fails on the
+   * way is reported to the server's log, and the app is over for its client all the same.
+   */
   stop(appId: string, reason: string): Promise<void> {
     let stopping = this.#stopping.get(appId);
     if (!stopping) {
@@ -138,20 +130,13 @@ export class Apps {
     return stopping;
   }
 
-  /** Like `stop`, for those who do not wait for it. */
-  end(appId: string, reason: string): void {
-    this.stop(appId, reason).catch(this.#onError);
-  }
-
   async #stop(appId: string, reason: string): Promise<void> {
     const record = this.#byId.get(appId);
     if (!record || record.state === "stopped") return;
-    await this.#move(appId, "stop", { stopReason: record.stopReason || reason });
-    // What one of them could not end must not keep the app alive for ever.
-    for (const { status, ...outcome } of await Promise.allSettled(this.#stopListeners.map((listener) => listener(appId, reason)))) {
-      if (status === "rejected" && "reason" in outcome) this.#onError(outcome.reason);
-    }
-    await this.#move(appId, "emptied", { stoppedAt: this.#now() });
+    await this.#tryMove(record, "stop", { stopReason: record.stopReason || reason });
+    const ends = await Promise.allSettled(this.#stopListeners.map((listener) => listener(appId, reason)));
+    for (const end of ends) if (end.status === "rejected") this.#onError(`a part of the app ${appId} could not be ended`, end.reason);
+    await this.#tryMove(this.#byId.get(appId) ?? record, "emptied", { stoppedAt: this.#now() });
     this.#byId.delete(appId);
     this.#heardAt.delete(appId);
     for (const listener of this.#stoppedListeners) listener(appId);
@@ -171,11 +156,29 @@ export class Apps {
     return moved;
   }
 
-  #stopSilent(): void {
-    const silentSince = this.#now() - SILENCE_MS;
+  /** A full disk must not keep an app running: then only this process knows, and the next one finds the app silent. */
+  async #tryMove(record: AppRecord, event: "stop" | "emptied", changes: Partial<AppRecord>): Promise<void> {
+    try {
+      await this.#move(record.id, event, changes);
+    } catch (error) {
+      this.#onError(`the end of the app ${record.id} could not be stored`, error);
+      this.#byId.set(record.id, { ...record, ...changes, state: nextAppState(record.state, event) ?? "stopped" });
+    }
+  }
+
+  /** Stops the apps whose client fell silent. Called every few seconds. */
+  stopSilent(): void {
+    const now = this.#now();
+    const lateMs = now - this.#checkedAt - CHECK_MS;
+    this.#checkedAt = now;
+    if (lateMs > SLEPT_MS) {
+      for (const id of this.#byId.keys()) this.#heardAt.set(id, now);
+      return;
+    }
+    const silentSince = now - SILENCE_MS;
     for (const { id, state } of this.#byId.values()) {
       if (state !== "ephemeral" && state !== "initializing") continue;
-      if ((this.#heardAt.get(id) ?? 0) < silentSince) this.end(id, `Its client was silent for more than ${SILENCE_MS / 1000} s.`);
+      if ((this.#heardAt.get(id) ?? 0) < silentSince) void this.stop(id, `Its client was silent for more than ${SILENCE_MS / 1000} s.`);
     }
   }
 }

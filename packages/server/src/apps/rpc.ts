@@ -75,7 +75,7 @@ export function createAppsRpc({
       const app = apps.require(appId, caller.workspaceId);
       if (app.state === "detached") return {};
       // The client waits for the last log lines, not for this answer.
-      apps.end(appId, [LEFT[reason] ?? "Its client has left.", exception].filter(Boolean).join(" ").slice(0, 1_000));
+      void apps.stop(appId, [LEFT[reason] ?? "Its client has left.", exception].filter(Boolean).join(" ").slice(0, 1_000));
       return {};
     },
 

@@ -1,4 +1,5 @@
 import type { Database } from "../database/database.ts";
+import { claimKey } from "../database/idempotency.ts";
 import type { AppState } from "./app-state.ts";
 
 export interface AppRecord {
@@ -30,7 +31,6 @@ interface AppRow {
   readonly tags: string;
 }
 
-const SCOPE = "AppCreate";
 const LIST_LIMIT = 200;
 
 export class AppStore {
@@ -49,34 +49,28 @@ export class AppStore {
     return this.#database.prepare("SELECT * FROM apps WHERE state <> 'stopped'").all<AppRow>().map(recordOf);
   }
 
-  /** Newest first. */
+  /** Those that live, then the newest of the others. */
   list(environmentId: string): AppRecord[] {
     return this.#database
-      .prepare("SELECT * FROM apps WHERE environment_id = ? ORDER BY created_at DESC LIMIT ?")
+      .prepare("SELECT * FROM apps WHERE environment_id = ? ORDER BY state = 'stopped', created_at DESC LIMIT ?")
       .all<AppRow>(environmentId, LIST_LIMIT)
       .map(recordOf);
   }
 
-  byKey(workspaceId: string, key: string): string | undefined {
-    return this.#database
-      .prepare("SELECT object_id FROM idempotency_keys WHERE scope = ? AND key = ?")
-      .get<{ object_id: string }>(`${SCOPE}/${workspaceId}`, key)?.object_id;
-  }
-
-  /** Forgets keys that were used before `keysSince`. */
-  insert(record: AppRecord, key: string, keysSince: number): Promise<void> {
+  /**
+   * Creates the app, unless a request with this key has created one already. Returns the id of the app of the request.
+   */
+  insert(record: AppRecord, key: string): Promise<string> {
     const { id, workspaceId, environmentId, name, description, state, createdAt, createdBy, tags } = record;
     return this.#database.commit(() => {
+      const claimed = claimKey(this.#database, `AppCreate/${workspaceId}`, key, id, createdAt);
+      if (claimed !== id) return claimed;
       this.#database
         .prepare(
           "INSERT INTO apps (id, workspace_id, environment_id, name, description, state, created_at, created_by, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .run(id, workspaceId, environmentId, name, description, state, createdAt, createdBy, JSON.stringify(tags));
-      this.#database.prepare("DELETE FROM idempotency_keys WHERE created_at < ?").run(keysSince);
-      if (key === "") return;
-      this.#database
-        .prepare("INSERT INTO idempotency_keys (scope, key, object_id, created_at) VALUES (?, ?, ?, ?)")
-        .run(`${SCOPE}/${workspaceId}`, key, id, createdAt);
+      return id;
     });
   }
 

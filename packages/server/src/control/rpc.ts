@@ -28,7 +28,7 @@ export function createControlRpc(d: ControlRpcDependencies): Handlers<typeof Lyd
       workspace: d.workspace.name,
     }),
 
-    tokenCreate: ({ name }, { caller }) => d.tokens.create(caller.workspaceId, name),
+    tokenCreate: ({ name }, { caller, headers }) => d.tokens.create(caller.workspaceId, name, headers["x-idempotency-key"]),
 
     tokenList: (_request, { caller }) => ({
       tokens: d.tokens.list(caller.workspaceId).map(({ id, name, createdAt, lastUsedAt }) => ({

@@ -89,6 +89,11 @@ export class Functions {
           "invalid_argument",
           `The function ${JSON.stringify(name)} is published with ${JSON.stringify(id)}, which is no function of the app ${app.id}.`,
         );
+      if (record.name !== name)
+        throw new LydianError(
+          "invalid_argument",
+          `The function ${id} was created as ${JSON.stringify(record.name)}; it cannot be published as ${JSON.stringify(name)}.`,
+        );
     }
     await this.#d.store.publish(app.id, Object.values(functionIds));
   }

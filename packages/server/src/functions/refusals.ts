@@ -1,5 +1,10 @@
 // What a definition may not ask for yet. Nothing is ever ignored: who asks for it is told so by name.
-import { Function_DefinitionType as DefinitionType, type Function as FunctionDefinition, LydianError } from "@lydian/protocol";
+import {
+  Function_DefinitionType as DefinitionType,
+  type Function as FunctionDefinition,
+  type FunctionPrecreateRequest,
+  LydianError,
+} from "@lydian/protocol";
 
 const OUR_RUNTIME = "lydian-node";
 
@@ -8,9 +13,12 @@ const isSet = (value: unknown): boolean =>
     ? value.length > 0
     : value instanceof Uint8Array
       ? value.length > 0
-      : typeof value === "object"
-        ? value !== null && ("$typeName" in value || Object.keys(value).length > 0)
+      : isMap(value)
+        ? Object.keys(value).length > 0
         : Boolean(value);
+
+/** Maps of the wire are plain objects; messages carry their type's name and count as set when they are there. */
+const isMap = (value: unknown): value is object => typeof value === "object" && value !== null && !("$typeName" in value);
 
 /** Field of the definition → what it is called by those who write functions. */
 const NOT_SERVED: Partial<Record<keyof FunctionDefinition, string>> = {
@@ -24,9 +32,16 @@ const NOT_SERVED: Partial<Record<keyof FunctionDefinition, string>> = {
   isServer: "HTTP servers",
   proxyId: "proxies",
   isClass: "classes",
+  isMethod: "methods",
+  methodDefinitions: "methods",
+  classParameterInfo: "class parameters",
+  untrusted: "restricted access to the server",
+  mountClientDependencies: "dependencies of a client",
+  experimentalOptions: "experimental options",
   isBuilderFunction: "image build functions",
   checkpointingEnabled: "memory snapshots",
   batchMaxSize: "batching",
+  batchLingerMs: "batching",
   i6pnEnabled: "i6pn networks",
   functionSerialized: "serialized functions",
   classSerialized: "serialized classes",
@@ -34,9 +49,14 @@ const NOT_SERVED: Partial<Record<keyof FunctionDefinition, string>> = {
   schedulerPlacement: "regions and placement",
   cloudProviderStr: "choice of a cloud",
   ExperimentalGroupSize: "clusters",
-  untrusted: "restricted access to the API",
-  methodDefinitions: "methods",
 };
+
+/** Settings of the autoscaler that nothing here obeys yet. */
+const NOT_SERVED_SETTINGS = {
+  scaleupWindow: "a scale-up window",
+  scaledownRateLimit: "a limit of the rate of scaling down",
+  targetConcurrencyFloat: "a fractional target of concurrent inputs",
+} as const;
 
 /** Throws UNIMPLEMENTED for the first thing that is not served. */
 export function refuseUnserved(definition: FunctionDefinition): void {
@@ -47,11 +67,25 @@ export function refuseUnserved(definition: FunctionDefinition): void {
       `The function ${JSON.stringify(name)} is for the runtime ${JSON.stringify(definition.runtime || "of the official Python client")}; only TypeScript functions are served so far.`,
     );
   }
+  if (resources?.rdma) throw notServed(name, "RDMA");
   if ((resources?.gpuConfig?.count ?? 0) > 0 || (resources?.gpuConfig?.gpuType ?? "") !== "") throw notServed(name, "GPUs");
   if (definition.definitionType === DefinitionType.SERIALIZED) throw notServed(name, "serialized functions");
   for (const [field, what] of Object.entries(NOT_SERVED)) {
     if (isSet(definition[field as keyof FunctionDefinition])) throw notServed(name, what);
   }
+  for (const [setting, what] of Object.entries(NOT_SERVED_SETTINGS)) {
+    if (definition.autoscalerSettings?.[setting as keyof typeof NOT_SERVED_SETTINGS]) throw notServed(name, what);
+  }
+}
+
+/** A name is reserved before its definition arrives: what could not be defined later is refused now. */
+export function refuseUnservedReservation({
+  functionName: name,
+  webhookConfig,
+  methodDefinitions,
+}: Pick<FunctionPrecreateRequest, "functionName" | "webhookConfig" | "methodDefinitions">): void {
+  if (webhookConfig) throw notServed(name, "web endpoints");
+  if (Object.keys(methodDefinitions).length > 0) throw notServed(name, "methods");
 }
 
 const notServed = (name: string, what: string) =>

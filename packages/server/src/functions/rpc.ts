@@ -3,6 +3,7 @@ import type { Apps } from "../apps/apps.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { FunctionRecord, Functions } from "./functions.ts";
 import { handleMetadata, reservedMetadata } from "./metadata.ts";
+import { refuseUnservedReservation } from "./refusals.ts";
 
 export interface FunctionsRpcDependencies {
   readonly functions: Functions;
@@ -12,7 +13,9 @@ export interface FunctionsRpcDependencies {
 
 export function createFunctionsRpc({ functions, apps, stats }: FunctionsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
   return {
-    async functionPrecreate({ appId, functionName, functionType }, { caller }) {
+    async functionPrecreate(request, { caller }) {
+      const { appId, functionName, functionType } = request;
+      refuseUnservedReservation(request);
       const app = apps.requireLive(appId, caller.workspaceId);
       return {
         functionId: await functions.reserve(app, functionName),

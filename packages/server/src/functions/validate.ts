@@ -1,8 +1,13 @@
-import { type Function as FunctionDefinition, LydianError } from "@lydian/protocol";
+import { type AutoscalerSettings, DataFormat, type Function as FunctionDefinition, LydianError } from "@lydian/protocol";
 import { refuseUnserved } from "./refusals.ts";
 
 const NAME = /^[A-Za-z0-9_.$-]{1,128}$/;
 const DAY_SECONDS = 86_400;
+const MAX_MILLI_CPU = 1_024_000;
+const MIN_MIB = 16;
+const MAX_MIB = 16_777_216;
+const MAX_MOUNTS = 64;
+const FORMATS: ReadonlySet<DataFormat> = new Set([DataFormat.CBOR, DataFormat.CBOR_TS]);
 
 interface Bound {
   readonly what: string;
@@ -23,44 +28,67 @@ export function checkName(name: string): void {
 export function validateDefinition(definition: FunctionDefinition): void {
   checkName(definition.functionName);
   refuseUnserved(definition);
-  const { resources, autoscalerSettings: auto, retryPolicy, functionName: name } = definition;
-  const bounds: Bound[] = [
+  checkParts(definition);
+  for (const { what, value, min, max } of boundsOf(definition)) {
+    if (value >= min && value <= max) continue;
+    throw invalid(definition, `has ${what} ${value}; it must be from ${min} to ${max}.`);
+  }
+  checkOrder(definition);
+}
+
+/** Zero is "not given" on the wire: the default is checked in its place, and passes. */
+function boundsOf({ resources, autoscalerSettings: auto, retryPolicy, ...definition }: FunctionDefinition): Bound[] {
+  return [
     { what: "timeout (s)", value: definition.timeoutSecs || 300, min: 1, max: DAY_SECONDS },
     { what: "startup timeout (s)", value: definition.startupTimeoutSecs || 300, min: 1, max: DAY_SECONDS },
-    { what: "cpu (thousandths of a core)", value: Math.max(resources?.milliCpu ?? 0, resources?.milliCpuMax ?? 0), min: 0, max: 1_024_000 },
-    { what: "memory (MiB)", value: resources?.memoryMbMax || resources?.memoryMb || 64, min: 16, max: 16_777_216 },
-    { what: "ephemeral disk (MiB)", value: resources?.ephemeralDiskMb || 64, min: 16, max: 16_777_216 },
+    { what: "cpu request (thousandths of a core)", value: resources?.milliCpu ?? 0, min: 0, max: MAX_MILLI_CPU },
+    { what: "cpu limit (thousandths of a core)", value: resources?.milliCpuMax ?? 0, min: 0, max: MAX_MILLI_CPU },
+    { what: "memory request (MiB)", value: resources?.memoryMb || MIN_MIB, min: MIN_MIB, max: MAX_MIB },
+    { what: "memory limit (MiB)", value: resources?.memoryMbMax || MIN_MIB, min: MIN_MIB, max: MAX_MIB },
+    { what: "ephemeral disk (MiB)", value: resources?.ephemeralDiskMb || MIN_MIB, min: MIN_MIB, max: MAX_MIB },
     { what: "concurrent inputs", value: definition.maxConcurrentInputs, min: 0, max: 10_000 },
+    { what: "inputs per container", value: definition.maxInputs, min: 0, max: 1_000_000 },
     { what: "retries", value: retryPolicy?.retries ?? 0, min: 0, max: 100 },
     { what: "first retry delay (ms)", value: retryPolicy?.initialDelayMs ?? 0, min: 0, max: DAY_SECONDS * 1000 },
+    { what: "longest retry delay (ms)", value: retryPolicy?.maxDelayMs ?? 0, min: 0, max: DAY_SECONDS * 1000 },
     { what: "back-off coefficient", value: retryPolicy?.backoffCoefficient || 1, min: 1, max: 10 },
-    { what: "min containers", value: auto?.minContainers ?? definition.warmPoolSize, min: 0, max: 10_000 },
+    { what: "min containers", value: minContainersOf(auto, definition.warmPoolSize), min: 0, max: 10_000 },
     { what: "max containers", value: auto?.maxContainers || definition.concurrencyLimit || 1, min: 1, max: 10_000 },
     { what: "buffer containers", value: auto?.bufferContainers ?? 0, min: 0, max: 10_000 },
-    { what: "scaledown window (s)", value: auto?.scaledownWindow ?? 1, min: 0, max: DAY_SECONDS },
+    { what: "scaledown window (s)", value: auto?.scaledownWindow ?? definition.taskIdleTimeoutSecs, min: 0, max: DAY_SECONDS },
   ];
-  for (const { what, value, min, max } of bounds) {
-    if (value >= min && value <= max) continue;
-    throw new LydianError(
-      "invalid_argument",
-      `The function ${JSON.stringify(name)} has ${what} ${value}; it must be from ${min} to ${max}.`,
-    );
-  }
-  const pairs = [
-    ["cpu", resources?.milliCpu ?? 0, resources?.milliCpuMax ?? 0],
-    ["memory", resources?.memoryMb ?? 0, resources?.memoryMbMax ?? 0],
-  ] as const;
-  for (const [what, request, limit] of pairs) {
-    if (limit === 0 || request <= limit) continue;
-    throw new LydianError(
-      "invalid_argument",
-      `The function ${JSON.stringify(name)} requests ${what} ${request} and limits it to ${limit}: the limit must not be below the request.`,
-    );
-  }
-  const [min, max] = [auto?.minContainers ?? definition.warmPoolSize, auto?.maxContainers || definition.concurrencyLimit];
-  if (max > 0 && min > max)
-    throw new LydianError(
-      "invalid_argument",
-      `The function ${JSON.stringify(name)} wants at least ${min} and at most ${max} containers: lower the one or raise the other.`,
-    );
 }
+
+function checkParts(definition: FunctionDefinition): void {
+  if (definition.imageId === "") throw invalid(definition, "names no image; give it the id of one that was built.");
+  if (!definition.moduleName.startsWith("/")) {
+    const value = JSON.stringify(definition.moduleName.slice(0, 200));
+    throw invalid(definition, `has the module ${value}; it must be the absolute path of a file in the container.`);
+  }
+  if (definition.mountIds.length > MAX_MOUNTS) {
+    throw invalid(definition, `has ${definition.mountIds.length} mounts; it may have ${MAX_MOUNTS}. Put more files into fewer mounts.`);
+  }
+  for (const formats of [definition.supportedInputFormats, definition.supportedOutputFormats]) {
+    if (formats.length === 0 || formats.some((format) => FORMATS.has(format))) continue;
+    throw invalid(definition, `speaks only the data formats ${formats.join(", ")}; TypeScript functions speak CBOR (4, 1001).`);
+  }
+}
+
+function checkOrder(definition: FunctionDefinition): void {
+  const { resources, autoscalerSettings: auto } = definition;
+  const pairs = [
+    { what: "containers", least: minContainersOf(auto, definition.warmPoolSize), most: auto?.maxContainers || definition.concurrencyLimit },
+    { what: "MiB of memory", least: resources?.memoryMb ?? 0, most: resources?.memoryMbMax ?? 0 },
+    { what: "thousandths of a core", least: resources?.milliCpu ?? 0, most: resources?.milliCpuMax ?? 0 },
+    { what: "concurrent inputs", least: definition.targetConcurrentInputs, most: definition.maxConcurrentInputs },
+  ];
+  for (const { what, least, most } of pairs) {
+    if (most === 0 || least <= most) continue;
+    throw invalid(definition, `wants at least ${least} and at most ${most} ${what}: lower the one or raise the other.`);
+  }
+}
+
+const minContainersOf = (settings: AutoscalerSettings | undefined, legacy: number): number => settings?.minContainers ?? legacy;
+
+const invalid = ({ functionName }: FunctionDefinition, what: string) =>
+  new LydianError("invalid_argument", `The function ${JSON.stringify(functionName)} ${what}`);

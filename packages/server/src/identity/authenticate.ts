@@ -1,5 +1,5 @@
 // Who calls: a token's owner on any listener, a container on the socket that is its own.
-import { type Headers, LydianError, ModalClient, type Peer, Runtime } from "@lydian/protocol";
+import { type Headers, LydianError, ModalClient, type Peer, PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER, Runtime } from "@lydian/protocol";
 import type { Caller, ContainerCaller } from "./caller.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -32,6 +32,7 @@ export function createAuthenticate(
   callerOf: (taskId: string) => ContainerCaller | undefined,
 ): (headers: Headers, peer: Peer, method: string) => Caller {
   return (headers, peer, method) => {
+    checkProtocol(headers[PROTOCOL_VERSION_HEADER]);
     if (peer.label !== undefined) return containerCaller(callerOf(peer.label), method);
     const id = headers["x-modal-token-id"];
     const secret = headers["x-modal-token-secret"];
@@ -45,6 +46,19 @@ export function createAuthenticate(
       );
     return { kind: "client", workspaceId: token.workspaceId, tokenId: token.id };
   };
+}
+
+/** Absent in the official clients. */
+function checkProtocol(version: string | undefined): void {
+  if (version === undefined || version === PROTOCOL_VERSION) return;
+  const theirs = JSON.stringify(version.slice(0, 20));
+  throw new LydianError(
+    "failed_precondition",
+    `This client speaks version ${theirs} of the protocol; this server speaks ${PROTOCOL_VERSION}.`,
+    {
+      hint: "Use the same version of Lydian on both sides: `lydian --version` on each tells which.",
+    },
+  );
 }
 
 function containerCaller(caller: ContainerCaller | undefined, method: string): ContainerCaller {

@@ -1,5 +1,6 @@
 import { LydianError } from "@lydian/protocol";
 import type { Database } from "../database/database.ts";
+import { claimKey } from "../database/idempotency.ts";
 import { newId } from "../ids.ts";
 
 export interface EnvironmentRecord {
@@ -55,7 +56,7 @@ export class Environments {
     if (record) return record;
     throw new LydianError(
       "not_found",
-      `There is no environment ${JSON.stringify(name)}; there are: ${this.list(workspaceId)
+      `There is no environment ${JSON.stringify(name.slice(0, 100))}; there are: ${this.list(workspaceId)
         .map((one) => one.name)
         .join(", ")}.`,
     );
@@ -65,28 +66,30 @@ export class Environments {
     return this.#byId.get(id)?.name ?? "";
   }
 
-  async create(workspaceId: string, name: string, isDefault = false): Promise<EnvironmentRecord> {
+  /** A repeated request (same key) gets what the first one made; any other finds that the name is taken. */
+  async create(
+    workspaceId: string,
+    name: string,
+    { isDefault = false, idempotencyKey = "" }: { readonly isDefault?: boolean; readonly idempotencyKey?: string } = {},
+  ): Promise<EnvironmentRecord> {
     if (!NAME.test(name)) {
       throw new LydianError(
         "invalid_argument",
-        `${JSON.stringify(name)} is not a name of an environment: 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, and not with "en-".`,
+        `${JSON.stringify(name.slice(0, 100))} is not a name of an environment: 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, and not with "en-".`,
       );
     }
-    if (this.find(workspaceId, name)) throw new LydianError("already_exists", `The environment ${JSON.stringify(name)} exists already.`);
     const record = { id: newId("en"), workspaceId, name, isDefault, createdAt: Date.now(), isDeleted: false };
-    // Known from here on, so that a second request for the name is told.
-    this.#byId.set(record.id, record);
-    try {
-      await this.#database.commit(() =>
-        this.#database
-          .prepare("INSERT INTO environments (id, workspace_id, name, is_default, created_at) VALUES (?, ?, ?, ?, ?)")
-          .run(record.id, workspaceId, name, isDefault ? 1 : 0, record.createdAt),
-      );
-    } catch (error) {
-      this.#byId.delete(record.id);
-      throw error;
-    }
-    return record;
+    const id = await this.#database.commit(() => {
+      const claimed = claimKey(this.#database, `EnvironmentCreate/${workspaceId}`, idempotencyKey, record.id, record.createdAt);
+      if (claimed !== record.id) return claimed;
+      const { changes } = this.#database
+        .prepare("INSERT INTO environments (id, workspace_id, name, is_default, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        .run(record.id, workspaceId, name, isDefault ? 1 : 0, record.createdAt);
+      if (changes === 0) throw new LydianError("already_exists", `The environment ${JSON.stringify(name)} exists already.`);
+      return record.id;
+    });
+    if (id === record.id) this.#byId.set(id, record);
+    return this.#byId.get(id) ?? record;
   }
 
   async delete(workspaceId: string, name: string): Promise<EnvironmentRecord> {

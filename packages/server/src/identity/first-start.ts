@@ -21,7 +21,7 @@ export async function ensureWorkspace(database: Database, environments: Environm
     );
     workspace = made;
   }
-  if (environments.list(workspace.id).length === 0) await environments.create(workspace.id, "main", true);
+  if (environments.list(workspace.id).length === 0) await environments.create(workspace.id, "main", { isDefault: true });
   return workspace;
 }
 

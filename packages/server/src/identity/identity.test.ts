@@ -1,77 +1,191 @@
-import { Lydian, ModalClient } from "@lydian/protocol";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ModalClient, type Peer, Runtime } from "@lydian/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
 import { createAuthenticate } from "./authenticate.ts";
+import type { ContainerCaller } from "./caller.ts";
 import { Environments } from "./environments.ts";
-import { ensureWorkspace } from "./first-start.ts";
+import { ensureLocalToken, ensureWorkspace, type Workspace } from "./first-start.ts";
 import { Tokens } from "./tokens.ts";
 
-const APP_CREATE = `/${ModalClient.typeName}/AppCreate`;
-const FUNCTION_MAP = `/${ModalClient.typeName}/FunctionMap`;
+let database: Database;
+let workspace: Workspace;
+let environments: Environments;
+let tokens: Tokens;
+let now: number;
+const openTokens = () => new Tokens(database, () => now);
 
-describe("identity", () => {
-  let database: Database;
-  let tokens: Tokens;
-  let environments: Environments;
-  let workspaceId = "";
+beforeEach(async () => {
+  now = 5_000_000;
+  database = openDatabase({ path: ":memory:" });
+  environments = new Environments(database);
+  workspace = await ensureWorkspace(database, environments);
+  tokens = openTokens();
+});
+afterEach(() => database.close());
 
-  beforeEach(async () => {
-    database = openDatabase({ path: ":memory:" });
-    tokens = new Tokens(database);
-    environments = new Environments(database);
-    workspaceId = (await ensureWorkspace(database, environments)).id;
-  });
-  afterEach(() => database.close());
-
-  it("makes one workspace with the environment main, once", async () => {
-    expect((await ensureWorkspace(database, environments)).id).toBe(workspaceId);
-    expect(environments.list(workspaceId).map(({ name, isDefault }) => [name, isDefault])).toEqual([["main", true]]);
-    expect(environments.require(workspaceId, "").name).toBe("main");
-  });
-
-  it("knows a token by its secret, also after a restart, and stores only a hash", async () => {
-    const { tokenId, tokenSecret } = await tokens.create(workspaceId, "ci");
-    expect(tokens.verify(tokenId, tokenSecret)?.name).toBe("ci");
-    expect(tokens.verify(tokenId, `${tokenSecret}x`)).toBeUndefined();
-    expect(new Tokens(database).verify(tokenId, tokenSecret)?.id).toBe(tokenId);
-    const row = database.prepare("SELECT * FROM tokens").get<Record<string, unknown>>();
-    expect(JSON.stringify(row)).not.toContain(tokenSecret);
-  });
-
-  it("never lets the last token go, whoever asks at the same time", async () => {
-    const [a, b] = await Promise.all([tokens.create(workspaceId, "a"), tokens.create(workspaceId, "b")]);
-    const outcomes = await Promise.allSettled([tokens.revoke(workspaceId, a.tokenId), tokens.revoke(workspaceId, b.tokenId)]);
-    expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
-    expect(tokens.list(workspaceId)).toHaveLength(1);
-  });
-
-  it("tells the second of two that create one environment, and refuses odd names", async () => {
-    const outcomes = await Promise.allSettled([environments.create(workspaceId, "dev"), environments.create(workspaceId, "dev")]);
-    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
-    expect(outcomes[1]).toMatchObject({ reason: { code: "already_exists" } });
-    for (const name of ["", "en-x", "a b", "../x", "x".repeat(65)]) {
-      await expect(environments.create(workspaceId, name)).rejects.toMatchObject({ code: "invalid_argument" });
+describe("tokens", () => {
+  it("are accepted with their secret only, also after a restart", async () => {
+    const { tokenId, tokenSecret } = await tokens.create(workspace.id, "laptop");
+    for (const known of [tokens, openTokens()]) {
+      expect(known.verify(tokenId, tokenSecret)).toMatchObject({ id: tokenId, workspaceId: workspace.id, name: "laptop" });
+      for (const wrong of ["", tokenSecret.slice(0, -1), `${tokenSecret}x`, tokenId]) expect(known.verify(tokenId, wrong)).toBeUndefined();
+      expect(known.verify("ak-unknown", tokenSecret)).toBeUndefined();
     }
-    await expect(environments.delete(workspaceId, "main")).rejects.toMatchObject({ code: "failed_precondition" });
-    await environments.delete(workspaceId, "dev");
-    expect(() => environments.require(workspaceId, "dev")).toThrow("there are: main");
   });
 
-  it("tells who calls: a token's owner, or the container of a socket", async () => {
-    const { tokenId, tokenSecret } = await tokens.create(workspaceId, "ci");
-    const container = { kind: "container", taskId: "ta-1", workspaceId, environmentId: "en-1", appId: "ap-1", functionId: "fu-1" } as const;
-    const authenticate = createAuthenticate(tokens, (taskId) => (taskId === "ta-1" ? container : undefined));
+  it("have 256 random bits, which are stored nowhere", async () => {
+    const { tokenSecret } = await tokens.create(workspace.id, "laptop");
+    expect(Buffer.from(tokenSecret.slice("as-".length), "base64url")).toHaveLength(32);
+    const [row] = database.prepare("SELECT * FROM tokens").all<Record<string, unknown>>();
+    expect(JSON.stringify(row)).not.toContain(tokenSecret.slice(3));
+    expect(row?.secret_sha256).toHaveLength(32);
+  });
+
+  it("cost no statement per call: their use is noted once a minute", async () => {
+    const { tokenId, tokenSecret } = await tokens.create(workspace.id, "laptop");
+    const { commit } = database;
+    let commits = 0;
+    database.commit = (work) => {
+      commits++;
+      return commit.call(database, work) as never;
+    };
+    for (let call = 0; call < 100; call++) tokens.verify(tokenId, tokenSecret);
+    expect(commits).toBe(1);
+    now += 61_000;
+    tokens.verify(tokenId, tokenSecret);
+    expect(commits).toBe(2);
+    expect(tokens.list(workspace.id)).toEqual([expect.objectContaining({ lastUsedAt: now })]);
+    await commit.call(database, () => 0);
+    expect(openTokens().list(workspace.id)[0]?.lastUsedAt).toBe(now);
+  });
+
+  it("end when they are revoked, but the last one stays", async () => {
+    const [one, two] = [await tokens.create(workspace.id, "one"), await tokens.create(workspace.id, "two")];
+    await expect(tokens.revoke("ac-other", one.tokenId)).rejects.toMatchObject({ code: "not_found" });
+    const ends = await Promise.allSettled([one, two].map(({ tokenId }) => tokens.revoke(workspace.id, tokenId)));
+    expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect((ends[1] as PromiseRejectedResult).reason).toMatchObject({
+      code: "failed_precondition",
+      hint: expect.stringContaining("lydian token create"),
+    });
+    expect(tokens.verify(one.tokenId, one.tokenSecret)).toBeUndefined();
+    expect(tokens.verify(two.tokenId, two.tokenSecret)).toBeDefined();
+  });
+
+  it("are made once by a request that is repeated; only the secret of the last answer is good", async () => {
+    const first = await tokens.create(workspace.id, "laptop", "key");
+    const second = await openTokens().create(workspace.id, "laptop", "key");
+    expect(second.tokenId).toBe(first.tokenId);
+    const known = openTokens();
+    expect(known.list(workspace.id)).toHaveLength(1);
+    expect([known.verify(first.tokenId, first.tokenSecret), known.verify(second.tokenId, second.tokenSecret)?.id]).toEqual([
+      undefined,
+      first.tokenId,
+    ]);
+  });
+
+  it.each(["", "a".repeat(65), "line\nbreak", "<b>"])("may not be called %j", async (name) => {
+    await expect(tokens.create(workspace.id, name)).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+});
+
+describe("the local token", () => {
+  let dataDir: string;
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), "ly-token-"));
+  });
+  afterEach(() => rmSync(dataDir, { recursive: true }));
+  const read = (file: string) => JSON.parse(readFileSync(file, "utf8")) as { tokenId: string; tokenSecret: string };
+
+  it("is readable by its owner only, works, and is kept as long as it does", async () => {
+    const file = await ensureLocalToken(dataDir, workspace, tokens);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const token = read(file);
+    expect(tokens.verify(token.tokenId, token.tokenSecret)).toBeDefined();
+    await ensureLocalToken(dataDir, workspace, openTokens());
+    expect(read(file)).toEqual(token);
+  });
+
+  it("is made anew when the file is damaged", async () => {
+    const file = await ensureLocalToken(dataDir, workspace, tokens);
+    writeFileSync(file, "{");
+    await ensureLocalToken(dataDir, workspace, tokens);
+    const { tokenId, tokenSecret } = read(file);
+    expect(tokens.verify(tokenId, tokenSecret)).toBeDefined();
+  });
+});
+
+describe("environments", () => {
+  it("begin with a default one, found by the empty name", () => {
+    expect(environments.require(workspace.id, "")).toMatchObject({ name: "main", isDefault: true });
+  });
+
+  it("are created once, found again, deleted, and free their name", async () => {
+    const made = await environments.create(workspace.id, "staging", { idempotencyKey: "k" });
+    expect((await environments.create(workspace.id, "staging", { idempotencyKey: "k" })).id).toBe(made.id);
+    await expect(environments.create(workspace.id, "staging")).rejects.toMatchObject({ code: "already_exists" });
+    const twice = await Promise.allSettled([environments.create(workspace.id, "two"), environments.create(workspace.id, "two")]);
+    expect(twice.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    await environments.delete(workspace.id, "staging");
+    expect(() => environments.require(workspace.id, "staging")).toThrow('There is no environment "staging"; there are: main, two.');
+    expect(environments.nameOf(made.id)).toBe("staging");
+    expect((await environments.create(workspace.id, "staging")).id).not.toBe(made.id);
+    expect(new Environments(database).list(workspace.id).map(({ name }) => name)).toEqual(["main", "two", "staging"]);
+  });
+
+  it("keep their default one", async () => {
+    await expect(environments.delete(workspace.id, "")).rejects.toMatchObject({ code: "failed_precondition" });
+  });
+
+  it.each(["", "en-1", "-a", "a b", "a".repeat(65), "é"])("may not be called %j", async (name) => {
+    await expect(environments.create(workspace.id, name)).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+});
+
+describe("callers", () => {
+  const tcp: Peer = { transport: "tcp" };
+  const socket: Peer = { transport: "unix", label: "ta-1" };
+  const path = (name: keyof typeof ModalClient.method) => `/${ModalClient.typeName}/${ModalClient.method[name].name}`;
+  const container: ContainerCaller = {
+    kind: "container",
+    taskId: "ta-1",
+    workspaceId: "ac-1",
+    environmentId: "en-1",
+    appId: "ap-1",
+    functionId: "fu-1",
+  };
+  const authenticate = (known?: ContainerCaller) => createAuthenticate(tokens, (taskId) => (taskId === known?.taskId ? known : undefined));
+
+  it("are clients with a token", async () => {
+    const { tokenId, tokenSecret } = await tokens.create(workspace.id, "laptop");
     const headers = { "x-modal-token-id": tokenId, "x-modal-token-secret": tokenSecret };
-    expect(authenticate(headers, { transport: "tcp" }, APP_CREATE)).toEqual({ kind: "client", workspaceId, tokenId });
-    expect(() => authenticate({}, { transport: "unix" }, APP_CREATE)).toThrow("carries no token");
-    expect(() => authenticate({ ...headers, "x-modal-token-secret": "as-wrong" }, { transport: "tcp" }, APP_CREATE)).toThrow(
-      "not valid here",
+    expect(authenticate()(headers, tcp, path("appCreate"))).toEqual({ kind: "client", workspaceId: workspace.id, tokenId });
+    const wrong = { ...headers, "x-modal-token-secret": "as-wrong" };
+    expect(() => authenticate()(wrong, tcp, path("appCreate"))).toThrow(
+      expect.objectContaining({ code: "unauthenticated", hint: expect.stringContaining("lydian token create") }),
     );
-    expect(authenticate({}, { transport: "unix", label: "ta-1" }, FUNCTION_MAP)).toBe(container);
-    expect(() => authenticate({}, { transport: "unix", label: "ta-1" }, APP_CREATE)).toThrow("may not call AppCreate");
-    expect(() => authenticate({}, { transport: "unix", label: "ta-1" }, `/${Lydian.typeName}/TokenCreate`)).toThrow(
-      "may not call TokenCreate",
-    );
-    expect(() => authenticate(headers, { transport: "unix", label: "ta-2" }, FUNCTION_MAP)).toThrow("has ended");
+    expect(() => authenticate()({}, tcp, path("appCreate"))).toThrow(expect.objectContaining({ code: "unauthenticated" }));
+  });
+
+  it("are containers on the socket that is theirs, for as long as they live", () => {
+    expect(authenticate(container)({}, socket, path("functionGetInputs"))).toBe(container);
+    expect(authenticate(container)({}, socket, `/${Runtime.typeName}/Start`)).toBe(container);
+    expect(() => authenticate()({}, socket, path("functionGetInputs"))).toThrow(expect.objectContaining({ code: "unauthenticated" }));
+  });
+
+  it("gain nothing by a token inside a container", async () => {
+    const { tokenId, tokenSecret } = await tokens.create(workspace.id, "stolen");
+    const headers = { "x-modal-token-id": tokenId, "x-modal-token-secret": tokenSecret };
+    for (const method of [
+      path("appCreate"),
+      path("appStop"),
+      path("environmentDelete"),
+      path("appGetLogs"),
+      "/lydian.v1.Lydian/TokenCreate",
+    ])
+      expect(() => authenticate(container)(headers, socket, method)).toThrow(expect.objectContaining({ code: "permission_denied" }));
   });
 });

@@ -1,4 +1,4 @@
-import { type Handlers, LydianError, type ModalClient, ObjectCreationType } from "@lydian/protocol";
+import { type Handlers, LydianError, type ModalClient, ObjectCreationType, timestampFromMs } from "@lydian/protocol";
 import type { Caller } from "./caller.ts";
 import type { EnvironmentRecord, Environments } from "./environments.ts";
 import type { Workspace } from "./first-start.ts";
@@ -22,34 +22,38 @@ export function createIdentityRpc({
   stopApps,
 }: IdentityRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
   return {
-    clientHello: () => ({}),
-    workspaceNameLookup: () => ({ workspaceName: workspace.name, username: workspace.name }),
+    clientHello: () => ({ imageBuilderVersion: IMAGE_BUILDER_VERSION }),
+    workspaceNameLookup: () => ({ username: workspace.name }),
 
     tokenInfoGet(_request, { caller }) {
       if (caller.kind !== "client") throw new LydianError("permission_denied", "A container has no token.");
       const token = tokens.list(caller.workspaceId).find(({ id }) => id === caller.tokenId);
-      return { tokenId: caller.tokenId, workspaceId: workspace.id, workspaceName: workspace.name, tokenName: token?.name ?? "" };
+      return {
+        tokenId: caller.tokenId,
+        workspaceId: workspace.id,
+        workspaceName: workspace.name,
+        ...(token && { tokenName: token.name, createdAt: timestampFromMs(token.createdAt) }),
+      };
     },
 
-    async environmentGetOrCreate({ deploymentName, objectCreationType }, { caller }) {
-      const known = environments.find(caller.workspaceId, deploymentName);
-      if (known && objectCreationType === ObjectCreationType.CREATE_FAIL_IF_EXISTS) {
-        throw new LydianError("already_exists", `The environment ${JSON.stringify(known.name)} exists already.`);
+    async environmentGetOrCreate({ deploymentName: name, objectCreationType }, { caller, headers }) {
+      const { workspaceId } = caller;
+      const idempotencyKey = headers["x-idempotency-key"] ?? "";
+      if (objectCreationType === ObjectCreationType.CREATE_FAIL_IF_EXISTS) await environments.create(workspaceId, name, { idempotencyKey });
+      if (objectCreationType === ObjectCreationType.CREATE_IF_MISSING && !environments.find(workspaceId, name)) {
+        // Of two callers at once, both are content with the one that is made.
+        await environments.create(workspaceId, name).catch((error: unknown) => {
+          if (!environments.find(workspaceId, name)) throw error;
+        });
       }
-      const mayCreate =
-        objectCreationType === ObjectCreationType.CREATE_IF_MISSING || objectCreationType === ObjectCreationType.CREATE_FAIL_IF_EXISTS;
-      const record =
-        known ??
-        (mayCreate
-          ? await environments.create(caller.workspaceId, deploymentName)
-          : environments.require(caller.workspaceId, deploymentName));
+      const record = environments.require(workspaceId, name);
       return { environmentId: record.id, metadata: { name: record.name, settings: { imageBuilderVersion: IMAGE_BUILDER_VERSION } } };
     },
 
     environmentList: (_request, { caller }) => ({ items: environments.list(caller.workspaceId).map(item) }),
 
-    async environmentCreate({ name }, { caller }) {
-      await environments.create(caller.workspaceId, name);
+    async environmentCreate({ name }, { caller, headers }) {
+      await environments.create(caller.workspaceId, name, { idempotencyKey: headers["x-idempotency-key"] ?? "" });
       return {};
     },
 

@@ -2,6 +2,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { LydianError } from "@lydian/protocol";
 import type { Database } from "../database/database.ts";
+import { claimKey } from "../database/idempotency.ts";
 import { newId } from "../ids.ts";
 
 export interface TokenRecord {
@@ -65,23 +66,30 @@ export class Tokens {
     return known.record;
   }
 
-  async create(workspaceId: string, name: string): Promise<NewToken> {
+  /** A repeated request (same key) gives the token of the first one a new secret: the old one was never received, and is kept by no one. */
+  async create(workspaceId: string, name: string, idempotencyKey = ""): Promise<NewToken> {
     if (!NAME.test(name)) {
       throw new LydianError(
         "invalid_argument",
-        `${JSON.stringify(name)} is not a name of a token: 1 to 64 letters, digits, spaces, or any of "._@-".`,
+        `${JSON.stringify(name.slice(0, 100))} is not a name of a token: 1 to 64 letters, digits, spaces, or any of "._@-".`,
       );
     }
     const tokenSecret = `as-${randomBytes(32).toString("base64url")}`;
-    const record: TokenRecord = { id: newId("ak"), workspaceId, name, createdAt: this.#now(), lastUsedAt: 0 };
+    const now = this.#now();
     const hash = sha256(tokenSecret);
-    await this.#database.commit(() =>
+    const fresh = newId("ak");
+    const id = await this.#database.commit(() => {
+      const claimed = claimKey(this.#database, `TokenCreate/${workspaceId}`, idempotencyKey, fresh, now);
       this.#database
-        .prepare("INSERT INTO tokens (id, workspace_id, name, secret_sha256, created_at) VALUES (?, ?, ?, ?, ?)")
-        .run(record.id, workspaceId, name, hash, record.createdAt),
-    );
-    this.#byId.set(record.id, { record, hash, usedAt: 0 });
-    return { tokenId: record.id, tokenSecret };
+        .prepare(
+          "INSERT INTO tokens (id, workspace_id, name, secret_sha256, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET secret_sha256 = excluded.secret_sha256",
+        )
+        .run(claimed, workspaceId, name, hash, now);
+      return claimed;
+    });
+    const record: TokenRecord = this.#byId.get(id)?.record ?? { id, workspaceId, name, createdAt: now, lastUsedAt: 0 };
+    this.#byId.set(id, { record, hash, usedAt: 0 });
+    return { tokenId: id, tokenSecret };
   }
 
   list(workspaceId: string): TokenRecord[] {
@@ -93,13 +101,12 @@ export class Tokens {
   /** Takes effect with the next call. */
   async revoke(workspaceId: string, id: string): Promise<void> {
     if (this.#byId.get(id)?.record.workspaceId !== workspaceId)
-      throw new LydianError("not_found", `There is no token ${JSON.stringify(id)}.`);
-    // Counted inside the commit: two that revoke the last two at once must not both succeed.
+      throw new LydianError("not_found", `There is no token ${JSON.stringify(id.slice(0, 40))}.`);
     await this.#database.commit(() => {
-      const { count } = this.#database
-        .prepare("SELECT count(*) AS count FROM tokens WHERE workspace_id = ?")
-        .get<{ count: number }>(workspaceId) ?? { count: 0 };
-      if (count <= 1) {
+      const { others } = this.#database
+        .prepare("SELECT COUNT(*) AS others FROM tokens WHERE workspace_id = ? AND id <> ?")
+        .get<{ others: number }>(workspaceId, id) ?? { others: 0 };
+      if (others === 0) {
         throw new LydianError("failed_precondition", "This is the last token of the workspace: without it nobody could make another.", {
           hint: "Create a new one first: lydian token create NAME",
         });

@@ -22,9 +22,9 @@ export function createLogsRpc({ logs, apps }: LogsRpcDependencies): Partial<Hand
       for (;;) {
         // Asked before the lines are read: what a stopped app printed is stored by the time it counts as stopped.
         const isOver = apps.get(appId)?.state === "stopped";
-        const lines = logs.after(appId, place, filter);
+        const { lines, place: next } = logs.after(appId, place, filter);
+        place = next;
         if (lines.length > 0) {
-          place = lines.at(-1)?.entryId ?? place;
           yield* batches(lines);
           continue;
         }

@@ -13,6 +13,11 @@ export interface StoredLog {
   readonly text: string;
 }
 
+/** A deletion blocks everyone for as long as it takes. */
+const CHUNK = 5_000;
+/** So that an app at its limit does not cost a deletion per line. */
+const MIN_DELETED = 100;
+
 const SELECT = `SELECT entry_id AS entryId, task_id AS taskId, function_id AS functionId, call_id AS callId, input_id AS inputId,
   image_id AS imageId, fd, at, text FROM logs
   WHERE app_id = ? AND entry_id > ? AND (? = '' OR task_id = ?) AND (? = '' OR function_id = ?) AND (? = '' OR call_id = ?)
@@ -44,14 +49,31 @@ export class LogStore {
       .all<StoredLog>(appId, entryId, taskId, taskId, functionId, functionId, callId, callId, inputId, inputId, fd, fd, limit);
   }
 
-  /** Deletes the oldest lines beyond `keep`. */
-  async trim(appId: string, keep: number): Promise<void> {
-    await this.#database.commit(() =>
-      this.#database
-        .prepare(
-          "DELETE FROM logs WHERE app_id = ? AND entry_id <= (SELECT entry_id FROM logs WHERE app_id = ? ORDER BY entry_id DESC LIMIT 1 OFFSET ?)",
-        )
-        .run(appId, appId, keep),
-    );
+  /** Of all apps. */
+  newest(): number {
+    return this.#database.prepare("SELECT MAX(entry_id) AS id FROM logs").get<{ id: number | null }>()?.id ?? 0;
+  }
+
+  measure(appId: string): { lines: number; bytes: number } {
+    const sql = "SELECT COUNT(*) AS lines, COALESCE(SUM(octet_length(text)), 0) AS bytes FROM logs WHERE app_id = ?";
+    return this.#database.prepare(sql).get<{ lines: number; bytes: number }>(appId) ?? { lines: 0, bytes: 0 };
+  }
+
+  /** Deletes the app's oldest lines, at least a few and at most a chunk, and tells what went. */
+  deleteOldest(appId: string, lines: number): Promise<{ lines: number; bytes: number }> {
+    const sql =
+      "DELETE FROM logs WHERE entry_id IN (SELECT entry_id FROM logs WHERE app_id = ? ORDER BY entry_id LIMIT ?) RETURNING octet_length(text) AS bytes";
+    const limit = Math.min(Math.max(lines, MIN_DELETED), CHUNK);
+    return this.#database.commit(() => {
+      const deleted = this.#database.prepare(sql).all<{ bytes: number }>(appId, limit);
+      return { lines: deleted.length, bytes: deleted.reduce((sum, { bytes }) => sum + bytes, 0) };
+    });
+  }
+
+  /** Deletes a chunk of the lines of apps that were stopped before `time`. Returns how many. */
+  deleteOfStopped(time: number): Promise<number> {
+    const sql =
+      "DELETE FROM logs WHERE entry_id IN (SELECT entry_id FROM logs WHERE app_id IN (SELECT id FROM apps WHERE stopped_at < ?) LIMIT ?)";
+    return this.#database.commit(() => this.#database.prepare(sql).run(time, CHUNK).changes);
   }
 }

@@ -1,0 +1,208 @@
+import {
+  create,
+  DataFormat,
+  type Function as FunctionDefinition,
+  FunctionSchema$,
+  Function_FunctionType as FunctionType,
+  LydianError,
+  type MessageInitShape,
+} from "@lydian/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { AppRecord } from "../apps/store.ts";
+import { type Database, openDatabase } from "../database/database.ts";
+import { Functions } from "./functions.ts";
+import { layoutOf } from "./metadata.ts";
+import { createFunctionsRpc } from "./rpc.ts";
+import { FunctionStore } from "./store.ts";
+import { validateDefinition } from "./validate.ts";
+
+type Changes = MessageInitShape<typeof FunctionSchema$>;
+
+const definition = (changes: Changes = {}): FunctionDefinition =>
+  create(FunctionSchema$, {
+    functionName: "hello",
+    moduleName: "/app/main.mjs",
+    imageId: "im-1",
+    mountIds: ["mo-1"],
+    runtime: "lydian-node",
+    functionType: FunctionType.FUNCTION,
+    ...changes,
+  });
+
+describe("a definition", () => {
+  it("passes with what is served, at its bounds", () => {
+    validateDefinition(definition());
+    validateDefinition(
+      definition({
+        functionType: FunctionType.GENERATOR,
+        timeoutSecs: 86_400,
+        resources: { milliCpu: 125, milliCpuMax: 2_000, memoryMb: 128, memoryMbMax: 1_024, ephemeralDiskMb: 1_024 },
+        retryPolicy: { retries: 3, initialDelayMs: 0, maxDelayMs: 60_000, backoffCoefficient: 2 },
+        maxConcurrentInputs: 100,
+        targetConcurrentInputs: 80,
+        autoscalerSettings: { minContainers: 1, maxContainers: 10, bufferContainers: 2, scaledownWindow: 0 },
+        blockNetwork: true,
+        singleUseContainers: true,
+        maxInputs: 1,
+        supportedInputFormats: [DataFormat.PICKLE, DataFormat.CBOR],
+      }),
+    );
+  });
+
+  it.each<[string, Changes, RegExp]>([
+    ["GPUs", { resources: { gpuConfig: { count: 1, gpuType: "H100" } } }, /asks for GPUs/],
+    ["RDMA", { resources: { rdma: true } }, /RDMA/],
+    ["secrets", { secretIds: ["st-1"] }, /secrets/],
+    ["volumes", { volumeMounts: [{ volumeId: "vo-1", mountPath: "/data" }] }, /volumes/],
+    ["buckets", { cloudBucketMounts: [{ bucketName: "b", mountPath: "/b" }] }, /bucket mounts/],
+    ["schedules", { schedule: { scheduleOneof: { case: "period", value: { days: 1 } } } }, /schedules/],
+    ["web endpoints", { webhookConfig: {} }, /web endpoints/],
+    ["proxies", { proxyId: "pr-1" }, /proxies/],
+    ["batching", { batchMaxSize: 5 }, /batching/],
+    ["snapshots", { checkpointingEnabled: true }, /memory snapshots/],
+    ["classes", { isClass: true }, /classes/],
+    ["methods", { methodDefinitions: { run: {} } }, /methods/],
+    ["serialized code", { functionSerialized: new Uint8Array([1]) }, /serialized/],
+    ["regions", { schedulerPlacement: { regions: ["eu"] } }, /regions/],
+    ["restricted access", { untrusted: true }, /restricted access/],
+    ["experiments", { experimentalOptions: { fast: "1" } }, /experimental options/],
+    ["scale-up windows", { autoscalerSettings: { scaleupWindow: 10 } }, /scale-up window/],
+    ["Python", { runtime: "" }, /only TypeScript functions are served/],
+  ])("that asks for %s is refused by that name", (_what, changes, text) => {
+    expect(() => validateDefinition(definition(changes))).toThrow(
+      expect.objectContaining({ code: "unimplemented", message: expect.stringMatching(text) }),
+    );
+  });
+
+  it.each<[string, Changes, RegExp]>([
+    ["no name", { functionName: "" }, /"" is not a name of a function/],
+    ["a name that leads elsewhere", { functionName: "../x" }, /"..\/x" is not a name/],
+    ["a name with a space", { functionName: "a b" }, /"a b" is not a name/],
+    ["too long a name", { functionName: "x".repeat(129) }, /1 to 128 letters/],
+    ["a name with a slash", { functionName: "a/b" }, /"a\/b" is not a name/],
+    ["no image", { imageId: "" }, /names no image/],
+    ["a relative module", { moduleName: "main.mjs" }, /the module "main.mjs"; it must be the absolute path/],
+    ["too long a timeout", { timeoutSecs: 86_401 }, /timeout \(s\) 86401; it must be from 1 to 86400/],
+    ["too little memory", { resources: { memoryMb: 15 } }, /memory request \(MiB\) 15; it must be from 16/],
+    ["a memory limit under the request", { resources: { memoryMb: 512, memoryMbMax: 256 } }, /at least 512 and at most 256 MiB of memory/],
+    ["a cpu limit under the request", { resources: { milliCpu: 2_000, milliCpuMax: 1_000 } }, /at least 2000 and at most 1000/],
+    ["too many cores", { resources: { milliCpu: 2_000_000 } }, /cpu request/],
+    ["too many retries", { retryPolicy: { retries: 101 } }, /retries 101; it must be from 0 to 100/],
+    ["a shrinking back-off", { retryPolicy: { retries: 1, backoffCoefficient: 0.5 } }, /back-off coefficient 0.5; it must be from 1 to 10/],
+    ["a back-off of NaN", { retryPolicy: { retries: 1, backoffCoefficient: Number.POSITIVE_INFINITY } }, /back-off coefficient/],
+    [
+      "more least than most containers",
+      { autoscalerSettings: { minContainers: 5, maxContainers: 2 } },
+      /at least 5 and at most 2 containers/,
+    ],
+    ["too many concurrent inputs", { maxConcurrentInputs: 10_001 }, /concurrent inputs 10001/],
+    ["only pickle", { supportedInputFormats: [DataFormat.PICKLE] }, /TypeScript functions speak CBOR/],
+    ["a hundred mounts", { mountIds: Array.from({ length: 100 }, (_, n) => `mo-${n}`) }, /has 100 mounts; it may have 64/],
+  ])("with %s is refused with the value and the rule", (_what, changes, text) => {
+    expect(() => validateDefinition(definition(changes))).toThrow(
+      expect.objectContaining({ code: "invalid_argument", message: expect.stringMatching(text) }),
+    );
+  });
+});
+
+describe("functions", () => {
+  const app = { id: "ap-1", workspaceId: "ac-1", environmentId: "en-1" } as AppRecord;
+  let database: Database;
+  let functions: Functions;
+  const open = () =>
+    new Functions({
+      store: new FunctionStore(database),
+      app: (appId) => (appId === app.id ? app : undefined),
+      requireParts: ({ imageId }) => {
+        if (imageId !== "im-1") throw new LydianError("not_found", `There is no image "${imageId}".`);
+      },
+    });
+  beforeEach(async () => {
+    database = openDatabase({ path: ":memory:" });
+    await database.commit(() => {
+      database.prepare("INSERT INTO workspaces (id, name, created_at) VALUES ('ac-1', 'one', 0)").run();
+      database.prepare("INSERT INTO environments (id, workspace_id, name, created_at) VALUES ('en-1', 'ac-1', 'main', 0)").run();
+      for (const id of ["ap-1", "ap-2"])
+        database
+          .prepare(
+            "INSERT INTO apps (id, workspace_id, environment_id, name, description, state, created_at, created_by) VALUES (?, 'ac-1', 'en-1', '', '', 'ephemeral', 0, '')",
+          )
+          .run(id);
+    });
+    functions = open();
+  });
+  afterEach(() => database.close());
+
+  it("keep the id that was reserved for their name, however often and by whomever it is asked for", async () => {
+    const ids = await Promise.all([functions.reserve(app, "hello"), functions.reserve(app, "hello"), functions.reserve(app, "other")]);
+    expect(ids[0]).toBe(ids[1]);
+    expect(ids[2]).not.toBe(ids[0]);
+    expect(functions.get(ids[0] ?? "")).toBeUndefined();
+    const record = await functions.define(app, definition(), ids[0] ?? "");
+    expect(record.id).toBe(ids[0]);
+    await expect(functions.define(app, definition(), ids[2] ?? "")).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+
+  it("are found again after a restart, as they were defined last", async () => {
+    const { id } = await functions.define(app, definition({ timeoutSecs: 5 }), "");
+    await functions.define(app, definition({ timeoutSecs: 6 }), id);
+    expect(functions.get(id)?.definition.timeoutSecs).toBe(6);
+    expect(open().get(id)).toMatchObject({ id, appId: "ap-1", workspaceId: "ac-1", name: "hello", definition: { timeoutSecs: 6 } });
+  });
+
+  it("need an image and mounts of their workspace, and are seen by it only", async () => {
+    await expect(functions.define(app, definition({ imageId: "im-2" }), "")).rejects.toMatchObject({ code: "not_found" });
+    const { id } = await functions.define(app, definition(), "");
+    expect(functions.require(id, "ac-1").id).toBe(id);
+    expect(() => functions.require(id, "ac-2")).toThrow(expect.objectContaining({ code: "not_found" }));
+  });
+
+  it("form the layout when they are published, by their own name and of their own app", async () => {
+    const [one, two] = [
+      await functions.define(app, definition(), ""),
+      await functions.define(app, definition({ functionName: "two" }), ""),
+    ];
+    expect(layoutOf(functions.published(app.id)).functionIds).toEqual({});
+    await functions.publish(app, { hello: one.id, two: two.id });
+    expect(layoutOf(functions.published(app.id)).functionIds).toEqual({ hello: one.id, two: two.id });
+    await functions.publish(app, { two: two.id });
+    expect(layoutOf(open().published(app.id)).functionIds).toEqual({ two: two.id });
+    await expect(functions.publish(app, { other: one.id })).rejects.toMatchObject({ code: "invalid_argument" });
+    await expect(functions.publish({ ...app, id: "ap-2" }, { hello: one.id })).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+
+  it("tell the official clients what these must know", async () => {
+    const apps = { requireLive: () => app };
+    const rpc = createFunctionsRpc({ functions, apps: apps as never, stats: () => ({ backlog: 3, running: 2, containers: 1 }) });
+    const context = { caller: { kind: "client", workspaceId: "ac-1", tokenId: "ak-1" } } as never;
+    const reserved = await rpc.functionPrecreate?.({ appId: "ap-1", functionName: "hello", methodDefinitions: {} } as never, context);
+    const made = await rpc.functionCreate?.(
+      { appId: "ap-1", function: definition(), existingFunctionId: reserved?.functionId } as never,
+      context,
+    );
+    expect(made).toMatchObject({
+      functionId: reserved?.functionId,
+      handleMetadata: {
+        functionName: "hello",
+        appId: "ap-1",
+        functionType: FunctionType.FUNCTION,
+        supportedInputFormats: [DataFormat.CBOR, DataFormat.CBOR_TS],
+        maxObjectSizeBytes: 33_554_432n,
+      },
+      functionData: { rankedFunctions: [{ function: { functionName: "hello" } }] },
+    });
+    const functionId = reserved?.functionId ?? "";
+    expect(await rpc.functionGetById?.({ functionId } as never, context)).toMatchObject({ function: { rankedFunctions: [{}] } });
+    expect(await rpc.functionGetCurrentStats?.({ functionId } as never, context)).toMatchObject({
+      backlog: 3,
+      numRunningInputs: 2,
+      numTotalTasks: 1,
+    });
+    await expect(async () => rpc.functionCreate?.({ appId: "ap-1" } as never, context)).rejects.toMatchObject({ code: "invalid_argument" });
+    await expect(async () =>
+      rpc.functionPrecreate?.({ functionName: "x", methodDefinitions: { a: {} } } as never, context),
+    ).rejects.toMatchObject({
+      code: "unimplemented",
+    });
+  });
+});
