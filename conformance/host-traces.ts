@@ -1,4 +1,4 @@
-// What containers of ours leave on a machine while they exist. Two snapshots must be equal when nothing runs.
+// What containers of ours leave on a machine while they exist.
 import { readdirSync, readFileSync } from "node:fs";
 
 export interface HostTraces {
@@ -50,4 +50,12 @@ export function hostTraces(dataDir: string): HostTraces {
       }
     });
   return { mounts, namespaces: names("/run/netns").filter((name) => name.startsWith("ly")), cgroups, processes };
+}
+
+/** What is there and was not before. */
+export function newTraces(before: HostTraces, after: HostTraces): string[] {
+  const known = new Set(Object.values(before).flat());
+  return Object.values(after)
+    .flat()
+    .filter((trace) => !known.has(trace));
 }
