@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   DataFormat,
@@ -11,6 +10,7 @@ import {
   type Client as Stub,
 } from "@lydian/protocol";
 import { currentClient } from "../client.ts";
+import { uploadBlob } from "./upload-blob.ts";
 
 /** What servers of ours take inside a message. */
 const MAX_INLINE_BYTES = 16 << 20;
@@ -20,7 +20,7 @@ export type WireInput = MessageInitShape<typeof FunctionInputSchema>;
 /** The arguments as the wire has them; large ones are uploaded first. */
 export async function encodeInput(args: readonly unknown[]): Promise<WireInput> {
   const { input, bytes } = encodeInline(args);
-  return bytes <= MAX_INLINE_BYTES ? input : uploadInput(input);
+  return isLarge(bytes) ? uploadInput(input) : input;
 }
 
 /** Without looking at the size: for callers that know what to do with it. */
@@ -47,22 +47,8 @@ export const isLarge = (bytes: number): boolean => bytes > MAX_INLINE_BYTES;
 
 export async function uploadInput(input: WireInput): Promise<WireInput> {
   if (input.argsOneof?.case !== "args") return input;
-  return { ...input, argsOneof: { case: "argsBlobId", value: await upload(input.argsOneof.value) } };
-}
-
-async function upload(data: Uint8Array): Promise<string> {
-  const { modal, connection } = currentClient();
-  const created = await modal.blobCreate({
-    contentMd5: createHash("md5").update(data).digest("base64"),
-    contentSha256Base64: createHash("sha256").update(data).digest("base64"),
-    contentLength: BigInt(data.length),
-  });
-  const url = created.uploadTypeOneof.case === "uploadUrl" ? created.uploadTypeOneof.value : undefined;
-  if (url === undefined) throw new LydianError("internal", "The server gave no address to upload to.");
-  const { status, body } = await connection.http(url, { method: "PUT", body: data });
-  body.resume();
-  if (status !== 200) throw new LydianError("unavailable", `The upload of ${data.length} bytes was refused with HTTP status ${status}.`);
-  return created.blobId;
+  const data = input.argsOneof.value;
+  return { ...input, argsOneof: { case: "argsBlobId", value: await uploadBlob(currentClient(), data, { what: `${data.length} bytes` }) } };
 }
 
 interface Carrier {

@@ -1,6 +1,6 @@
 // Files by their content: only what the server does not have is sent.
-import { createHash } from "node:crypto";
 import { ObjectCreationType } from "@lydian/protocol";
+import { uploadBlob } from "../calls/upload-blob.ts";
 import type { Client } from "../client.ts";
 import { LydianError } from "../errors.ts";
 import type { UploadFile } from "../image/local-files.ts";
@@ -21,7 +21,7 @@ export async function uploadMount(client: Client, appId: string, files: readonly
       { sha256HexHashes: hashes.slice(at, at + HASHES_PER_QUESTION) },
       options,
     );
-    for (const hash of missingSha256HexHashes) missing.push(...(byHash.get(hash) ? [byHash.get(hash) as UploadFile] : []));
+    missing.push(...missingSha256HexHashes.flatMap((hash) => byHash.get(hash) ?? []));
   }
   const lane = async () => {
     for (let file = missing.pop(); file; file = missing.pop()) await put(client, file, signal);
@@ -44,23 +44,7 @@ async function put(client: Client, file: UploadFile, signal: AbortSignal | undef
   const dataOneof =
     data.length <= MAX_INLINE_BYTES
       ? { case: "data" as const, value: data }
-      : { case: "dataBlobId" as const, value: await putBlob(client, data, file, options) };
+      : { case: "dataBlobId" as const, value: await uploadBlob(client, data, { what: file.path, sha256: file.sha256, signal }) };
   const { exists } = await client.modal.mountPutFile({ sha256Hex: file.sha256, dataOneof }, options);
   if (!exists) throw new LydianError("internal", `The server did not keep ${file.path}.`);
-}
-
-async function putBlob(client: Client, data: Uint8Array, file: UploadFile, options: { signal?: AbortSignal }): Promise<string> {
-  const created = await client.modal.blobCreate(
-    {
-      contentMd5: createHash("md5").update(data).digest("base64"),
-      contentSha256Base64: Buffer.from(file.sha256, "hex").toString("base64"),
-      contentLength: BigInt(data.length),
-    },
-    options,
-  );
-  if (created.uploadTypeOneof.case !== "uploadUrl") throw new LydianError("internal", "The server gave no address to upload to.");
-  const { status, body } = await client.connection.http(created.uploadTypeOneof.value, { method: "PUT", body: data, ...options });
-  body.resume();
-  if (status !== 200) throw new LydianError("unavailable", `The upload of ${file.path} was refused with HTTP status ${status}.`);
-  return created.blobId;
 }

@@ -6,7 +6,8 @@ import {
   LydianError,
 } from "@lydian/protocol";
 
-const OUR_RUNTIME = "lydian-node";
+/** What `Function.runtime` says of a function of our own runtime. */
+export const OUR_RUNTIME = "lydian-node";
 
 const isSet = (value: unknown): boolean =>
   Array.isArray(value)

@@ -1,11 +1,10 @@
 // From a function's definition to what its container needs, or the reason why it cannot have one here.
 import type { HostFeatures, Limits } from "@lydian/containers";
 import type { Function as FunctionDefinition } from "@lydian/protocol";
+import { OUR_RUNTIME } from "../functions/refusals.ts";
 import type { LaunchPlan } from "./launch.ts";
 import type { PoolBounds } from "./policy.ts";
 
-/** The runtime of TypeScript functions. */
-const OUR_RUNTIME = "lydian-node";
 /** Above this a pool has as many as the machine takes. */
 const DEFAULT_MAX_CONTAINERS = 100;
 const DEFAULT_SCALEDOWN_SECONDS = 60;
