@@ -36,7 +36,7 @@ app.localEntrypoint({ name: "cold-start" }, async () => {
 });
 
 app.localEntrypoint({ name: "warm-call" }, async () => {
-  for (let i = 0; i < 200; i++) await square.remote(i);
+  for (let i = 0; i < Number(process.env.BENCH_WARM ?? 200); i++) await square.remote(i);
   const ms: number[] = [];
   for (let i = 0; i < 1_000; i++) ms.push(await timed(() => square.remote(i)));
   await report({ ms });
