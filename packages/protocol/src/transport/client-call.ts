@@ -1,22 +1,25 @@
-// One attempt at a call on one session: unary as a promise, server-streaming as an async generator.
+// One attempt at a call on a stream of its own: unary as a promise, server-streaming as an async generator.
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import { LydianError } from "../errors.ts";
 import type { CallScope } from "./call-scope.ts";
 import { closedFailure, errorOf, httpFailure } from "./client-failure.ts";
 import type { ClientSession } from "./client-session.ts";
-import { MessageReader } from "./framing.ts";
+import { frame, MessageReader } from "./framing.ts";
 import { type Failure, failureFromTrailers } from "./status.ts";
 
 /** A call as it goes on the wire. */
 export interface WireCall {
   readonly url: string;
   readonly path: string;
-  readonly headers: OutgoingHttpHeaders;
-  /** The framed request. */
-  readonly chunks: readonly Uint8Array[];
+  /** Of every call of the connection. */
+  readonly commonHeaders: OutgoingHttpHeaders;
+  /** Of this one, on top. */
+  readonly headers: Record<string, string>;
+  readonly message: Uint8Array;
   readonly maxMessageBytes: number;
 }
 
+/** The message of the answer, or why there is none. */
 export type Outcome =
   | { readonly message: Uint8Array; readonly failure?: undefined }
   | { readonly failure: Failure; readonly message?: undefined };
@@ -24,15 +27,15 @@ export type Outcome =
 function ignore(): void {}
 
 /** Status of a stream as its headers and trailers arrive; undefined until it is known. */
-class StatusWatch {
+export class StatusWatch {
   #trailers: IncomingHttpHeaders | undefined;
   #httpFailure: Failure | undefined;
 
-  constructor(call: WireCall, stream: ClientHttp2Stream) {
+  constructor(url: string, stream: ClientHttp2Stream) {
     stream.on("response", (headers) => {
       const status = headers[":status"] ?? 0;
       if (headers["grpc-status"] !== undefined) this.#trailers = headers;
-      else if (status !== 200) this.#httpFailure = httpFailure(call.url, status);
+      else if (status !== 200) this.#httpFailure = httpFailure(url, status);
     });
     stream.on("trailers", (trailers) => {
       this.#trailers = trailers;
@@ -40,18 +43,18 @@ class StatusWatch {
   }
 
   /** After the stream has closed. Undefined when the call went well. */
-  failure(call: WireCall, session: ClientSession, stream: ClientHttp2Stream): Failure | undefined {
+  failure(call: Pick<WireCall, "url" | "path">, session: ClientSession, stream: ClientHttp2Stream): Failure | undefined {
     if (this.#trailers !== undefined) return failureFromTrailers(this.#trailers);
     return this.#httpFailure ?? closedFailure(call.url, call.path, session, stream);
   }
 }
 
 function send(call: WireCall, session: ClientSession): ClientHttp2Stream {
-  const stream = session.request(call.headers);
+  const stream = session.request({ ...call.commonHeaders, ...call.headers, ":path": call.path });
   stream.on("error", ignore); // Always followed by "close".
-  const last = call.chunks.length - 1;
-  for (let i = 0; i < last; i++) stream.write(call.chunks[i]);
-  stream.end(call.chunks[last]);
+  const chunks = frame(call.message);
+  for (const chunk of chunks.slice(0, -1)) stream.write(chunk);
+  stream.end(chunks.at(-1));
   return stream;
 }
 
@@ -59,7 +62,7 @@ function send(call: WireCall, session: ClientSession): ClientHttp2Stream {
 export function unaryAttempt(call: WireCall, session: ClientSession, scope: CallScope): Promise<Outcome> {
   return new Promise((resolve) => {
     const stream = send(call, session);
-    const status = new StatusWatch(call, stream);
+    const status = new StatusWatch(call.url, stream);
     const reader = new MessageReader(call.maxMessageBytes, "response");
     let message: Uint8Array | undefined;
     let broken: LydianError | undefined;
@@ -89,7 +92,7 @@ export async function* streamAttempt(
   scope: CallScope,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const stream = send(call, session);
-  const status = new StatusWatch(call, stream);
+  const status = new StatusWatch(call.url, stream);
   const closed = new Promise<void>((resolve) => stream.on("close", resolve));
   const reader = new MessageReader(call.maxMessageBytes, "response");
   scope.whenStopped(() => stream.close(constants.NGHTTP2_CANCEL));

@@ -41,14 +41,26 @@ export class ClientSession {
     return this.#error;
   }
 
-  /** May throw when the session went away in this very turn. Keeps the process alive until the stream is closed. */
+  /** A stream for one call. May throw when the session went away in this very turn. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
-    const stream = this.#http2.request(headers, { endStream: false });
-    if (this.#inFlight++ === 0) this.#http2.ref();
-    stream.on("close", () => {
-      if (--this.#inFlight === 0) this.#http2.unref();
-    });
+    const stream = this.open(headers);
+    this.hold();
+    stream.on("close", () => this.release());
     return stream;
+  }
+
+  /** A stream for many calls, each of which is to be held. */
+  open(headers: OutgoingHttpHeaders): ClientHttp2Stream {
+    return this.#http2.request(headers, { endStream: false });
+  }
+
+  /** A call is in flight: the process stays alive, and the server is probed, until `release`. */
+  hold(): void {
+    if (this.#inFlight++ === 0) this.#http2.ref();
+  }
+
+  release(): void {
+    if (--this.#inFlight === 0) this.#http2.unref();
   }
 
   destroy(error?: Error): void {

@@ -13,12 +13,14 @@ import type {
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { LydianError } from "../errors.ts";
 import { CallScope } from "./call-scope.ts";
-import { streamAttempt, unaryAttempt, type WireCall } from "./client-call.ts";
+import { type Outcome, streamAttempt, unaryAttempt, type WireCall } from "./client-call.ts";
 import { errorOf } from "./client-failure.ts";
+import { ClientLane } from "./client-lane.ts";
 import { ClientSession } from "./client-session.ts";
 import { authority, type Endpoint, parseEndpoint } from "./endpoint.ts";
-import { checkSize, DEFAULT_MAX_MESSAGE_BYTES, frame } from "./framing.ts";
+import { checkSize, DEFAULT_MAX_MESSAGE_BYTES } from "./framing.ts";
 import { HttpClient, type HttpRequest, type HttpResponse } from "./http-client.ts";
+import { MAX_LANE_REQUEST_BYTES } from "./lane.ts";
 import { PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER } from "./protocol-version.ts";
 import { type Attempts, retryDelayMs } from "./retry.ts";
 import type { Failure } from "./status.ts";
@@ -95,6 +97,7 @@ class ClientConnection implements Connection {
   readonly #scopes = new Set<CallScope>();
   readonly #http: HttpClient;
   #session: ClientSession | undefined;
+  #lane: ClientLane | undefined;
   #closed = false;
 
   constructor(options: ConnectOptions) {
@@ -154,7 +157,7 @@ class ClientConnection implements Connection {
       for (;;) {
         scope.check();
         const startedAt = performance.now();
-        const outcome = await unaryAttempt(call, this.#open(), scope);
+        const outcome = await this.#attempt(call, scope);
         if (outcome.message !== undefined) return decode(method.output, outcome.message) as never;
         scope.check();
         const now = performance.now();
@@ -176,6 +179,15 @@ class ClientConnection implements Connection {
     }
   }
 
+  #attempt(call: WireCall, scope: CallScope): Promise<Outcome> {
+    const session = this.#open();
+    if (call.message.byteLength > MAX_LANE_REQUEST_BYTES) return unaryAttempt(call, session, scope);
+    if (this.#lane?.opensOn(session) !== true) {
+      this.#lane = new ClientLane({ url: this.url, session, headers: this.#headers, maxMessageBytes: this.#maxMessageBytes });
+    }
+    return this.#lane.call(call, scope);
+  }
+
   async *#stream(method: PreparedMethod, request: object, options: CallOptions): AsyncGenerator<unknown, void, undefined> {
     const scope = this.#begin(method, options);
     try {
@@ -195,9 +207,10 @@ class ClientConnection implements Connection {
   #prepare(method: PreparedMethod, request: object, options: CallOptions, scope: CallScope): WireCall {
     const message = toBinary(method.input, create(method.input, request as never));
     checkSize(message.byteLength, this.#maxMessageBytes, "request");
-    const headers: OutgoingHttpHeaders = { ...this.#headers, ...options.headers, ":path": method.path };
+    const headers = { ...options.headers };
     setTimeoutHeader(headers, scope);
-    return { url: this.url, path: method.path, headers, chunks: frame(message), maxMessageBytes: this.#maxMessageBytes };
+    const { url } = this;
+    return { url, path: method.path, commonHeaders: this.#headers, headers, message, maxMessageBytes: this.#maxMessageBytes };
   }
 
   #open(): ClientSession {
@@ -206,7 +219,7 @@ class ClientConnection implements Connection {
   }
 }
 
-function setTimeoutHeader(headers: OutgoingHttpHeaders, scope: CallScope): void {
+function setTimeoutHeader(headers: Record<string, string>, scope: CallScope): void {
   const remainingMs = scope.remainingMs;
   if (remainingMs !== undefined) headers["grpc-timeout"] = formatTimeout(remainingMs);
 }

@@ -3,8 +3,11 @@ import { setMaxListeners } from "node:events";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { LydianError } from "../errors.ts";
 import type { Headers, Peer } from "./context.ts";
+import { LANE_PATH } from "./lane.ts";
+import type { CallEnvironment, PreparedMethod, ServedCall } from "./served-call.ts";
 import type { ServerOptions } from "./server.ts";
-import { type CallEnvironment, type PreparedMethod, ServerCall } from "./server-call.ts";
+import { ServerCall } from "./server-call.ts";
+import { ServerLane } from "./server-lane.ts";
 import type { ServiceDefinition } from "./service.ts";
 import { errorTrailers } from "./status.ts";
 
@@ -14,7 +17,8 @@ export class Router<C> {
   readonly #methods: ReadonlyMap<string, PreparedMethod<C>>;
   readonly #environment: CallEnvironment<C>;
   readonly #draining = new AbortController();
-  readonly #calls = new Set<ServerCall<C>>();
+  readonly #calls = new Set<ServedCall<C>>();
+  readonly #lanes = new Set<ServerLane<C>>();
   /** Arrived while draining. Left unanswered, so that the end of the connection sends their clients elsewhere. */
   readonly #refused = new Set<ServerHttp2Stream>();
   #onIdle: (() => void) | undefined;
@@ -37,18 +41,42 @@ export class Router<C> {
       this.#refused.add(stream);
       return;
     }
-    const method = this.#methods.get(headers[":path"] ?? "");
+    const path = headers[":path"] ?? "";
+    if (path === LANE_PATH) {
+      this.#serveLane(stream, headers, peer);
+      return;
+    }
+    const method = this.#methods.get(path);
     if (method === undefined || !headers["content-type"]?.startsWith("application/grpc")) {
       refuse(stream, headers);
       return;
     }
     const call = new ServerCall(method, this.#environment, stream, headers, peer);
     this.#calls.add(call);
-    stream.on("close", () => {
-      this.#calls.delete(call);
-      if (this.#calls.size === 0) this.#onIdle?.();
-    });
+    stream.on("close", () => this.#over(call));
     void call.serve();
+  }
+
+  #serveLane(stream: ServerHttp2Stream, headers: Headers, peer: Peer): void {
+    const lane = new ServerLane({
+      stream,
+      headers,
+      peer,
+      environment: this.#environment,
+      method: (path) => {
+        const method = this.#methods.get(path);
+        return method?.streaming === false ? method : undefined;
+      },
+      onCall: (call) => this.#calls.add(call),
+      onCallOver: (call) => this.#over(call),
+    });
+    this.#lanes.add(lane);
+    stream.on("close", () => this.#lanes.delete(lane));
+  }
+
+  #over(call: ServedCall<C>): void {
+    this.#calls.delete(call);
+    if (this.#calls.size === 0) this.#onIdle?.();
   }
 
   /** Tells long polls to answer, and takes no more calls. */
@@ -67,6 +95,7 @@ export class Router<C> {
   abortAll(): void {
     const reason = new LydianError("unavailable", "the server shut down before the call was answered");
     for (const call of this.#calls) call.abort(reason);
+    for (const lane of this.#lanes) lane.end();
     for (const stream of this.#refused) stream.close(constants.NGHTTP2_REFUSED_STREAM);
   }
 }

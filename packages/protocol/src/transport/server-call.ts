@@ -1,32 +1,10 @@
-// One gRPC call on the server, from its headers to its trailers.
-//
-//   open ──response or error sent──▶ over
-//     └──client gone, deadline, shutdown (aborts the signal)──▶ over
+// One gRPC call on a stream of its own, from its headers to its trailers.
 import { constants, type ServerHttp2Stream } from "node:http2";
-import type { DescMessage } from "@bufbuild/protobuf";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { ERROR_CODES, LydianError } from "../errors.ts";
-import type { CallContext, Headers, Peer } from "./context.ts";
-import { checkSize, frame, MessageReader } from "./framing.ts";
+import { LydianError } from "../errors.ts";
+import type { Headers, Peer } from "./context.ts";
+import { frame, MessageReader } from "./framing.ts";
+import { type CallEnvironment, type PreparedMethod, ServedCall } from "./served-call.ts";
 import { errorTrailers } from "./status.ts";
-import { MAX_TIMER_MS, parseTimeout } from "./timeout.ts";
-
-/** A method, looked up by path once per call. */
-export interface PreparedMethod<C> {
-  readonly path: string;
-  readonly input: DescMessage;
-  readonly output: DescMessage;
-  readonly streaming: boolean;
-  readonly handler: (request: never, context: CallContext<C>) => unknown;
-}
-
-/** What all calls of a server share. */
-export interface CallEnvironment<C> {
-  readonly authenticate: (headers: Headers, peer: Peer, method: string) => C | Promise<C>;
-  readonly onError: (error: unknown, method: string) => void;
-  readonly maxMessageBytes: number;
-  readonly draining: AbortSignal;
-}
 
 const RESPONSE_HEADERS = { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": "identity" };
 const WITH_TRAILERS = { waitForTrailers: true };
@@ -35,89 +13,38 @@ const OK_TRAILERS = { "grpc-status": "0" };
 
 function ignore(): void {}
 
-export class ServerCall<C> implements CallContext<C> {
-  readonly headers: Headers;
-  readonly peer: Peer;
-  readonly #prepared: PreparedMethod<C>;
-  readonly #environment: CallEnvironment<C>;
+export class ServerCall<C> extends ServedCall<C> {
   readonly #stream: ServerHttp2Stream;
-  #caller: C | undefined;
-  #over = false;
-  #abortReason: LydianError | undefined;
-  #controller: AbortController | undefined;
-  #deadline: NodeJS.Timeout | undefined;
   #trailers: Record<string, string> = OK_TRAILERS;
   #responses: AsyncIterator<unknown> | undefined;
 
   constructor(prepared: PreparedMethod<C>, environment: CallEnvironment<C>, stream: ServerHttp2Stream, headers: Headers, peer: Peer) {
-    this.#prepared = prepared;
-    this.#environment = environment;
+    super(prepared, environment, headers, peer);
     this.#stream = stream;
-    this.headers = headers;
-    this.peer = peer;
-  }
-
-  get method(): string {
-    return this.#prepared.path;
-  }
-
-  get caller(): C {
-    return this.#caller as C; // Set before a handler can see this object.
-  }
-
-  get draining(): AbortSignal {
-    return this.#environment.draining;
-  }
-
-  /** Made when first asked for: most calls never do. */
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
-    }
-    return this.#controller.signal;
   }
 
   /** Serves the call; never rejects. */
   async serve(): Promise<void> {
     const stream = this.#stream;
     stream.on("error", ignore); // Always followed by "close".
-    stream.on("close", () => this.#onClose());
+    stream.on("close", () => this.abandon());
     stream.on("wantTrailers", () => stream.sendTrailers(this.#trailers));
     try {
-      const timeout = this.headers["grpc-timeout"];
-      if (timeout !== undefined) this.#startDeadline(timeout);
-      const caller = this.#environment.authenticate(this.headers, this.peer, this.method);
-      this.#caller = caller instanceof Promise ? await caller : caller;
+      await this.begin();
       const bytes = await this.#readRequest();
-      if (this.#over) return;
-      const request = decode(this.#prepared.input, bytes) as never;
-      const result = this.#prepared.handler(request, this);
-      if (this.#prepared.streaming) await this.#sendAll(result as AsyncIterable<unknown>);
+      if (this.over) return;
+      const result = this.handle(bytes);
+      if (this.prepared.streaming) await this.#sendAll(result as AsyncIterable<unknown>);
       else this.#sendOne(result instanceof Promise ? await result : result);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
-  }
-
-  /** Ends the call from outside: the handler's signal fires and the client gets `reason`. */
-  abort(reason: LydianError): void {
-    if (this.#over) return;
-    this.#stop(reason);
-    this.#sendStatus(reason);
-  }
-
-  #startDeadline(header: string): void {
-    const timeoutMs = parseTimeout(header);
-    if (timeoutMs === undefined) throw new LydianError("invalid_argument", `grpc-timeout "${header}" is not digits and a unit (HMSmun)`);
-    const elapsed = () => this.abort(new LydianError("deadline_exceeded", `${this.method} did not finish within ${timeoutMs} ms`));
-    this.#deadline = setTimeout(elapsed, Math.min(timeoutMs, MAX_TIMER_MS));
   }
 
   #readRequest(): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const stream = this.#stream;
-      const reader = new MessageReader(this.#environment.maxMessageBytes, "request");
+      const reader = new MessageReader(this.environment.maxMessageBytes, "request");
       let message: Uint8Array | undefined;
       stream.on("data", (chunk: Buffer) => {
         try {
@@ -138,9 +65,9 @@ export class ServerCall<C> implements CallContext<C> {
   }
 
   #sendOne(response: unknown): void {
-    if (this.#over) return;
-    const message = this.#encode(response);
-    this.#finish();
+    if (this.over) return;
+    const message = this.encode(response);
+    this.finish();
     this.#stream.respond(RESPONSE_HEADERS, WITH_TRAILERS);
     const chunks = frame(message);
     for (let i = 0; i < chunks.length - 1; i++) this.#stream.write(chunks[i]);
@@ -148,7 +75,7 @@ export class ServerCall<C> implements CallContext<C> {
   }
 
   async #sendAll(responses: AsyncIterable<unknown>): Promise<void> {
-    if (this.#over) return;
+    if (this.over) return;
     const stream = this.#stream;
     const iterator = responses[Symbol.asyncIterator]();
     this.#responses = iterator;
@@ -157,46 +84,22 @@ export class ServerCall<C> implements CallContext<C> {
     try {
       for (;;) {
         const next = await iterator.next();
-        if (this.#over) return;
+        if (this.over) return;
         if (next.done) break;
         let flushed = true;
-        for (const chunk of frame(this.#encode(next.value))) flushed = stream.write(chunk);
+        for (const chunk of frame(this.encode(next.value))) flushed = stream.write(chunk);
         if (!flushed) await drained(stream);
-        if (this.#over) return;
+        if (this.over) return;
       }
     } catch (error) {
       iterator.return?.().catch(ignore);
       throw error;
     }
-    this.#finish();
+    this.finish();
     stream.end();
   }
 
-  #encode(response: unknown): Uint8Array {
-    const { output } = this.#prepared;
-    const message = toBinary(output, create(output, response as never));
-    checkSize(message.byteLength, this.#environment.maxMessageBytes, "response");
-    return message;
-  }
-
-  #fail(error: unknown): void {
-    const { onError } = this.#environment;
-    if (this.#over) {
-      // What a handler throws because it was aborted is no news; anything else still is.
-      if (error !== this.#abortReason && !isAbort(error) && !LydianError.is(error)) onError(error, this.method);
-      return;
-    }
-    this.#finish();
-    if (LydianError.is(error)) {
-      if (ERROR_CODES[error.code].fault === "system" && error.code !== "unavailable") onError(error, this.method);
-      this.#sendStatus(error);
-      return;
-    }
-    onError(error, this.method);
-    this.#sendStatus(new LydianError("internal", `${this.method} failed inside the server; the cause is in the server's log`));
-  }
-
-  #sendStatus(error: LydianError): void {
+  protected override sendStatus(error: LydianError): void {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
     this.#trailers = errorTrailers(error);
@@ -206,33 +109,10 @@ export class ServerCall<C> implements CallContext<C> {
     if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
-  #onClose(): void {
-    if (!this.#over) this.#stop(new LydianError("cancelled", `the client gave up ${this.method}`));
-  }
-
-  #stop(reason: LydianError): void {
-    this.#finish();
-    this.#abortReason = reason;
-    this.#controller?.abort(reason);
+  protected override stop(reason: LydianError): void {
+    super.stop(reason);
     this.#responses?.return?.().catch(ignore);
   }
-
-  #finish(): void {
-    this.#over = true;
-    if (this.#deadline !== undefined) clearTimeout(this.#deadline);
-  }
-}
-
-function decode(schema: DescMessage, bytes: Uint8Array): unknown {
-  try {
-    return fromBinary(schema, bytes);
-  } catch (cause) {
-    throw new LydianError("invalid_argument", `the request is no valid ${schema.typeName}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
 }
 
 /** Until the reader has caught up or is gone. */

@@ -35,8 +35,6 @@ export interface AttemptsOptions {
   readonly clock: Clock;
   readonly functions: FunctionsPort;
   readonly log: (message: string) => void;
-  /** The row number of the next output. */
-  readonly nextOutputSeq: () => number;
   /** Every input of a closed call has its output. */
   readonly onCallEnded: (call: Call) => void;
 }
@@ -95,7 +93,7 @@ export class Attempts {
     return this.#running.get(taskId)?.size ?? 0;
   }
 
-  /** Makes a durable input ready to be taken, now or when its delay is over. */
+  /** Makes an input ready to be taken, now or when its delay is over. */
   enqueue(input: Input): void {
     const { deadlines, clock } = this.#options;
     if (input.state === "queued" && input.notBefore > clock.now()) {
@@ -107,6 +105,22 @@ export class Attempts {
     input.queuedAt = clock.now();
     lane.queue.push(input);
     this.#listener?.ready(lane.functionId);
+  }
+
+  /** Takes back inputs whose rows did not reach the disk: nobody was told that they were taken. */
+  withdraw(inputs: readonly Input[]): void {
+    for (const input of inputs) {
+      const { state, taskId } = input;
+      const lane = this.#lane(input);
+      if (state === "queued") lane.queue.forget();
+      else this.#leave(input);
+      input.apply("unwritten");
+      input.call.drop(input);
+      lane.outstanding--;
+      lane.outstandingBytes -= input.bytes;
+      this.#forgetPayload(input);
+      if (state === "running") this.#listener?.abandoned(taskId, input.id, "cancelled", false);
+    }
   }
 
   /** Hands up to `max` queued inputs to a container. */
@@ -258,19 +272,26 @@ export class Attempts {
 
   #pending(input: Input, answer: Omit<Answer, "inputId" | "retryCount">, wasRunning: boolean): Pending {
     const { result, format, startedAt, createdAt } = answer;
-    const { memory, journal, nextOutputSeq } = this.#options;
+    const { memory, journal, store, clock } = this.#options;
     const status = result.status ?? Status.UNSPECIFIED;
     const bytes = sizeOf(result);
     const kept = memory.admit(bytes) ? result : undefined;
-    const { idx, taskId } = input;
-    const output: Output = { idx, seq: nextOutputSeq(), status, format, taskId, startedAt, createdAt, bytes, result: kept };
-    journal.output(input.call, output, result);
+    const { call, idx, taskId } = input;
+    const output: Output = { idx, seq: ++call.lastOutputSeq, status, format, taskId, startedAt, createdAt, bytes, result: kept };
+    if (call.alone) {
+      const at = clock.now();
+      call.endWritten = true;
+      journal.update(() => store.endAlone(call, output, result, at));
+    } else journal.output(call, output, result);
     return { input, output, wasRunning };
   }
 
   async #record(pending: readonly Pending[]): Promise<void> {
     // The output of a call's last input and the end of the call are one commit.
-    for (const { input } of pending) if (input.call.closed && input.call.unfinished === 1) this.#writeEnd(input.call);
+    for (const { input } of pending) {
+      const { call } = input;
+      if (call.closed && call.unfinished === 1 && !call.endWritten) this.#writeEnd(call);
+    }
     try {
       await this.#options.journal.durable();
     } catch (error) {
@@ -321,6 +342,8 @@ export class Attempts {
   #revert({ input, output, wasRunning }: Pending): void {
     const { clock, deadlines, memory } = this.#options;
     if (output.result !== undefined) memory.release(output.bytes);
+    // Its own row was in the same commit.
+    if (input.state === "withdrawn") return;
     if (!wasRunning) {
       input.apply("unrecorded");
       input.notBefore = clock.now() + UNRECORDED_DELAY_MS;
@@ -360,7 +383,7 @@ export class Attempts {
   }
 
   #payload(input: Input): FunctionInput {
-    const payload = input.payload ?? this.#options.store.payload(input.seq);
+    const payload = input.payload ?? this.#options.store.payload(input);
     if (payload === undefined) throw new LydianError("data_loss", `The arguments of input ${input.id} are not in the journal.`);
     return payload;
   }

@@ -86,12 +86,12 @@ export class CallTable {
       parentInputId: row.parent_input_id ?? "",
       createdAt: row.created_at,
     });
+    call.alone = row.alone === 1;
     call.closed = row.closed === 1;
     call.cancelReason = row.cancel_reason ?? undefined;
     call.finished = row.finished_at !== null;
-    for (const stored of this.#store.inputs(row.seq)) {
-      const input = new Input(call, stored.idx, stored.seq, stored.bytes);
-      input.state = "queued";
+    for (const stored of this.#store.inputs(call)) {
+      const input = new Input(call, stored.idx, stored.bytes);
       input.failures = stored.failures;
       input.losses = stored.losses;
       // Numbers of attempts go on where they were: a retry must look new to whoever sees it.
@@ -99,12 +99,12 @@ export class CallTable {
       input.notBefore = stored.not_before;
       call.add(input);
     }
-    for (const stored of this.#store.outputs(row.seq)) {
+    for (const stored of this.#store.outputs(call)) {
       const input = call.input(stored.idx);
       if (input === undefined) continue;
       input.state = "done";
       const { seq, idx, status, format, bytes } = stored;
-      const times = { taskId: stored.task_id, startedAt: stored.started_at, createdAt: stored.created_at };
+      const times = { taskId: stored.task_id, startedAt: stored.started_at, createdAt: stored.ended_at };
       call.append(input, { seq, idx, status, format, bytes, ...times, result: undefined });
     }
     this.#calls.set(call.id, call);

@@ -19,13 +19,11 @@ export type CallKind = "unary" | "map";
 export class Input {
   readonly call: Call;
   readonly idx: number;
-  /** Row number in the journal. */
-  readonly seq: number;
   /** Size of the arguments. */
   readonly bytes: number;
   /** Absent when it is only in the journal. */
   payload: FunctionInput | undefined;
-  state: InputState = "writing";
+  state: InputState = "queued";
   /** Fences attempts: goes out with each hand-out and must come back with the answer. */
   delivery = 0;
   failures = 0;
@@ -41,10 +39,9 @@ export class Input {
   /** Its visible output. */
   output: Output | undefined;
 
-  constructor(call: Call, idx: number, seq: number, bytes: number) {
+  constructor(call: Call, idx: number, bytes: number) {
     this.call = call;
     this.idx = idx;
-    this.seq = seq;
     this.bytes = bytes;
   }
 
@@ -62,6 +59,7 @@ export class Input {
 /** What one input came to. */
 export interface Output {
   readonly idx: number;
+  /** Grows within a call. */
   readonly seq: number;
   readonly status: Status;
   readonly format: DataFormat;
@@ -100,6 +98,8 @@ export class Call {
   readonly invocation: FunctionCallInvocationType;
   readonly parentInputId: string;
   readonly createdAt: number;
+  /** It has one input, of index 0, which came with it: both are one row of the journal. */
+  alone = false;
   /** No input may be added any more. */
   closed = false;
   cancelReason: string | undefined;
@@ -109,6 +109,8 @@ export class Call {
   endWritten = false;
   /** Only grows. A client's cursor is a place in it. */
   readonly outputs: Output[] = [];
+  /** Of the outputs made so far, visible or not. */
+  lastOutputSeq = 0;
   /** Inputs without a visible output. */
   unfinished = 0;
   readonly counts: OutcomeCounts = { succeeded: 0, failed: 0, timedOut: 0, cancelled: 0 };
@@ -173,6 +175,7 @@ export class Call {
   append(input: Input, output: Output): void {
     input.output = output;
     this.outputs.push(output);
+    this.lastOutputSeq = Math.max(this.lastOutputSeq, output.seq);
     this.unfinished--;
     countOutcome(this.counts, output.status);
   }

@@ -69,6 +69,52 @@ describe("calls", () => {
     expect(await again.spawn("a", "fu-1", { "x-idempotency-key": "key-2" })).not.toBe(first);
   });
 
+  describe("when the disk is full", () => {
+    const big = "x".repeat(1 << 20);
+    const fill = (rig: Rig) => rig.database.prepare("PRAGMA max_page_count = 1").get();
+    const free = (rig: Rig) => rig.database.prepare("PRAGMA max_page_count = 1000000").get();
+
+    it("takes nothing, and gives up what a container was given ahead", async () => {
+      const taken: string[] = [];
+      const program: Program = ({ serve }) =>
+        serve((item) => {
+          taken.push(textOf(item));
+          return SUCCESS("done");
+        });
+      const rig = await start({ program });
+      await rig.output(await rig.spawn("first"));
+      const id = await rig.map([]);
+      fill(rig);
+      const full = { code: "resource_exhausted", message: expect.stringContaining("full") };
+      await expect(rig.spawn(big)).rejects.toMatchObject(full);
+      const inputs = [{ idx: 0, input: inputOf(big) }];
+      await expect(rig.modal.functionPutInputs?.(message({ functionCallId: id, inputs }), rig.client())).rejects.toMatchObject(full);
+      free(rig);
+      await rig.output(await rig.spawn("last"));
+      expect(taken).toContain(big);
+      expect(rig.calls.lane("fu-1")).toMatchObject({ outstanding: 0, outstandingBytes: 0, running: 0, finished: 2 });
+      // What was refused can be sent again.
+      await rig.modal.functionPutInputs?.(message({ functionCallId: id, inputs }), rig.client());
+      expect(await rig.outputs(id, 1)).toEqual([{ idx: 0, status: Status.SUCCESS, text: "done" }]);
+    });
+
+    it("takes nothing of what no container was there for, or was cancelled at once", async () => {
+      const rig = await start({ program: never });
+      const id = await rig.map([]);
+      fill(rig);
+      const inputs = [{ idx: 0, input: inputOf(big) }];
+      const put = rig.modal.functionPutInputs?.(message({ functionCallId: id, inputs }), rig.client());
+      const cancel = rig.modal.functionCallCancel?.(message({ functionCallId: id }), rig.client());
+      const [putOutcome, cancelOutcome] = await Promise.allSettled([put, cancel]);
+      expect([putOutcome?.status, cancelOutcome?.status]).toEqual(["rejected", "rejected"]);
+      free(rig);
+      const lane = rig.calls.lane("fu-1");
+      expect({ ...lane, queued: lane.queue.size }).toMatchObject({ outstanding: 0, outstandingBytes: 0, running: 0, queued: 0 });
+      await rig.modal.functionPutInputs?.(message({ functionCallId: id, inputs }), rig.client());
+      expect(lane.outstanding).toBe(1);
+    });
+  });
+
   it("makes many calls in one request, and the same ones when it is repeated", async () => {
     const rig = await start({ program: echo });
     const requests = () => ["a", "b", "c"].map((text) => spawnRequest(text));

@@ -84,7 +84,7 @@ export class Calls {
   readonly #attempts: Attempts;
   /** Requests under way, so that one that is repeated meanwhile finds the first. */
   readonly #opening = new Map<string, Promise<Call[]>>();
-  readonly #seqs: { calls: number; inputs: number; outputs: number };
+  #lastSeq: number;
 
   constructor(options: CallsOptions) {
     this.#options = options;
@@ -92,7 +92,7 @@ export class Calls {
     this.clock = options.clock ?? systemClock;
     this.deadlines = new Deadlines(this.clock, (error) => options.log(`A deadline failed: ${String(error)}`));
     this.#store = new CallStore(options.database);
-    this.#seqs = this.#store.lastSeqs();
+    this.#lastSeq = this.#store.lastCallSeq();
     this.#journal = new Journal(options.database, this.#store);
     this.#memory = new PayloadMemory(this.#limits.memoryBytes);
     this.#table = new CallTable({ store: this.#store, memory: this.#memory, maxFinished: this.#limits.maxFinishedInMemory });
@@ -107,7 +107,6 @@ export class Calls {
       memory: this.#memory,
       functions: options.functions,
       log: options.log,
-      nextOutputSeq: () => ++this.#seqs.outputs,
       onCallEnded: (call) => this.generators.end(call),
     });
   }
@@ -162,18 +161,25 @@ export class Calls {
     const fresh = items.filter(({ idx }) => call.input(idx) === undefined);
     if (call.closed && fresh.length > 0) throw new LydianError("failed_precondition", `The call ${call.id} takes no more inputs.`);
     this.#checkRoom(call.functionId, fresh);
-    const inputs = fresh.map((item) => this.#write(call, item));
-    await this.#durable(inputs, () => {});
-    await this.#admit(inputs);
+    await this.#durable(
+      fresh.map((item) => this.#accept(call, item)),
+      [],
+    );
   }
 
   /** No more inputs will come. */
   async close(call: Call): Promise<void> {
-    if (!call.closed) {
+    const { closed } = call;
+    if (!closed) {
       call.closed = true;
       this.#journal.update(() => this.#store.closeCall(call));
     }
-    await this.#journal.durable();
+    try {
+      await this.#journal.durable();
+    } catch (error) {
+      call.closed = closed;
+      throw error;
+    }
     this.#finishIfDone(call);
     this.polls.wake(call);
   }
@@ -278,7 +284,7 @@ export class Calls {
     const calls = requests.map((request, at) => {
       const { kind, invocation, parentInputId } = request;
       const call = new Call({
-        seq: ++this.#seqs.calls,
+        seq: ++this.#lastSeq,
         id: newId("fc", now),
         functionId: request.fn.id,
         kind,
@@ -286,58 +292,42 @@ export class Calls {
         parentInputId,
         createdAt: now,
       });
-      call.closed = kind === "unary" && request.inputs.length > 0;
+      const [first] = request.inputs;
+      call.closed = kind === "unary" && first !== undefined;
+      call.alone = call.closed && first?.idx === 0;
       this.#table.add(call);
-      this.#journal.call(call, at === 0 ? requestKey : null);
-      for (const item of request.inputs) inputs.push(this.#write(call, item));
+      this.#journal.call(call, at === 0 ? requestKey : null, call.alone ? first?.payload : undefined);
+      for (const item of request.inputs) inputs.push(this.#accept(call, item));
       return call;
     });
-    await this.#durable(inputs, () => {
-      for (const call of calls) this.#table.drop(call);
-    });
-    await this.#admit(inputs);
+    await this.#durable(inputs, calls);
     return calls;
   }
 
-  #write(call: Call, { idx, payload }: NewInput): Input {
+  /** Queues an input whose row is written at the end of this turn: containers need not wait for the disk, only the answer does. */
+  #accept(call: Call, { idx, payload }: NewInput): Input {
     const { argsOneof } = payload;
     const bytes = argsOneof.case === "args" ? argsOneof.value.byteLength : 0;
-    const input = new Input(call, idx, ++this.#seqs.inputs, bytes);
+    const input = new Input(call, idx, bytes);
     if (this.#memory.admit(bytes)) input.payload = payload;
     call.add(input);
     const lane = this.#lanes.get(call.functionId);
     lane.outstanding++;
     lane.outstandingBytes += bytes;
-    this.#journal.input(input, payload);
+    if (!call.alone) this.#journal.input(input, payload);
+    this.#attempts.enqueue(input);
     return input;
   }
 
-  async #durable(inputs: readonly Input[], undo: () => void): Promise<void> {
+  /** Resolves when the rows are on the disk. When they cannot be written, none of it has happened. */
+  async #durable(inputs: readonly Input[], calls: readonly Call[]): Promise<void> {
     try {
       await this.#journal.durable();
     } catch (error) {
-      for (const input of inputs) {
-        const lane = this.#lanes.get(input.call.functionId);
-        lane.outstanding--;
-        lane.outstandingBytes -= input.bytes;
-        if (input.payload !== undefined) this.#memory.release(input.bytes);
-        input.call.drop(input);
-      }
-      undo();
+      this.#attempts.withdraw(inputs);
+      for (const call of calls) this.#table.drop(call);
       throw error;
     }
-  }
-
-  /** What is durable can be taken, unless its call was cancelled on the way. */
-  async #admit(inputs: readonly Input[]): Promise<void> {
-    const cancelled: Input[] = [];
-    for (const input of inputs) {
-      input.apply("written");
-      this.#attempts.enqueue(input);
-      if (input.call.cancelReason !== undefined) cancelled.push(input);
-    }
-    const [first] = cancelled;
-    if (first !== undefined) await this.#attempts.decide(cancelled, terminatedResult(first.call.cancelReason ?? "The call was cancelled."));
   }
 
   #checkRoom(functionId: string, items: readonly NewInput[]): void {

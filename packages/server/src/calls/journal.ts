@@ -2,10 +2,10 @@
 import type { FunctionInput } from "@lydian/protocol";
 import type { Database } from "../database/database.ts";
 import type { Call, Input, Output, ResultInit } from "./call.ts";
-import type { CallStore } from "./store.ts";
+import type { CallStore, NewCallRow } from "./store.ts";
 
 class Group {
-  readonly calls: { call: Call; requestKey: string | null }[] = [];
+  readonly calls: NewCallRow[] = [];
   readonly inputs: { input: Input; payload: FunctionInput }[] = [];
   readonly outputs: { call: Call; output: Output; result: ResultInit }[] = [];
   readonly updates: (() => void)[] = [];
@@ -22,8 +22,9 @@ export class Journal {
     this.#store = store;
   }
 
-  call(call: Call, requestKey: string | null): void {
-    this.#open().calls.push({ call, requestKey });
+  /** `payload`: the input of a call that is alone. */
+  call(call: Call, requestKey: string | null, payload: FunctionInput | undefined): void {
+    this.#open().calls.push({ call, requestKey, payload });
   }
 
   input(input: Input, payload: FunctionInput): void {

@@ -98,7 +98,7 @@ export class OutputPolls {
       if (found.length >= request.maxCount || (bytes > 0 && bytes + output.bytes > MAX_PAGE_BYTES)) break;
       bytes += output.bytes;
       seen++;
-      found.push(fullyKept(output, this.#store));
+      found.push(fullyKept(call, output, this.#store));
     }
     return { outputs: found, after: range === undefined ? seen : call.outputs.length, unfinished: call.unfinished };
   }

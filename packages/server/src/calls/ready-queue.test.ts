@@ -8,11 +8,9 @@ function makeCall(seq: number): Call {
   return new Call({ seq, ...options });
 }
 
-let seq = 0;
 function makeInput(call: Call): Input {
-  const input = new Input(call, call.size, ++seq, 0);
+  const input = new Input(call, call.size, 0);
   call.add(input);
-  input.apply("written");
   return input;
 }
 

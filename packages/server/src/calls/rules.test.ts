@@ -5,8 +5,18 @@ import { inputId, MAX_IDX, parseInputId } from "./input-ids.ts";
 import { type InputEvent, type InputState, nextInputState } from "./input-state.ts";
 import { type AttemptEnd, afterAttempt, MAX_LOSSES, retryDelayMs } from "./retry-policy.ts";
 
-const STATES: InputState[] = ["writing", "queued", "running", "waiting", "recording", "done"];
-const EVENTS: InputEvent[] = ["written", "taken", "released", "failed", "due", "answered", "recorded", "unrecorded", "unrecorded-running"];
+const STATES: InputState[] = ["queued", "running", "waiting", "recording", "done", "withdrawn"];
+const EVENTS: InputEvent[] = [
+  "taken",
+  "released",
+  "failed",
+  "due",
+  "answered",
+  "recorded",
+  "unrecorded",
+  "unrecorded-running",
+  "unwritten",
+];
 
 describe("the life of an input", () => {
   it("ends in done, which only a recorded output reaches and nothing leaves", () => {
@@ -14,13 +24,14 @@ describe("the life of an input", () => {
       for (const event of EVENTS) {
         const next = nextInputState(state, event);
         if (next === "done") expect([state, event]).toEqual(["recording", "recorded"]);
-        if (state === "done") expect(next).toBeUndefined();
+        if (state === "done" || state === "withdrawn") expect(next).toBeUndefined();
       }
     }
   });
 
-  it("can come to its end from every state", () => {
-    const reaches = new Set<InputState>(["done"]);
+  it("can come to its end from every state, and be withdrawn until then", () => {
+    for (const state of STATES) expect(nextInputState(state, "unwritten") !== undefined).toBe(!["done", "withdrawn"].includes(state));
+    const reaches = new Set<InputState>(["done", "withdrawn"]);
     for (let round = 0; round < STATES.length; round++) {
       for (const state of STATES) if (EVENTS.some((event) => reaches.has(nextInputState(state, event) ?? state))) reaches.add(state);
     }

@@ -22,11 +22,12 @@ export interface CallRow {
   readonly closed: number;
   readonly cancel_reason: string | null;
   readonly finished_at: number | null;
+  /** 1: the call's only input and its output are in this row, under index 0. */
+  readonly alone: number;
 }
 
 /** Without the arguments. */
 export interface InputRow {
-  readonly seq: number;
   readonly idx: number;
   readonly bytes: number;
   readonly failures: number;
@@ -42,7 +43,7 @@ export interface OutputRow {
   readonly format: number;
   readonly task_id: string;
   readonly started_at: number;
-  readonly created_at: number;
+  readonly ended_at: number;
   readonly bytes: number;
 }
 
@@ -68,7 +69,8 @@ export interface ChunkRow {
   readonly data_blob_id: string | null;
 }
 
-const CALL_COLUMNS = "seq, id, function_id, kind, invocation, parent_input_id, created_at, closed, cancel_reason, finished_at";
+const CALL_COLUMNS =
+  "seq, id, function_id, kind, invocation, parent_input_id, created_at, closed, cancel_reason, finished_at, format IS NOT NULL AS alone";
 const ROWS_A_STATEMENT = 32;
 export const KIND_NUMBERS = { unary: 1, map: 2 } as const;
 
@@ -100,8 +102,16 @@ class RowWriter {
 }
 
 const CALL_INSERT = ["seq", "id", "function_id", "kind", "invocation", "parent_input_id", "request_key", "created_at", "closed"];
-const INPUT_INSERT = ["seq", "call", "idx", "args", "args_blob_id", "format", "method", "final"];
-const OUTPUT_INSERT = ["seq", "call", "idx", "status", "data", "data_blob_id", "format", "result", "task_id", "started_at", "created_at"];
+const PAYLOAD_INSERT = ["format", "args", "args_blob_id", "method", "final"];
+const OUTPUT_INSERT = ["call", "idx", "seq", "status", "data", "data_blob_id", "format", "result", "task_id", "started_at", "ended_at"];
+
+/** A call on its way into the journal. */
+export interface NewCallRow {
+  readonly call: Call;
+  readonly requestKey: string | null;
+  /** Its one input, for the row of a call that is alone. */
+  readonly payload: FunctionInput | undefined;
+}
 
 export class CallStore {
   readonly #database: Database;
@@ -112,26 +122,27 @@ export class CallStore {
 
   constructor(database: Database) {
     this.#database = database;
-    this.#calls = new RowWriter(database, "calls", CALL_INSERT);
-    this.#inputs = new RowWriter(database, "inputs", INPUT_INSERT);
+    this.#calls = new RowWriter(database, "calls", [...CALL_INSERT, ...PAYLOAD_INSERT]);
+    this.#inputs = new RowWriter(database, "inputs", ["call", "idx", ...PAYLOAD_INSERT]);
     this.#outputs = new RowWriter(database, "outputs", OUTPUT_INSERT);
     this.#chunks = new RowWriter(database, "generator_chunks", ["call", "idx", "format", "data", "data_blob_id"]);
   }
 
-  /** The largest row numbers so far. */
-  lastSeqs(): { calls: number; inputs: number; outputs: number } {
-    const last = (table: string) => this.#database.prepare(`SELECT MAX(seq) AS seq FROM ${table}`).get<{ seq: number | null }>()?.seq ?? 0;
-    return { calls: last("calls"), inputs: last("inputs"), outputs: last("outputs") };
+  /** The largest number of a call so far. */
+  lastCallSeq(): number {
+    return this.#database.prepare("SELECT MAX(seq) AS seq FROM calls").get<{ seq: number | null }>()?.seq ?? 0;
   }
 
   // Writes. To be run inside a commit.
 
-  insertCalls(calls: readonly { readonly call: Call; readonly requestKey: string | null }[]): void {
+  insertCalls(calls: readonly NewCallRow[]): void {
     const values: SqlValue[] = [];
-    for (const { call, requestKey } of calls) {
+    for (const { call, requestKey, payload } of calls) {
       const kind = KIND_NUMBERS[call.kind];
       const parent = call.parentInputId === "" ? null : call.parentInputId;
       values.push(call.seq, call.id, call.functionId, kind, call.invocation, parent, requestKey, call.createdAt, call.closed ? 1 : 0);
+      if (payload === undefined) values.push(null, null, null, null, 0);
+      else pushPayload(values, payload);
     }
     this.#calls.write(values);
   }
@@ -139,11 +150,8 @@ export class CallStore {
   insertInputs(inputs: readonly { readonly input: Input; readonly payload: FunctionInput }[]): void {
     const values: SqlValue[] = [];
     for (const { input, payload } of inputs) {
-      const { argsOneof } = payload;
-      const args = argsOneof.case === "args" ? argsOneof.value : null;
-      const blob = argsOneof.case === "argsBlobId" ? argsOneof.value : null;
-      const final = payload.finalInput ? 1 : 0;
-      values.push(input.seq, input.call.seq, input.idx, args, blob, payload.dataFormat, payload.methodName ?? null, final);
+      values.push(input.call.seq, input.idx);
+      pushPayload(values, payload);
     }
     this.#inputs.write(values);
   }
@@ -151,15 +159,20 @@ export class CallStore {
   insertOutputs(outputs: readonly { readonly call: Call; readonly output: Output; readonly result: ResultInit }[]): void {
     const values: SqlValue[] = [];
     for (const { call, output, result } of outputs) {
-      const { dataOneof } = result;
-      const data = dataOneof?.case === "data" ? dataOneof.value : null;
-      const blob = dataOneof?.case === "dataBlobId" ? dataOneof.value : null;
-      const whole =
-        output.status === Status.SUCCESS ? null : toBinary(GenericResultSchema, create(GenericResultSchema, withoutData(result)));
-      const { seq, idx, status, format, taskId, startedAt, createdAt } = output;
-      values.push(seq, call.seq, idx, status, data, blob, format, whole, taskId, startedAt, createdAt);
+      const { seq, idx, format, taskId, startedAt, createdAt } = output;
+      const [status, data, blob, whole] = resultValues(output, result);
+      values.push(call.seq, idx, seq, status, data, blob, format, whole, taskId, startedAt, createdAt);
     }
     this.#outputs.write(values);
+  }
+
+  /** The output of a call that is alone, which is the end of the call. */
+  endAlone(call: Call, output: Output, result: ResultInit, at: number): void {
+    const sql = `UPDATE calls SET finished_at = ?, status = ?, data = ?, data_blob_id = ?, result = ?, output_format = ?, task_id = ?,
+      started_at = ?, ended_at = ? WHERE seq = ?`;
+    const { format, taskId, startedAt, createdAt } = output;
+    const [status, data, blob, whole] = resultValues(output, result);
+    this.#database.prepare(sql).run(at, status, data, blob, whole, format, taskId, startedAt, createdAt, call.seq);
   }
 
   insertChunks(call: Call, chunks: readonly ChunkRow[]): void {
@@ -174,9 +187,10 @@ export class CallStore {
     this.#database.prepare("UPDATE calls SET closed = 1, cancel_reason = ? WHERE seq = ?").run(call.cancelReason ?? null, call.seq);
   }
 
-  updateAttempts(input: Input): void {
-    const sql = "UPDATE inputs SET failures = ?, losses = ?, not_before = ? WHERE seq = ?";
-    this.#database.prepare(sql).run(input.failures, input.losses, input.notBefore, input.seq);
+  updateAttempts({ call, idx, failures, losses, notBefore }: Input): void {
+    const set = "SET failures = ?, losses = ?, not_before = ?";
+    if (call.alone) this.#database.prepare(`UPDATE calls ${set} WHERE seq = ?`).run(failures, losses, notBefore, call.seq);
+    else this.#database.prepare(`UPDATE inputs ${set} WHERE call = ? AND idx = ?`).run(failures, losses, notBefore, call.seq, idx);
   }
 
   // Reads.
@@ -195,20 +209,27 @@ export class CallStore {
     return this.#database.prepare(`SELECT ${CALL_COLUMNS} FROM calls WHERE finished_at IS NULL ORDER BY seq`).all<CallRow>();
   }
 
-  inputs(callSeq: number): InputRow[] {
-    const sql = "SELECT seq, idx, COALESCE(LENGTH(args), 0) AS bytes, failures, losses, not_before FROM inputs WHERE call = ? ORDER BY seq";
-    return this.#database.prepare(sql).all<InputRow>(callSeq);
+  inputs(call: Call): InputRow[] {
+    const sizes = "COALESCE(LENGTH(args), 0) AS bytes, failures, losses, not_before";
+    const sql = call.alone
+      ? `SELECT 0 AS idx, ${sizes} FROM calls WHERE seq = ?`
+      : `SELECT idx, ${sizes} FROM inputs WHERE call = ? ORDER BY idx`;
+    return this.#database.prepare(sql).all<InputRow>(call.seq);
   }
 
-  outputs(callSeq: number): OutputRow[] {
-    const sql = `SELECT seq, idx, status, format, task_id, started_at, created_at,
-      COALESCE(LENGTH(data), 0) + COALESCE(LENGTH(result), 0) AS bytes FROM outputs WHERE call = ? ORDER BY seq`;
-    return this.#database.prepare(sql).all<OutputRow>(callSeq);
+  outputs(call: Call): OutputRow[] {
+    const columns = "seq, status, task_id, started_at, ended_at, COALESCE(LENGTH(data), 0) + COALESCE(LENGTH(result), 0) AS bytes";
+    const sql = call.alone
+      ? `SELECT 0 AS idx, output_format AS format, ${columns} FROM calls WHERE seq = ? AND status IS NOT NULL`
+      : `SELECT idx, format, ${columns} FROM outputs WHERE call = ? ORDER BY seq`;
+    return this.#database.prepare(sql).all<OutputRow>(call.seq);
   }
 
-  payload(inputSeq: number): FunctionInput | undefined {
-    const sql = "SELECT args, args_blob_id, format, method, final FROM inputs WHERE seq = ?";
-    const row = this.#database.prepare(sql).get<ArgsRow>(inputSeq);
+  payload({ call, idx }: Input): FunctionInput | undefined {
+    const columns = "args, args_blob_id, format, method, final";
+    const row = call.alone
+      ? this.#database.prepare(`SELECT ${columns} FROM calls WHERE seq = ?`).get<ArgsRow>(call.seq)
+      : this.#database.prepare(`SELECT ${columns} FROM inputs WHERE call = ? AND idx = ?`).get<ArgsRow>(call.seq, idx);
     if (row === undefined) return undefined;
     const argsOneof =
       row.args_blob_id !== null
@@ -218,8 +239,11 @@ export class CallStore {
     return create(FunctionInputSchema, { argsOneof, dataFormat: row.format, finalInput: row.final === 1, ...method });
   }
 
-  result(outputSeq: number): ResultInit | undefined {
-    const row = this.#database.prepare("SELECT status, data, data_blob_id, result FROM outputs WHERE seq = ?").get<ResultRow>(outputSeq);
+  result(call: Call, idx: number): ResultInit | undefined {
+    const columns = "status, data, data_blob_id, result";
+    const row = call.alone
+      ? this.#database.prepare(`SELECT ${columns} FROM calls WHERE seq = ? AND status IS NOT NULL`).get<ResultRow>(call.seq)
+      : this.#database.prepare(`SELECT ${columns} FROM outputs WHERE call = ? AND idx = ?`).get<ResultRow>(call.seq, idx);
     if (row === undefined) return undefined;
     const base: ResultInit = row.result === null ? { status: row.status } : withoutData(fromBinary(GenericResultSchema, row.result));
     if (row.data_blob_id !== null) return { ...base, dataOneof: { case: "dataBlobId", value: row.data_blob_id } };
@@ -238,15 +262,33 @@ export class CallStore {
 
   /** Deletes up to `limit` calls that finished before `before`, with all that is theirs. Returns their ids. */
   deleteFinished(before: number, limit: number): string[] {
+    // Calls are numbered as they are made: the first that was made later ends the search.
+    const firstLater = this.#database
+      .prepare("SELECT seq FROM calls WHERE created_at >= ? ORDER BY seq LIMIT 1")
+      .get<{ seq: number }>(before);
     const rows = this.#database
-      .prepare("SELECT seq, id FROM calls WHERE finished_at < ? ORDER BY finished_at LIMIT ?")
-      .all<{ seq: number; id: string }>(before, limit);
+      .prepare("SELECT seq, id FROM calls WHERE seq < ? AND finished_at < ? ORDER BY seq LIMIT ?")
+      .all<{ seq: number; id: string }>(firstLater?.seq ?? Number.MAX_SAFE_INTEGER, before, limit);
     for (const { seq } of rows) {
       for (const table of ["inputs", "outputs", "generator_chunks"]) this.#database.prepare(`DELETE FROM ${table} WHERE call = ?`).run(seq);
       this.#database.prepare("DELETE FROM calls WHERE seq = ?").run(seq);
     }
     return rows.map(({ id }) => id);
   }
+}
+
+function pushPayload(values: SqlValue[], { argsOneof, dataFormat, methodName, finalInput }: FunctionInput): void {
+  const args = argsOneof.case === "args" ? argsOneof.value : null;
+  const blob = argsOneof.case === "argsBlobId" ? argsOneof.value : null;
+  values.push(dataFormat, args, blob, methodName ?? null, finalInput ? 1 : 0);
+}
+
+function resultValues({ status }: Output, result: ResultInit): readonly [SqlValue, SqlValue, SqlValue, SqlValue] {
+  const { dataOneof } = result;
+  const data = dataOneof?.case === "data" ? dataOneof.value : null;
+  const blob = dataOneof?.case === "dataBlobId" ? dataOneof.value : null;
+  const whole = status === Status.SUCCESS ? null : toBinary(GenericResultSchema, create(GenericResultSchema, withoutData(result)));
+  return [status, data, blob, whole];
 }
 
 /** The field by field copy also leaves out what makes it a message, so that a new one is made of it. */

@@ -1,5 +1,7 @@
 -- The journal of calls. Times are milliseconds since the epoch. What runs where is not written: a container does not outlive the server.
 
+-- A call that came with its one input (index 0) has that input and its output in its own row, the other calls in `inputs` and `outputs`:
+-- most calls are of the first kind, and one row costs less to write than three.
 CREATE TABLE calls (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -15,34 +17,53 @@ CREATE TABLE calls (
   closed INTEGER NOT NULL DEFAULT 0,
   cancel_reason TEXT,
   -- Every input has its output, and none will be added.
-  finished_at INTEGER
+  finished_at INTEGER,
+
+  -- The input, as in `inputs`. No format: the call has none here.
+  format INTEGER,
+  args BLOB,
+  args_blob_id TEXT,
+  method TEXT,
+  final INTEGER NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
+  losses INTEGER NOT NULL DEFAULT 0,
+  not_before INTEGER NOT NULL DEFAULT 0,
+
+  -- Its output, as in `outputs`. No status: there is none yet.
+  status INTEGER,
+  data BLOB,
+  data_blob_id TEXT,
+  output_format INTEGER,
+  result BLOB,
+  task_id TEXT,
+  started_at REAL,
+  ended_at REAL
 ) STRICT;
 CREATE INDEX calls_open ON calls (seq) WHERE finished_at IS NULL;
-CREATE INDEX calls_by_end ON calls (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX calls_by_request ON calls (request_key) WHERE request_key IS NOT NULL;
 
 CREATE TABLE inputs (
-  seq INTEGER PRIMARY KEY,
   call INTEGER NOT NULL,
   idx INTEGER NOT NULL,
+  format INTEGER NOT NULL,
   -- One of the two.
   args BLOB,
   args_blob_id TEXT,
-  format INTEGER NOT NULL,
   method TEXT,
   final INTEGER NOT NULL DEFAULT 0,
   -- Attempts that failed and count against the retry policy; containers lost under it.
   failures INTEGER NOT NULL DEFAULT 0,
   losses INTEGER NOT NULL DEFAULT 0,
-  not_before INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE UNIQUE INDEX inputs_by_call ON inputs (call, idx);
+  not_before INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (call, idx)
+) STRICT, WITHOUT ROWID;
 
--- One per input, never changed. Their order within a call is the order in which a client receives them.
+-- One per input, never changed.
 CREATE TABLE outputs (
-  seq INTEGER PRIMARY KEY,
   call INTEGER NOT NULL,
   idx INTEGER NOT NULL,
+  -- Orders the outputs of a call: so a client receives them.
+  seq INTEGER NOT NULL,
   -- Wire number of GenericStatus.
   status INTEGER NOT NULL,
   -- One of the two, or none.
@@ -52,10 +73,11 @@ CREATE TABLE outputs (
   -- The GenericResult without data, unless it is a plain success.
   result BLOB,
   task_id TEXT NOT NULL,
+  -- Seconds since the epoch, as the container said.
   started_at REAL NOT NULL,
-  created_at REAL NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX outputs_by_call ON outputs (call, idx);
+  ended_at REAL NOT NULL,
+  PRIMARY KEY (call, idx)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE generator_chunks (
   call INTEGER NOT NULL,
