@@ -5,17 +5,29 @@ import { calls } from "./calls.ts";
 import { coldStart } from "./cold-start.ts";
 import { hundred } from "./hundred.ts";
 import { lydian } from "./lydian.ts";
+import { bullmqWorker } from "./peers/bullmq.ts";
+import { graphileWorkerProcess } from "./peers/graphile-worker.ts";
+import { workerOf } from "./peers/worker-process.ts";
 
-const dataDir = process.env.BENCH_DATA ?? "/var/tmp/lydian-bench";
-const parts = { cold: coldStart, calls, hundred } as const;
-const wanted = process.argv.slice(2).filter((name): name is keyof typeof parts => name in parts);
+const peer = workerOf();
+if (peer === undefined) await benchmark();
+else {
+  await (peer === "bullmq" ? bullmqWorker() : graphileWorkerProcess());
+  process.send?.("ready");
+}
 
-const kernel = readFileSync("/proc/version", "utf8").split(" ")[2];
-console.log(
-  `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel}, Node ${process.version}.\n`,
-);
-await using bench = await lydian(dataDir);
-for (const name of wanted.length > 0 ? wanted : (Object.keys(parts) as (keyof typeof parts)[])) {
-  for (const line of await parts[name](bench)) console.log(line);
-  console.log("");
+async function benchmark(): Promise<void> {
+  const dataDir = process.env.BENCH_DATA ?? "/var/tmp/lydian-bench";
+  const parts = { cold: coldStart, calls, hundred } as const;
+  const wanted = process.argv.slice(2).filter((name): name is keyof typeof parts => name in parts);
+
+  const kernel = readFileSync("/proc/version", "utf8").split(" ")[2];
+  console.log(
+    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel}, Node ${process.version}.\n`,
+  );
+  await using bench = await lydian(dataDir);
+  for (const name of wanted.length > 0 ? wanted : (Object.keys(parts) as (keyof typeof parts)[])) {
+    for (const line of await parts[name](bench)) console.log(line);
+    console.log("");
+  }
 }

@@ -2,8 +2,10 @@
 import { Queue, QueueEvents, Worker } from "bullmq";
 import { rate, sequential } from "../measure.ts";
 import { accepting, service, tempDir } from "../processes.ts";
+import { countInWorker, startWorker } from "./worker-process.ts";
 
 const PORT = 17_379;
+const connection = { host: "127.0.0.1", port: PORT, maxRetriesPerRequest: null };
 
 export interface QueuePeer {
   readonly name: string;
@@ -23,25 +25,11 @@ export async function bullmq(calls: number, tasks: number): Promise<QueuePeer> {
     ...["--appendonly", "yes", "--appendfsync", "always", "--save", ""],
   ]);
   await accepting({ port: PORT });
-  const connection = { host: "127.0.0.1", port: PORT, maxRetriesPerRequest: null };
   const queue = new Queue("bench", { connection });
   const events = new QueueEvents("bench", { connection });
-  let finished = 0;
-  let allFinished: (() => void) | undefined;
-  let goal = Number.POSITIVE_INFINITY;
-  const worker = new Worker(
-    "bench",
-    async (job) => {
-      const { x } = job.data as { x: number };
-      return x * x;
-    },
-    { connection, concurrency: 100 },
-  );
-  worker.on("completed", () => {
-    if (++finished === goal) allFinished?.();
-  });
+  await using worker = await startWorker("bullmq");
   try {
-    await Promise.all([events.waitUntilReady(), worker.waitUntilReady()]);
+    await events.waitUntilReady();
     const roundTripMs = await sequential(calls, 20, async (i) => (await queue.add("square", { x: i })).waitUntilFinished(events, 30_000));
     // What `.map` does: every result comes back to the caller.
     const returned = await rate(tasks, async () => {
@@ -53,11 +41,7 @@ export async function bullmq(calls: number, tasks: number): Promise<QueuePeer> {
       }
     });
     // What `.spawn` does: one call at a time is made, 100 in flight; the results stay in the store.
-    finished = 0;
-    goal = tasks;
-    const done = new Promise<void>((resolve) => {
-      allFinished = resolve;
-    });
+    const done = worker.finished(tasks);
     const spawned = await rate(tasks, async () => {
       let next = 0;
       const lane = async () => {
@@ -68,8 +52,22 @@ export async function bullmq(calls: number, tasks: number): Promise<QueuePeer> {
     });
     return { name: "BullMQ, Redis appendfsync always", roundTripMs, returned, spawned };
   } finally {
-    await worker.close();
     await events.close();
     await queue.close();
   }
+}
+
+/** What runs in the worker's own process. */
+export async function bullmqWorker(): Promise<void> {
+  const count = countInWorker();
+  const worker = new Worker(
+    "bench",
+    async (job) => {
+      const { x } = job.data as { x: number };
+      return x * x;
+    },
+    { connection, concurrency: 100 },
+  );
+  worker.on("completed", count);
+  await worker.waitUntilReady();
 }

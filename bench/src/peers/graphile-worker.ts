@@ -6,8 +6,11 @@ import { join } from "node:path";
 import { Logger, makeWorkerUtils, run } from "graphile-worker";
 import { rate } from "../measure.ts";
 import { accepting, output, service, tempDir } from "../processes.ts";
+import { countInWorker, startWorker } from "./worker-process.ts";
 
 const PORT = 17_432;
+const connectionString = `postgres://bench@127.0.0.1:${PORT}/bench`;
+const logger = new Logger(() => () => {});
 
 function postgresBin(): string {
   const versions = readdirSync("/usr/lib/postgresql").sort();
@@ -44,29 +47,12 @@ export async function graphileWorker(tasks: number): Promise<{ name: string; tas
   });
   await accepting({ port: PORT });
   await output(join(bin, "createdb"), "-h", "127.0.0.1", "-p", String(PORT), "-U", "bench", "bench");
-  const connectionString = `postgres://bench@127.0.0.1:${PORT}/bench`;
-  const logger = new Logger(() => () => {});
   const utils = await makeWorkerUtils({ connectionString, logger });
   await utils.migrate();
-  let finished = 0;
-  let allFinished: (() => void) | undefined;
-  const runner = await run({
-    connectionString,
-    concurrency: 100,
-    maxPoolSize: 20,
-    logger,
-    noHandleSignals: true,
-    taskList: {
-      square: async () => {
-        if (++finished === tasks) allFinished?.();
-      },
-    },
-  });
+  await using worker = await startWorker("graphile");
   try {
     const tasksPerSecond = await rate(tasks, async () => {
-      const done = new Promise<void>((resolve) => {
-        allFinished = resolve;
-      });
+      const done = worker.finished(tasks);
       for (let at = 0; at < tasks; at += 1_000) {
         const size = Math.min(1_000, tasks - at);
         const specs = Array.from({ length: size }, (_, i) => ({ identifier: "square", payload: { x: at + i } }));
@@ -76,7 +62,19 @@ export async function graphileWorker(tasks: number): Promise<{ name: string; tas
     });
     return { name: "graphile-worker, PostgreSQL", tasksPerSecond };
   } finally {
-    await runner.stop();
     await utils.release();
   }
+}
+
+/** What runs in the worker's own process. */
+export async function graphileWorkerProcess(): Promise<void> {
+  const count = countInWorker();
+  await run({
+    connectionString,
+    concurrency: 100,
+    maxPoolSize: 20,
+    logger,
+    noHandleSignals: true,
+    taskList: { square: async () => count() },
+  });
 }
