@@ -30,16 +30,21 @@ export async function bullmq(calls: number, tasks: number): Promise<QueuePeer> {
   await using worker = await startWorker("bullmq");
   try {
     await events.waitUntilReady();
-    const roundTripMs = await sequential(calls, 20, async (i) => (await queue.add("square", { x: i })).waitUntilFinished(events, 30_000));
+    const roundTripMs = await sequential(calls, 1_000, async (i) =>
+      (await queue.add("square", { x: i })).waitUntilFinished(events, 30_000),
+    );
     // What `.map` does: every result comes back to the caller.
-    const returned = await rate(tasks, async () => {
+    const map = async () => {
       for (let at = 0; at < tasks; at += 1_000) {
         const jobs = await queue.addBulk(
           Array.from({ length: Math.min(1_000, tasks - at) }, (_, i) => ({ name: "square", data: { x: at + i } })),
         );
         await Promise.all(jobs.map((job) => job.waitUntilFinished(events, 60_000)));
       }
-    });
+    };
+    // Once unmeasured, as ours.
+    await map();
+    const returned = await rate(tasks, map);
     // What `.spawn` does: one call at a time is made, 100 in flight; the results stay in the store.
     const done = worker.finished(tasks);
     const spawned = await rate(tasks, async () => {

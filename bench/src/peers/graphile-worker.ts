@@ -51,7 +51,7 @@ export async function graphileWorker(tasks: number): Promise<{ name: string; tas
   await utils.migrate();
   await using worker = await startWorker("graphile");
   try {
-    const tasksPerSecond = await rate(tasks, async () => {
+    const all = async () => {
       const done = worker.finished(tasks);
       for (let at = 0; at < tasks; at += 1_000) {
         const size = Math.min(1_000, tasks - at);
@@ -59,7 +59,10 @@ export async function graphileWorker(tasks: number): Promise<{ name: string; tas
         await utils.withPgClient((pg) => pg.query(ADD_JOBS, [JSON.stringify(specs)]));
       }
       await done;
-    });
+    };
+    // Once unmeasured, as ours.
+    await all();
+    const tasksPerSecond = await rate(tasks, all);
     return { name: "graphile-worker, PostgreSQL", tasksPerSecond };
   } finally {
     await utils.release();

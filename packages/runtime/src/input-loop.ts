@@ -27,6 +27,8 @@ export async function runInputLoop(options: InputLoopOptions): Promise<void> {
   let taken = 0;
   let last = false;
   while (!last && !options.signal.aborted) {
+    // What ends in one turn is replaced by one fetch.
+    await new Promise<void>((resolve) => setImmediate(resolve));
     const free = Math.min(options.slots - running.size, options.maxInputs > 0 ? options.maxInputs - taken : Number.POSITIVE_INFINITY);
     if (free <= 0) {
       if (options.maxInputs > 0 && taken >= options.maxInputs) break;
