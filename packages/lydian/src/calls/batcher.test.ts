@@ -25,6 +25,29 @@ describe("makeCall", () => {
     expect((await call("a")).functionCallId).toBe("fc-a-1");
   });
 
+  it("waits for the output of a call that travels alone, and of no other", async () => {
+    const waits: number[] = [];
+    await start({
+      modal: {
+        functionMap({ lydianWait }) {
+          waits.push(lydianWait);
+          return { functionCallId: "fc-a", lydianOutputs: lydianWait > 0 ? [{ idx: 0, taskId: "ta-1" }] : [] };
+        },
+      },
+      lydian: {
+        functionMapMany({ calls }) {
+          waits.push(...calls.map(({ lydianWait }) => lydianWait));
+          return { calls: calls.map(() => ({ functionCallId: "fc-b" })) };
+        },
+      },
+    });
+    const waiting = () => makeCall({ functionId: "a", type: Type.UNARY, invocation: Invocation.SYNC, waitSeconds: 7 });
+    expect((await waiting()).lydianOutputs).toMatchObject([{ taskId: "ta-1" }]);
+    expect((await call("a")).lydianOutputs).toEqual([]);
+    await Promise.all([waiting(), waiting()]);
+    expect(waits).toEqual([7, 0, 0, 0]);
+  });
+
   it("sends the calls of one turn as one FunctionMapMany, and gives each its own answer", async () => {
     const sizes: number[] = [];
     await start({

@@ -10,6 +10,8 @@ export interface CallRequest {
   readonly invocation: FunctionCallInvocationType;
   /** Absent for a map, whose inputs follow. */
   readonly input?: WireInput;
+  /** The answer may be held this long to bring the output with it. It is not where the call shares a message with others. */
+  readonly waitSeconds?: number;
 }
 
 interface Waiting {
@@ -24,7 +26,7 @@ const MAX_BATCH_BYTES = 16 << 20;
 
 let waiting: Waiting[] = [];
 
-/** Resolves when the call is durable on the server. */
+/** Resolves when the call is durable on the server, with its output if that was waited for and came in time. */
 export function makeCall(request: CallRequest): Promise<FunctionMapResponse> {
   return new Promise((resolve, reject) => {
     waiting.push({ request, parentInputId: currentInput()?.inputId ?? "", resolve, reject });
@@ -50,7 +52,9 @@ async function send(batch: readonly Waiting[]): Promise<void> {
     const requests = batch.map(wire);
     const [only] = requests;
     const calls =
-      requests.length === 1 && only ? [await modal.functionMap(only)] : (await lydian.functionMapMany({ calls: requests })).calls;
+      requests.length === 1 && only
+        ? [await modal.functionMap({ ...only, lydianWait: batch[0]?.request.waitSeconds ?? 0 })]
+        : (await lydian.functionMapMany({ calls: requests })).calls;
     for (const [i, { resolve, reject }] of batch.entries()) {
       const response = calls[i];
       if (response) resolve(response);
@@ -65,8 +69,7 @@ async function send(batch: readonly Waiting[]): Promise<void> {
 /** One of them was refused, and with it the message. The others must not pay for it. */
 async function sendHalves(batch: readonly Waiting[]): Promise<void> {
   const middle = batch.length >> 1;
-  await send(batch.slice(0, middle));
-  await send(batch.slice(middle));
+  await Promise.all([send(batch.slice(0, middle)), send(batch.slice(middle))]);
 }
 
 const wire = ({ request, parentInputId }: Waiting) => ({

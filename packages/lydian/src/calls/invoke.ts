@@ -1,5 +1,6 @@
 import {
   type FunctionGetOutputsItem,
+  type FunctionMapResponse,
   FunctionCallInvocationType as Invocation,
   LydianError,
   FunctionCallType as Type,
@@ -10,7 +11,7 @@ import type { CallTarget } from "../function-handle.ts";
 import { functionId } from "../session.ts";
 import { makeCall } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
-import { readOutputs } from "./outputs.ts";
+import { HOLD_SECONDS, readOutputs } from "./outputs.ts";
 import { encodeInput } from "./payload.ts";
 import { callerStack, resultValue } from "./result.ts";
 
@@ -20,9 +21,11 @@ const FOREVER_MS = Number.POSITIVE_INFINITY;
 export async function remote(target: CallTarget, args: readonly unknown[]): Promise<unknown> {
   const calledFrom = callerStack();
   target.signal?.throwIfAborted();
-  const callId = await start(target, args, Invocation.SYNC);
+  // What may have to be cancelled must be known by its id first.
+  const waitSeconds = target.signal === undefined && target.timeoutMs === undefined ? HOLD_SECONDS : 0;
+  const { functionCallId: callId, lydianOutputs } = await start(target, args, Invocation.SYNC, waitSeconds);
   try {
-    const output = await waitFor(callId, target.timeoutMs, target.signal, true);
+    const output = lydianOutputs[0] ?? (await waitFor(callId, target.timeoutMs, target.signal, true));
     return await resultValue(output.result, output.dataFormat, calledFrom);
   } catch (error) {
     if (error instanceof TimeoutError || target.signal?.aborted) void cancelCall(callId, false).catch(() => undefined);
@@ -32,7 +35,8 @@ export async function remote(target: CallTarget, args: readonly unknown[]): Prom
 }
 
 export async function spawn(target: CallTarget, args: readonly unknown[]): Promise<FunctionCall> {
-  return new FunctionCall(await start(target, args, Invocation.ASYNC));
+  const { functionCallId } = await start(target, args, Invocation.ASYNC, 0);
+  return new FunctionCall(functionCallId);
 }
 
 /** The result of a call by id. Giving up the wait leaves the call alone. */
@@ -50,11 +54,15 @@ export async function callResult(
   }
 }
 
-async function start(target: CallTarget, args: readonly unknown[], invocation: Invocation): Promise<string> {
+async function start(
+  target: CallTarget,
+  args: readonly unknown[],
+  invocation: Invocation,
+  waitSeconds: number,
+): Promise<FunctionMapResponse> {
   try {
     const id = functionId(target.name());
-    const { functionCallId } = await makeCall({ functionId: id, type: Type.UNARY, invocation, input: await encodeInput(args) });
-    return functionCallId;
+    return await makeCall({ functionId: id, type: Type.UNARY, invocation, input: await encodeInput(args), waitSeconds });
   } catch (error) {
     throw typedError(error);
   }

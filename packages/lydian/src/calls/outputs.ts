@@ -3,7 +3,7 @@ import type { FunctionGetOutputsItem } from "@lydian/protocol";
 import { currentClient } from "../client.ts";
 
 /** What the server holds at most. */
-const HOLD_SECONDS = 50;
+export const HOLD_SECONDS = 50;
 
 export interface OutputsQuery {
   readonly functionCallId: string;

@@ -69,6 +69,20 @@ describe("calls", () => {
     expect(await again.spawn("a", "fu-1", { "x-idempotency-key": "key-2" })).not.toBe(first);
   });
 
+  it("brings the output with the call when it is asked to wait, and the call alone when that takes longer", async () => {
+    const rig = await start({ program: echo });
+    const call = (text: string, lydianWait: number) =>
+      rig.modal.functionMap?.({ ...spawnRequest(text), lydianWait }, rig.client()) ?? Promise.reject(new Error("not served"));
+    const { lydianOutputs = [] } = await call("soon", 20);
+    expect(lydianOutputs.map(({ idx, result }) => [idx, result?.status])).toEqual([[0, Status.SUCCESS]]);
+    expect((await call("not asked", 0)).lydianOutputs ?? []).toEqual([]);
+    rig.program = never;
+    rig.define("fu-slow", {});
+    const slow = await rig.modal.functionMap?.({ ...spawnRequest("slow", "fu-slow"), lydianWait: 0.05 }, rig.client());
+    expect(slow?.functionCallId).toMatch(/^fc-/);
+    expect(slow?.lydianOutputs).toEqual([]);
+  });
+
   describe("when the disk is full", () => {
     const big = "x".repeat(1 << 20);
     const fill = (rig: Rig) => rig.database.prepare("PRAGMA max_page_count = 1").get();

@@ -3,6 +3,7 @@ import {
   type CallContext,
   type DataFormat,
   FunctionCallType,
+  type FunctionGetOutputsItemSchema,
   type FunctionMapRequest,
   type FunctionMapResponseSchema,
   type FunctionPutInputsItem,
@@ -42,7 +43,8 @@ const MAX_MAP_OUTSTANDING = 20_000;
 const DEFAULT_MAX_CONTAINERS = 100;
 const MAX_CALLS_A_REQUEST = 10_000;
 
-type MapResponse = MessageInitShape<typeof FunctionMapResponseSchema>;
+type MapResponse = Exclude<MessageInitShape<typeof FunctionMapResponseSchema>, { $typeName: string }>;
+type OutputItem = MessageInitShape<typeof FunctionGetOutputsItemSchema>;
 type PutItem = MessageInitShape<typeof FunctionPutInputsResponseItemSchema>;
 
 export function createCallsRpc(dependencies: CallsRpcDependencies): CallsRpc {
@@ -53,12 +55,17 @@ function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
   const { calls } = dependencies;
   const drains = new DrainWatch(() => calls.drain());
   return {
-    async functionMap(request, { caller, headers }) {
+    async functionMap(request, { caller, headers, draining }) {
+      drains.note(draining);
       const { key, repeated } = requestKey(caller, headers);
       const call = newCall(dependencies, request, caller);
       const [opened] = await calls.open([call], key, repeated);
       if (opened === undefined) throw new LydianError("internal", "The call was not made.");
-      return mapResponse(opened, call);
+      const response = mapResponse(opened, call);
+      if (opened.kind !== "unary" || !(request.lydianWait > 0)) return response;
+      const timeoutMs = Math.min(MAX_POLL_SECONDS, request.lydianWait) * 1000;
+      const { outputs } = await calls.polls.next(opened, { after: 0, range: undefined, maxCount: 1, timeoutMs });
+      return { ...response, lydianOutputs: outputs.map((output) => outputItem(opened, output)) };
     },
 
     async functionPutInputs(request, { caller }) {
@@ -208,7 +215,7 @@ function putItem(call: Call, idx: number): PutItem {
   return { idx, inputId: inputId(call.id, idx), inputJwt: String(idx) };
 }
 
-function outputItem(call: Call, { result, idx, format, taskId, startedAt, createdAt }: Output) {
+function outputItem(call: Call, { result, idx, format, taskId, startedAt, createdAt }: Output): OutputItem {
   const item = { idx, inputId: inputId(call.id, idx), dataFormat: format, taskId, inputStartedAt: startedAt, outputCreatedAt: createdAt };
   // Clients drop an output whose retry count is not their own; theirs is 0, since they never retry.
   return { ...item, retryCount: 0, ...(result !== undefined && { result }) };

@@ -53,6 +53,13 @@ export declare type FunctionMapRequest = Message<"modal.client.FunctionMapReques
    * @generated from field: bool from_spawn_map = 7;
    */
   fromSpawnMap: boolean;
+
+  /**
+   * Ours: hold the answer for up to so many seconds, until it can bring the output of a unary call with it.
+   *
+   * @generated from field: float lydian_wait = 1001;
+   */
+  lydianWait: number;
 };
 
 /**
@@ -121,6 +128,13 @@ export declare type FunctionMapResponse = Message<"modal.client.FunctionMapRespo
    * @generated from field: uint32 max_inputs_outstanding = 6;
    */
   maxInputsOutstanding: number;
+
+  /**
+   * What lydian_wait waited for; empty when that took longer.
+   *
+   * @generated from field: repeated modal.client.FunctionGetOutputsItem lydian_outputs = 1001;
+   */
+  lydianOutputs: FunctionGetOutputsItem[];
 };
 
 /**
