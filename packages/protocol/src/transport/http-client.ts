@@ -1,5 +1,5 @@
 // Plain HTTP/1.1 to the endpoint of a connection: blobs move this way, over unix sockets too.
-import http from "node:http";
+import type http from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { LydianError } from "../errors.ts";
@@ -22,11 +22,14 @@ export interface HttpResponse {
 
 const MAX_SOCKETS = 32;
 
+/** Not imported: that makes Node load all of its fetch implementation, which would be a fifth of a container's start. */
+const nodeHttp = () => process.getBuiltinModule("node:http");
+
 export class HttpClient {
   readonly #url: string;
   readonly #endpoint: Endpoint;
   /** Its idle sockets do not keep the process alive. */
-  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+  #agent: http.Agent | undefined;
 
   constructor(url: string, endpoint: Endpoint) {
     this.#url = url;
@@ -47,10 +50,11 @@ export class HttpClient {
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#agent?.destroy();
   }
 
   #options(path: string, request: HttpRequest): http.RequestOptions {
+    this.#agent ??= new (nodeHttp().Agent)({ keepAlive: true, maxSockets: MAX_SOCKETS });
     const target = this.#target(path);
     const where =
       this.#endpoint.kind === "unix" ? { socketPath: this.#endpoint.path } : { host: this.#endpoint.host, port: this.#endpoint.port };
@@ -73,7 +77,7 @@ export class HttpClient {
 
   #send(options: http.RequestOptions, { body }: HttpRequest): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
-      const request = http.request(options, (response) => {
+      const request = nodeHttp().request(options, (response) => {
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: response });
       });
       const streamed = body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
