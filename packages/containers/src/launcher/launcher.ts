@@ -46,13 +46,15 @@ export interface LauncherOptions {
   readonly dir: string;
   /** The launcher program. Default: `launcher.js` beside the bundle, or the TypeScript source compiled on the fly. */
   readonly program?: string;
+  /** Words to put before its command, e.g. those that give it a network of its own. Default none. */
+  readonly prefix?: readonly string[];
 }
 
 const READY_TIMEOUT_MS = 30_000;
 const MAX_SOCKET_PATH_BYTES = 107;
 
 export class Launcher implements AsyncDisposable {
-  readonly #program: string;
+  readonly #command: readonly string[];
   readonly #dir: string;
   readonly #name: string;
   readonly #socket: string;
@@ -69,14 +71,14 @@ export class Launcher implements AsyncDisposable {
   static async start(options: LauncherOptions): Promise<Launcher> {
     await mkdir(options.dir, { recursive: true, mode: 0o700 });
     await removeStaleSockets(options.dir);
-    const launcher = new Launcher(options.dir, options.program ?? (await resolveProgram(options.dir)));
+    const launcher = new Launcher(options, options.program ?? (await resolveProgram(options.dir)));
     await launcher.#boot();
     return launcher;
   }
 
-  private constructor(dir: string, program: string) {
+  private constructor({ dir, prefix = [] }: LauncherOptions, program: string) {
     this.#dir = dir;
-    this.#program = program;
+    this.#command = [...prefix, process.execPath, "--max-old-space-size=128", program];
     this.#name = `launcher-${process.pid}-${randomBytes(3).toString("hex")}.sock`;
     this.#socket = join(dir, this.#name);
     // Paths of unix sockets end at 107 bytes; through a descriptor of its directory each is short enough.
@@ -93,7 +95,8 @@ export class Launcher implements AsyncDisposable {
 
   async #launch(): Promise<void> {
     await rm(this.#socket, { force: true });
-    const child = spawn(process.execPath, ["--max-old-space-size=128", this.#program, this.#name], {
+    const [program = "", ...args] = this.#command;
+    const child = spawn(program, [...args, this.#name], {
       cwd: this.#dir,
       stdio: ["pipe", "pipe", "inherit"],
       env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin" },

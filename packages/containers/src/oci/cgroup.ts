@@ -8,11 +8,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ContainerStats, Limits } from "../host.ts";
 import type { CgroupLayout } from "./cgroup-layout.ts";
 import { DEVICE_RULES, limitWrites } from "./limits.ts";
+import type { ProcessGroup } from "./process-group.ts";
 
 /** How long the kernel may take to reap killed processes before a group counts as stuck. */
 const REMOVE_TIMEOUT_MS = 10_000;
 
-export class Cgroup {
+export class Cgroup implements ProcessGroup {
   readonly #layout: CgroupLayout;
   /** Path below each tree's root, e.g. `lydian-1a2b/ly1a2b0`. */
   readonly path: string;

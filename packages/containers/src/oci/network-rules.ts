@@ -51,8 +51,14 @@ export function freeSubnets(routes: string): readonly string[] {
   });
 }
 
-/** A complete replacement of our own table; nothing else is touched. `links` is the prefix of our interfaces; `resolvers` may be asked for names although they are link-local. */
-export function firewall(table: string, links: string, subnet: Subnet, resolvers: readonly string[] = []): string {
+/** A complete replacement of our own table; nothing else is touched. `links` is the prefix of our interfaces; `resolvers` may be asked for names although they are link-local. `machine`: addresses that lead to the machine by another way than its own interfaces. */
+export function firewall(
+  table: string,
+  links: string,
+  subnet: Subnet,
+  resolvers: readonly string[] = [],
+  machine: readonly string[] = [],
+): string {
   // Some clouds resolve names at the very address that holds their metadata: that port, and no other.
   const names = resolvers.length === 0 ? "" : `ip daddr { ${resolvers.join(", ")} } meta l4proto { tcp, udp } th dport 53 accept`;
   return `table inet ${table} {}
@@ -71,7 +77,7 @@ table inet ${table} {
     meta nfproto ipv6 drop
     ip saddr != ${subnet.cidr} drop
     ${names}
-    ip daddr { 169.254.0.0/16, 127.0.0.0/8, 224.0.0.0/4, 255.255.255.255 } drop
+    ip daddr { ${["169.254.0.0/16", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255", ...machine].join(", ")} } drop
     oifname "ly*" drop
   }
   chain to-container {

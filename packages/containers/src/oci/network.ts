@@ -5,6 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Launcher } from "../launcher/launcher.ts";
+import { machineAddresses, UPLINK_RESOLVER } from "../rootless/uplink.ts";
 import { closeForwarding, openForwarding } from "./forward-policy.ts";
 import { addressIn, firewall, freeSubnets, linkLocalResolvers, resolvConf, SUBNET_SIZE, type Subnet, subnetOf } from "./network-rules.ts";
 
@@ -13,6 +14,8 @@ const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
 export interface NetworkOptions {
   readonly launcher: Launcher;
   readonly stateDir: string;
+  /** The launcher is in a network namespace of its own, with an uplink in user space. */
+  readonly rootless: boolean;
   /** e.g. "lyab12": names the table and begins the names of the links. */
   readonly key: string;
 }
@@ -33,7 +36,7 @@ export class Network {
 
   /** Takes a subnet, or the one that an earlier process of this host had, and installs the firewall. */
   static async open(options: NetworkOptions): Promise<Network> {
-    const { launcher, stateDir, key } = options;
+    const { launcher, stateDir, key, rootless } = options;
     const file = join(stateDir, "subnet");
     const earlier = (await readFile(file, "utf8").catch(() => "")).trim();
     const subnet = subnetOf(await reserve(launcher, earlier));
@@ -43,10 +46,14 @@ export class Network {
       { source: join(stateDir, "resolv.conf"), target: "/etc/resolv.conf" },
       { source: join(stateDir, "hosts"), target: "/etc/hosts" },
     ];
-    const names = resolvConf(await read("/etc/resolv.conf"), await read("/run/systemd/resolve/resolv.conf"));
+    const names = rootless
+      ? `nameserver ${UPLINK_RESOLVER}\n`
+      : resolvConf(await read("/etc/resolv.conf"), await read("/run/systemd/resolve/resolv.conf"));
     await writeFile(join(stateDir, "resolv.conf"), names);
-    await launcher.run(["nft", "-f", "-"], { input: firewall(table(key), key, subnet, linkLocalResolvers(names)) });
-    if ((await readFile(FORWARDING, "utf8")).trim() !== "1") await writeFile(FORWARDING, "1");
+    const machine = rootless ? machineAddresses() : [];
+    await launcher.run(["nft", "-f", "-"], { input: firewall(table(key), key, subnet, linkLocalResolvers(names), machine) });
+    // The launcher's: without root its network is not this process's.
+    await launcher.run(["sh", "-c", `grep -q 1 ${FORWARDING} || echo 1 >${FORWARDING}`]);
     await openForwarding(launcher, key);
     await writeFile(join(stateDir, "hosts"), "127.0.0.1 localhost\n");
     return new Network(options, subnet, etc);

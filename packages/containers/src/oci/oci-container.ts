@@ -41,20 +41,20 @@ export class OciContainer implements Container {
     const exit = await slot.process.exited;
     // The runtime answered with a code, or died itself: then the container has lost its parent and goes too.
     if (exit.signal !== undefined) await this.#kill();
-    const oomKilled = await slot.cgroup.oomKilled();
+    const oomKilled = await slot.group.oomKilled();
     this.#ended = true;
     return readExit(exit, oomKilled);
   }
 
   async #kill(): Promise<void> {
-    for (const pid of await this.#options.slot.cgroup.processes()) send(pid, "SIGKILL");
+    for (const pid of await this.#options.slot.group.processes()) send(pid, "SIGKILL");
   }
 
   async signal(name: "SIGINT" | "SIGTERM" | "SIGKILL" | "SIGUSR1"): Promise<void> {
     const { pid, slot } = this.#options;
     if (this.#ended || pid === undefined) return;
-    // The pid could be another process's by now; inside the control group it is ours.
-    if ((await slot.cgroup.processes()).includes(pid)) send(pid, name);
+    // The pid could be another process's by now; inside the group it is ours.
+    if ((await slot.group.processes()).includes(pid)) send(pid, name);
   }
 
   async update(limits: Limits): Promise<void> {
@@ -65,11 +65,11 @@ export class OciContainer implements Container {
         `diskMiB cannot change from ${had} to ${limits.diskMiB} while container ${this.id} runs: its file system is made at start.`,
       );
     }
-    if (!this.#ended) await this.#options.slot.cgroup.setLimits(limits);
+    if (!this.#ended) await this.#options.slot.group.setLimits(limits);
   }
 
   stats(): Promise<ContainerStats> {
-    return this.#options.slot.cgroup.stats();
+    return this.#options.slot.group.stats();
   }
 
   async stop(graceMs: number): Promise<Exit> {

@@ -1,4 +1,4 @@
-// Runs containers through an OCI runtime on this machine (Linux, root).
+// Runs containers through an OCI runtime on this machine (Linux, root; or root of a user namespace, with less: see `rootless`).
 //
 // The idea: a start is one line to a shell that already waits in the right namespaces (slot.ts), so what a caller waits for
 // is one overlay mount and the runtime itself.
@@ -8,6 +8,8 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import type { Container, ContainerHost, ContainerSpec, HostFeatures, OutputChunk } from "../host.ts";
 import { Launcher } from "../launcher/launcher.ts";
+import { openUplink, type Uplink } from "../rootless/uplink.ts";
+import { inUserNamespace } from "../rootless/user-namespace.ts";
 import { checkSources, checkSpec } from "../spec-check.ts";
 import { createParentCgroup } from "./cgroup.ts";
 import { readCgroupLayout } from "./cgroup-layout.ts";
@@ -44,8 +46,10 @@ const MAX_REASON_BYTES = 4_096;
 export async function createOciHost(options: OciHostOptions): Promise<ContainerHost> {
   await mkdir(options.stateDir, { recursive: true, mode: 0o700 });
   const stateDir = await realpath(options.stateDir);
-  const layout = await readCgroupLayout();
-  if (layout?.roots.memory === undefined || layout.roots.pids === undefined) {
+  const rootless = inUserNamespace();
+  // Groups of a user would have to be delegated to them; they are not used yet.
+  const layout = rootless ? undefined : await readCgroupLayout();
+  if (!rootless && (layout?.roots.memory === undefined || layout.roots.pids === undefined)) {
     throw new Error("This machine has no control groups for memory and pids. Mount them (systemd does), or choose the process host.");
   }
   if (process.arch !== "x64" && process.arch !== "arm64") throw new Error(`The processor architecture ${process.arch} is not served.`);
@@ -53,15 +57,19 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
   const paths = { slots: join(stateDir, "s"), runtime: join(stateDir, "r"), pids: join(stateDir, "p") };
   const left = await sweepLeftovers({ layout, cgroupParent: `lydian-${key}`, paths });
   for (const path of Object.values(paths)) await mkdir(path, { recursive: true, mode: 0o700 });
+  // The networks of the containers hang on the launcher's. The machine's own may only be changed by root.
+  const uplink: Uplink | undefined = rootless ? await openUplink() : undefined;
   const launcher = await Launcher.start({
     dir: stateDir,
+    ...(uplink !== undefined && { prefix: uplink.prefix }),
     ...(options.launcherProgram === undefined ? {} : { program: options.launcherProgram }),
   });
   try {
-    const runtime = await findRuntime(launcher, options.runtime);
-    await createParentCgroup(layout, `lydian-${key}`);
-    const network = await Network.open({ launcher, stateDir, key });
-    const disks = new Disks(launcher, stateDir);
+    const runtime = await findRuntime(launcher, rootless ? "crun" : options.runtime);
+    if (layout !== undefined) await createParentCgroup(layout, `lydian-${key}`);
+    const network = await Network.open({ launcher, stateDir, key, rootless });
+    // Without root there are no loop devices.
+    const disks = rootless ? undefined : new Disks(launcher, stateDir);
     const slots: SlotOptions = {
       launcher,
       layout,
@@ -75,8 +83,11 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
       ? { bpf: encodeFilter(compileFilter(process.arch)).toString("base64") }
       : { profile: seccompProfile(process.arch) };
     const width = options.parallelStarts ?? 2 * availableParallelism();
-    return new OciHost({ launcher, runtime, network, seccomp, key, paths, slotOptions: slots, left, gate: new StartGate(width) });
+    const gate = new StartGate(width);
+    const close = async () => uplink?.close();
+    return new OciHost({ launcher, runtime, network, seccomp, key, paths, slotOptions: slots, left, gate, rootless, closeUplink: close });
   } catch (error) {
+    await uplink?.close();
     await launcher[Symbol.asyncDispose]();
     throw error;
   }
@@ -91,13 +102,16 @@ interface Parts {
   readonly paths: { readonly slots: string; readonly runtime: string; readonly pids: string };
   readonly slotOptions: SlotOptions;
   readonly gate: StartGate;
+  /** In a user namespace: nothing is limited, and the network has its way out in user space. */
+  readonly rootless: boolean;
+  readonly closeUplink: () => Promise<void>;
   /** Ids found and removed when the host was opened. */
   readonly left: readonly string[];
 }
 
 class OciHost implements ContainerHost {
   readonly name = "oci";
-  readonly features: HostFeatures = { isolation: true, limits: true, diskLimit: true, images: true, networkIsolation: true };
+  readonly features: HostFeatures;
   readonly runtime: string;
   readonly #parts: Parts;
   readonly #slots: Slots;
@@ -110,7 +124,8 @@ class OciHost implements ContainerHost {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#left = parts.left;
-    this.runtime = `${parts.runtime.name} ${parts.runtime.version}`;
+    this.runtime = `${parts.runtime.name} ${parts.runtime.version}${parts.rootless ? " without root" : ""}`;
+    this.features = { isolation: true, limits: !parts.rootless, diskLimit: !parts.rootless, images: true, networkIsolation: true };
     this.#slots = new Slots(parts.key, DEFAULT_DISK_MIB, parts.slotOptions);
     this.#pids = new PidWatch(parts.paths.pids);
   }
@@ -158,13 +173,13 @@ class OciHost implements ContainerHost {
     const config = ociConfig(spec, {
       etc: network.etc.filter((file) => spec.binds.every((bind) => bind.target !== file.target)),
       seccomp: this.#parts.seccomp,
-      ...(runtime.ownCgroup ? { cgroupPath: slot.cgroup.path } : {}),
+      ...(runtime.ownCgroup ? { cgroupPath: slot.group.path } : {}),
     });
     await Promise.all([
       writeFile(at(ID_FILE), spec.id),
       writeFile(at("config.json"), JSON.stringify(config)),
       ...spec.layers.map((layer, index) => symlink(layer, at(index.toString(36)))),
-      slot.cgroup.setLimits(spec.limits),
+      slot.group.setLimits(spec.limits),
     ]);
     const started = this.#pids.wait(slot.name);
     slot.process.write(
@@ -172,6 +187,7 @@ class OciHost implements ContainerHost {
         layers: spec.layers.length,
         withoutNetwork: spec.network === "none",
         volatile: true,
+        rootless: this.#parts.rootless,
         keep: spec.keepWritableLayer === true,
         runtime: runCommand(runtime, slot.name, { root: paths.runtime, log: "log", pidFile: this.#pids.path(slot.name) }),
       }),
@@ -240,6 +256,7 @@ class OciHost implements ContainerHost {
     const { slotOptions, cgroupParent } = { slotOptions: this.#parts.slotOptions, cgroupParent: this.#parts.slotOptions.cgroupParent };
     this.#pids.close();
     await this.#parts.network.close();
+    await this.#parts.closeUplink();
     await this.#parts.launcher[Symbol.asyncDispose]();
     await sweepLeftovers({ layout: slotOptions.layout, cgroupParent, paths: this.#parts.paths, parentToo: true });
   }

@@ -2,14 +2,14 @@
 // it (mounts, loop device, network, link on the host's side) vanishes with the process, however that ends.
 
 export interface SlotScriptOptions {
-  /** Directories the shell uses: `W` (writable layer; a capital, because layers are numbered in small letters) and `rootfs` in its working directory. */
-  readonly image: string;
+  /** A file system for the writable layer. Without one it is a directory. */
+  readonly image?: string;
   /** Name of the link on the host's side, at most 15 bytes. */
   readonly link: string;
   readonly address: string;
   readonly gateway: string;
-  /** The version 2 tree of a hybrid machine, for a runtime that refuses to see it. */
-  readonly hideCgroups?: string;
+  /** What a runtime refuses to see: a mount to take away, or, where that is not allowed, to put an empty one over. */
+  readonly hideCgroups?: { readonly umount: string } | { readonly cover: string };
   /** Join these before the start. */
   readonly procsFiles: readonly string[];
 }
@@ -17,6 +17,7 @@ export interface SlotScriptOptions {
 export const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
+ * In the working directory are `W` (the writable layer; a capital, because layers are numbered in small letters) and `rootfs`.
  * Prints "ready" and waits for one line, which it executes. Its own namespaces are made by `unshare` before; the host's
  * network is reached through its parent, the launcher.
  */
@@ -24,8 +25,9 @@ export function slotScript(o: SlotScriptOptions): string {
   return `set -eu
 umask 022
 host=/proc/$PPID/ns/net
-${o.hideCgroups === undefined ? "" : `umount ${quote(o.hideCgroups)}`}
-${mountImage(o.image)}
+${o.hideCgroups === undefined ? "" : hide(o.hideCgroups)}
+${o.image === undefined ? "" : mountImage(o.image)}
+mkdir W/u W/w
 echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || :
 nsenter --net="$host" ip -batch - <<END
 link add ${o.link} type veth peer name eth0 netns $$
@@ -49,13 +51,19 @@ eval "$line"
 
 /** The image's file is unlinked at once: the mount keeps it, and nothing is left when that goes. */
 function mountImage(image: string): string {
-  return `mount -t ext4 -o loop,noatime,nodev ${quote(image)} W && rm ${quote(image)} && mkdir W/u W/w`;
+  return `mount -t ext4 -o loop,noatime,nodev ${quote(image)} W && rm ${quote(image)}`;
+}
+
+function hide(what: { readonly umount: string } | { readonly cover: string }): string {
+  return "umount" in what ? `umount ${quote(what.umount)}` : `mount -t tmpfs none ${quote(what.cover)}`;
 }
 
 export interface StartLineOptions {
   readonly layers: number;
   readonly withoutNetwork: boolean;
   readonly volatile: boolean;
+  /** Without root, what overlays note on directories has other names. */
+  readonly rootless: boolean;
   /** Leaves a process behind that holds the mounts until it is killed; its pid goes to the file `holder`. */
   readonly keep: boolean;
   readonly runtime: readonly string[];
@@ -72,9 +80,8 @@ export function startLine(o: StartLineOptions): string {
     `lowerdir=${lower}`,
     "upperdir=W/u",
     "workdir=W/w",
-    // A layer is used again below others: it must be complete in itself.
-    "redirect_dir=off",
-    "metacopy=off",
+    // A layer is used again below others: it must be complete in itself. With userxattr it is, and may not be asked to be.
+    ...(o.rootless ? ["userxattr"] : ["redirect_dir=off", "metacopy=off"]),
     "index=off",
     ...(o.volatile ? ["volatile"] : []),
   ];

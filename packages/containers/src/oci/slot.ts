@@ -8,12 +8,16 @@ import { Cgroup, CHILD, SHELL } from "./cgroup.ts";
 import type { CgroupLayout } from "./cgroup-layout.ts";
 import type { Disks } from "./disks.ts";
 import type { Network } from "./network.ts";
+import { NetworkGroup } from "./network-group.ts";
+import type { ProcessGroup } from "./process-group.ts";
 import { slotScript } from "./slot-script.ts";
 
 export interface SlotOptions {
   readonly launcher: Launcher;
-  readonly layout: CgroupLayout;
-  readonly disks: Disks;
+  /** Undefined: there are no control groups to use (without root). */
+  readonly layout: CgroupLayout | undefined;
+  /** Undefined: writable layers are directories, without a limit. */
+  readonly disks: Disks | undefined;
   readonly network: Network;
   /** The host's control group. */
   readonly cgroupParent: string;
@@ -31,7 +35,7 @@ export interface Slot {
   readonly name: string;
   readonly dir: string;
   readonly diskMiB: number;
-  readonly cgroup: Cgroup;
+  readonly group: ProcessGroup;
   readonly process: LaunchedProcess;
   /** The shell has ended without having been asked to (its launcher died): of no use any more. */
   readonly dead: boolean;
@@ -42,41 +46,52 @@ export interface Slot {
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Makes a copy of an empty disk. The copy is sparse and a few hundred kilobytes. */
-async function copyDisk(o: Pick<SlotOptions, "disks" | "launcher">, diskMiB: number, target: string): Promise<void> {
-  await o.launcher.run(["cp", "--sparse=always", "--reflink=auto", await o.disks.template(diskMiB), target]);
+async function copyDisk(disks: Disks, launcher: Launcher, diskMiB: number, target: string): Promise<void> {
+  await launcher.run(["cp", "--sparse=always", "--reflink=auto", await disks.template(diskMiB), target]);
+}
+
+/** What a runtime must not see of the machine's control groups, to be run without them. */
+function hidden(o: SlotOptions): { umount: string } | { cover: string } | undefined {
+  if (o.layout === undefined) return { cover: "/sys/fs/cgroup" };
+  return o.joinCgroup && o.layout.unified !== undefined ? { umount: o.layout.unified } : undefined;
 }
 
 export async function makeSlot(name: string, diskMiB: number, o: SlotOptions): Promise<Slot> {
   const dir = join(o.slotsDir, name);
-  const cgroup = new Cgroup(o.layout, `${o.cgroupParent}/${name}`);
+  const group: ProcessGroup = o.layout === undefined ? new NetworkGroup() : new Cgroup(o.layout, `${o.cgroupParent}/${name}`);
   const address = o.network.lease();
   let launched: LaunchedProcess | undefined;
   const free = async () => {
     launched?.close();
     await launched?.exited;
-    await cgroup.remove();
+    await group.remove();
     await rm(dir, { recursive: true, force: true });
     o.network.release(address);
   };
   try {
     await mkdir(dir, { mode: 0o700 });
     await Promise.all(["W", "rootfs"].map((each) => mkdir(join(dir, each))));
-    await Promise.all([copyDisk(o, diskMiB, join(dir, "disk")), cgroup.create({ shell: !o.joinCgroup })]);
+    await Promise.all([
+      o.disks === undefined ? undefined : copyDisk(o.disks, o.launcher, diskMiB, join(dir, "disk")),
+      group.create({ shell: !o.joinCgroup }),
+    ]);
+    const hide = hidden(o);
     const script = slotScript({
-      image: "disk",
+      ...(o.disks === undefined ? {} : { image: "disk" }),
       link: name,
       address,
       gateway: o.network.subnet.gateway,
-      procsFiles: cgroup.procsFiles(o.joinCgroup ? undefined : SHELL),
-      ...(o.joinCgroup && o.layout.unified !== undefined ? { hideCgroups: o.layout.unified } : {}),
+      procsFiles: group.procsFiles(o.joinCgroup ? undefined : SHELL),
+      ...(hide === undefined ? {} : { hideCgroups: hide }),
     });
     launched = await o.launcher.spawn({
       argv: ["unshare", "--mount", "--net", "--propagation", "slave", "sh", "-c", script],
       env: { PATH, LC_ALL: "C" },
       cwd: dir,
-      procsFiles: ([undefined, CHILD, SHELL] as const).flatMap((below) => cgroup.procsFiles(below)),
+      procsFiles: ([undefined, CHILD, SHELL] as const).flatMap((below) => group.procsFiles(below)),
     });
     await ready(launched);
+    if (group instanceof NetworkGroup) await group.watch(launched.pid);
   } catch (error) {
     await free();
     throw new Error(`A container could not be prepared: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
@@ -90,7 +105,7 @@ export async function makeSlot(name: string, diskMiB: number, o: SlotOptions): P
     name,
     dir,
     diskMiB,
-    cgroup,
+    group,
     process: launched,
     get dead() {
       return dead;

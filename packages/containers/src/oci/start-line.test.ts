@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { quote, startLine } from "./slot-script.ts";
 
-const base = { layers: 2, withoutNetwork: false, volatile: true, keep: false, runtime: ["crun", "run", "x"] };
+const base = { layers: 2, withoutNetwork: false, volatile: true, keep: false, rootless: false, runtime: ["crun", "run", "x"] };
 
 describe("the line that starts a container", () => {
   it("stays under the kernel's 4096 bytes for mount options at 500 layers", () => {
@@ -19,6 +19,11 @@ describe("the line that starts a container", () => {
   it("removes the network when none is wanted", () => {
     expect(startLine({ ...base, withoutNetwork: true })).toContain("ip link del eth0");
     expect(startLine(base)).not.toContain("ip link");
+  });
+
+  it("names attributes of directories as an overlay without root must", () => {
+    expect(startLine({ ...base, rootless: true })).toContain(",userxattr");
+    expect(startLine(base)).not.toContain("userxattr");
   });
 
   it("quotes any text for the shell", () => {

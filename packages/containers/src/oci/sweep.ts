@@ -11,7 +11,8 @@ import type { CgroupLayout } from "./cgroup-layout.ts";
 import { ID_FILE } from "./slot.ts";
 
 export interface SweepOptions {
-  readonly layout: CgroupLayout;
+  /** Undefined: there are no control groups to look through. */
+  readonly layout: CgroupLayout | undefined;
   readonly cgroupParent: string;
   readonly paths: { readonly slots: string; readonly runtime: string; readonly pids: string };
   /** Remove the host's own control group as well. Default false. */
@@ -23,9 +24,12 @@ export async function sweepLeftovers(o: SweepOptions): Promise<readonly string[]
   const slots = await readdir(o.paths.slots).catch(() => []);
   const ids = await Promise.all(slots.map((slot) => readFile(join(o.paths.slots, slot, ID_FILE), "utf8").catch(() => undefined)));
   await killSlotProcesses(o.paths.slots);
-  const groups = await listCgroups(o.layout, o.cgroupParent);
-  await Promise.all(groups.map((name) => new Cgroup(o.layout, `${o.cgroupParent}/${name}`).remove()));
-  if (o.parentToo === true) await new Cgroup(o.layout, o.cgroupParent).remove();
+  const { layout, cgroupParent } = o;
+  if (layout !== undefined) {
+    const groups = await listCgroups(layout, cgroupParent);
+    await Promise.all(groups.map((name) => new Cgroup(layout, `${cgroupParent}/${name}`).remove()));
+    if (o.parentToo === true) await new Cgroup(layout, cgroupParent).remove();
+  }
   for (const path of Object.values(o.paths)) await rm(path, { recursive: true, force: true });
   return ids.filter((id) => id !== undefined);
 }

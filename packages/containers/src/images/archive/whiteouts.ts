@@ -1,7 +1,9 @@
 // How an overlay mount expresses deletion: a character device 0/0 hides the entry of that name below, and the
-// attribute trusted.overlay.opaque on a directory hides all of its entries below. Node can make neither.
+// attribute trusted.overlay.opaque (user.overlay.opaque in a user namespace) on a directory hides all of its entries below. Node can
+// make neither.
 import { link } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { inUserNamespace } from "../../rootless/user-namespace.ts";
 import { runHostCommand } from "../host-command.ts";
 
 const TOOL_TIMEOUT_MS = 60_000;
@@ -35,8 +37,9 @@ export class Whiteouts {
 export async function makeOpaque(
   directories: readonly { path: string; mode: number; uid: number; gid: number; mtime: number }[],
 ): Promise<void> {
+  const family = inUserNamespace() ? "user" : "trusted";
   for (const directory of directories) {
-    const attribute = paxRecord("SCHILY.xattr.trusted.overlay.opaque", "y");
+    const attribute = paxRecord(`SCHILY.xattr.${family}.overlay.opaque`, "y");
     const name = `${basename(directory.path)}/`;
     const records = Buffer.concat([attribute, paxRecord("path", name)]);
     const archive = Buffer.concat([
@@ -51,7 +54,7 @@ export async function makeOpaque(
         "--extract",
         "--file=-",
         "--xattrs",
-        "--xattrs-include=trusted.overlay.*",
+        `--xattrs-include=${family}.overlay.*`,
         "--preserve-permissions",
         "--numeric-owner",
         "--no-overwrite-dir",

@@ -7,6 +7,7 @@
 // It does nothing else and loads nothing of the server, so that nothing in it can crash or grow.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
+import { userNamespacePrefix } from "@lydian/containers/user-namespace";
 import { buildId, CLI_FILE } from "../dist-files.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { holdSocket } from "./held-socket.ts";
@@ -83,7 +84,8 @@ class Supervisor {
   #once(): Promise<End> {
     const config = JSON.stringify({ ...this.#options, fd: this.#fd === undefined ? undefined : SOCKET_FD });
     const stdio = ["ignore", 2, 2, "ipc", ...(this.#fd === undefined ? [] : [this.#fd])] as const;
-    const child = spawn(process.execPath, [CLI_FILE, "internal-server", config], { stdio: [...stdio] });
+    const [program = "", ...args] = [...prefixOf(this.#options.containerHost), process.execPath, CLI_FILE, "internal-server", config];
+    const child = spawn(program, args, { stdio: [...stdio] });
     this.#child = child;
     child.on("message", (message) => this.#ready(message as ReadyMessage));
     return new Promise((resolve) => {
@@ -127,10 +129,22 @@ class Supervisor {
     const child = this.#child;
     if (this.#stopping) child?.kill("SIGKILL");
     else {
-      child?.kill("SIGTERM");
+      // Not by a signal: whoever made a namespace for it does not pass that on.
+      if (child?.connected) child.disconnect();
+      else child?.kill("SIGTERM");
       setTimeout(() => child?.kill("SIGKILL"), STOP_TIMEOUT_MS).unref();
     }
     this.#stopping = true;
     this.#cutShort?.();
+  }
+}
+
+/** Where root is needed and a user namespace can be had, the server is root there. Otherwise it says itself what it cannot do. */
+function prefixOf(host: ServeOptions["containerHost"]): readonly string[] {
+  if (host === "process" || process.platform !== "linux") return [];
+  try {
+    return userNamespacePrefix() ?? [];
+  } catch {
+    return [];
   }
 }

@@ -1,0 +1,18 @@
+// The processes of one slot, as a group that can be counted, limited and ended.
+import type { ContainerStats, Limits } from "../host.ts";
+
+export interface ProcessGroup {
+  /** Path below each control group tree's root, for a runtime that makes a group beside it. */
+  readonly path: string;
+  /** Files to which a process writes its pid to join; `below`, see `CHILD` and `SHELL` in cgroup.ts. */
+  procsFiles(below?: "c" | "h"): readonly string[];
+  create(options: { shell: boolean }): Promise<void>;
+  setLimits(limits: Limits): Promise<void>;
+  /** Whether the kernel killed something in it for memory. */
+  oomKilled(): Promise<boolean>;
+  stats(): Promise<ContainerStats>;
+  /** Pids of all processes in it. */
+  processes(): Promise<readonly number[]>;
+  /** Kills what is in it and removes it. No error when it does not exist. */
+  remove(): Promise<void>;
+}
