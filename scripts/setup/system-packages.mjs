@@ -13,6 +13,8 @@ const NEEDED = [
   { package: "nftables", ifFound: ["nft"], why: "keeps containers away from this machine's services" },
   { package: "e2fsprogs", ifFound: ["mkfs.ext4"], why: "limits the disk a container can fill" },
   { package: "mount", ifFound: ["mount"], why: "stacks image layers" },
+  { package: "uidmap", ifFound: ["newuidmap"], why: "lets containers run without root" },
+  { package: "slirp4netns", ifFound: ["slirp4netns"], why: "gives containers without root a network" },
   { package: "ca-certificates", ifFound: ["/etc/ssl/certs/ca-certificates.crt"], why: "lets images reach https" },
 ];
 

@@ -8,6 +8,7 @@ const good: Machine = {
   node: "24.1.0",
   kernel: "6.1.0-30-amd64",
   root: true,
+  whyNoNamespace: undefined,
   cgroups: { version: 2, roots: { memory: "/c", pids: "/c", cpu: "/c" }, trees: ["/c"] },
   runtimes: [{ name: "crun", version: "1.21" }],
   missing: new Set(),
@@ -15,6 +16,7 @@ const good: Machine = {
   userNamespaces: 100,
   seccomp: true,
   loopControl: true,
+  tun: true,
   kvm: false,
   forwarding: true,
   forwardPolicyDrop: false,
@@ -29,11 +31,19 @@ describe("the doctor", () => {
     expect(bad({})).toEqual([]);
   });
 
+  it("does not ask of root what only others need", () => {
+    expect(bad({ tun: false, missing: new Set(["slirp4netns", "newuidmap"]) })).toEqual([]);
+  });
+
   it.each<[string, Partial<Machine>, string]>([
     ["an old Node", { node: "20.18.0" }, "node"],
     ["another system", { platform: "darwin" }, "system"],
     ["an old kernel", { kernel: "5.4.0" }, "kernel"],
-    ["an ordinary user", { root: false }, "user"],
+    ["an ordinary user without a namespace", { root: false, whyNoNamespace: "No ids." }, "user"],
+    ["an ordinary user without network devices", { root: false, tun: false }, "uplink"],
+    ["an ordinary user without crun", { root: false, runtimes: [{ name: "runc", version: "1.3.3" }] }, "runtime"],
+    ["an ordinary user without slirp4netns", { root: false, missing: new Set(["slirp4netns"]) }, "programs"],
+    ["limits that an ordinary user has not", { root: false }, "cgroups"],
     ["no control groups", { cgroups: undefined }, "cgroups"],
     ["no runtime", { runtimes: [] }, "runtime"],
     ["no overlay", { filesystems: ["ext4"] }, "overlay"],

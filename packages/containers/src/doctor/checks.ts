@@ -1,7 +1,7 @@
 // Judges what was found. Pure, so that every judgement has a test.
 
 import type { Check } from "./check.ts";
-import { type FoundRuntime, type Machine, PROGRAMS } from "./probe.ts";
+import { type FoundRuntime, type Machine, PROGRAMS, ROOTLESS_PROGRAMS } from "./probe.ts";
 import { compareVersions, knownVulnerabilities } from "./vulnerabilities.ts";
 
 const MIN_NODE = "20.19.0";
@@ -28,12 +28,14 @@ function judgeRuntime(runtime: FoundRuntime): Verdict {
 function judgeRuntimes(m: Machine): Verdict {
   const [first] = m.runtimes;
   if (first === undefined) return fail("neither crun nor runc", "apt-get install crun (faster) or runc");
+  if (first.name === "runc" && !m.root) return fail(`only runc ${first.version}`, "apt-get install crun: without root, no other will do.");
   if (first.name === "runc")
     return warn(`only runc ${first.version}`, "apt-get install crun: containers start about four times faster with it");
   return ok(`${first.name} ${first.version} is used`);
 }
 
 function judgeCgroups(m: Machine): Verdict {
+  if (!m.root) return warn("not used without root", "Run the server as root to have CPU, memory and process limits enforced.");
   const layout = m.cgroups;
   if (layout === undefined) return fail("none mounted", "Boot with systemd, or mount cgroup2 at /sys/fs/cgroup.");
   const kind = layout.version === 2 ? "version 2" : layout.unified === undefined ? "version 1" : "hybrid (version 1 and 2)";
@@ -47,25 +49,38 @@ function judgeCgroups(m: Machine): Verdict {
 
 function judgeUser(m: Machine): Verdict {
   if (m.root) return ok("root");
-  return fail(
-    "an ordinary user: functions run as plain processes, without isolation or limits",
-    "Run the server as root (sudo). Containers of an ordinary user would need delegated control groups and a network of their own, which are not served yet.",
-  );
+  if (m.whyNoNamespace !== undefined)
+    return fail(
+      "an ordinary user: functions run as plain processes, without isolation or limits",
+      `${m.whyNoNamespace} Or run the server as root (sudo).`,
+    );
+  return ok("an ordinary user: containers are isolated in a user namespace, without limits");
+}
+
+function judgeUplink(m: Machine): Verdict {
+  if (m.root) return ok("not needed by root");
+  if (!m.tun) return fail("/dev/net/tun cannot be opened", "As root: modprobe tun; chmod 666 /dev/net/tun");
+  return ok("slirp4netns over /dev/net/tun");
+}
+
+function judgeLoopDevices(m: Machine): Verdict {
+  if (!m.root) return ok("not used without root: the writable layer is limited by the disk alone");
+  if (!m.filesystems.includes("ext4")) return fail("ext4 is not known to the kernel", "modprobe ext4");
+  return m.loopControl ? ok("/dev/loop-control") : fail("/dev/loop-control cannot be opened", "modprobe loop");
 }
 
 function judgePrograms(m: Machine): Verdict {
-  const missing = Object.keys(PROGRAMS).filter((program) => m.missing.has(program));
-  if (missing.length === 0) return ok(Object.keys(PROGRAMS).join(", "));
-  const packages = [...new Set(missing.map((program) => PROGRAMS[program]))].join(" ");
+  const needed = m.root ? PROGRAMS : { ...PROGRAMS, ...ROOTLESS_PROGRAMS };
+  const missing = Object.keys(needed).filter((program) => m.missing.has(program));
+  if (missing.length === 0) return ok(Object.keys(needed).join(", "));
+  const packages = [...new Set(missing.map((program) => needed[program]))].join(" ");
   return fail(`missing: ${missing.join(", ")}`, `apt-get install ${packages}`);
 }
 
 function judgeFirewall(m: Machine): Verdict {
   if (m.missing.has("nft")) return fail("nft is not installed", "apt-get install nftables");
-  if (m.nftables === undefined)
-    return m.root
-      ? fail("nft does not work with this kernel", "Load the module nf_tables.")
-      : warn("nft needs root to be looked at", "Run the doctor as root.");
+  if (!m.root) return ok("nftables, in the server's own network namespace");
+  if (m.nftables === undefined) return fail("nft does not work with this kernel", "Load the module nf_tables.");
   if (m.forwardPolicyDrop) {
     if (!m.missing.has("iptables"))
       return ok("nftables works; Docker's FORWARD chain drops by default, so the server adds an exception to it");
@@ -93,7 +108,7 @@ const RULES: readonly (readonly [name: string, why: string, judge: (m: Machine) 
     "Overlay and namespaces of older kernels lack what we use.",
     (m) => (compareVersions(m.kernel, MIN_KERNEL) >= 0 ? ok(m.kernel) : fail(m.kernel, `Update to ${MIN_KERNEL} or newer.`)),
   ],
-  ["user", "Mounts, networks and control groups need root.", judgeUser],
+  ["user", "Mounts and networks need root, or a user namespace in which the server is root.", judgeUser],
   ["cgroups", "They limit memory, CPU and processes, and tell when a container ran out of memory.", judgeCgroups],
   ["runtime", "It starts the containers.", judgeRuntimes],
   [
@@ -101,14 +116,7 @@ const RULES: readonly (readonly [name: string, why: string, judge: (m: Machine) 
     "Images are stacked layers.",
     (m) => (m.filesystems.includes("overlay") ? ok("available") : fail("not known to the kernel", "modprobe overlay")),
   ],
-  [
-    "loop devices",
-    "The writable layer of a container has a hard size through a loop-mounted file system.",
-    (m) => {
-      if (!m.filesystems.includes("ext4")) return fail("ext4 is not known to the kernel", "modprobe ext4");
-      return m.loopControl ? ok("/dev/loop-control") : fail("/dev/loop-control cannot be opened", "modprobe loop, and run as root.");
-    },
-  ],
+  ["loop devices", "The writable layer of a container has a hard size through a loop-mounted file system.", judgeLoopDevices],
   [
     "seccomp",
     "System calls that functions have no use for are refused.",
@@ -119,11 +127,12 @@ const RULES: readonly (readonly [name: string, why: string, judge: (m: Machine) 
   [
     "forwarding",
     "Containers reach the internet through the machine.",
-    (m) => (m.forwarding ? ok("on") : warn("off", "Nothing to do: the server turns net.ipv4.ip_forward on when it starts as root.")),
+    (m) => (m.forwarding || !m.root ? ok("on") : warn("off", "Nothing to do: the server turns net.ipv4.ip_forward on when it starts.")),
   ],
+  ["uplink", "Without root, containers reach the internet through a network in user space.", judgeUplink],
   [
     "user namespaces",
-    "Would allow containers without root.",
+    "They allow containers without root.",
     (m) =>
       m.userNamespaces === 0
         ? warn("not allowed", "sysctl user.max_user_namespaces=10000. Not needed by a server that runs as root.")

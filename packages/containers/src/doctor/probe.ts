@@ -5,6 +5,7 @@ import { access, constants, readFile, statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { type CgroupLayout, readCgroupLayout } from "../oci/cgroup-layout.ts";
 import { parseVersion, type RuntimeName } from "../oci/runtimes.ts";
+import { userNamespacePrefix } from "../rootless/user-namespace.ts";
 
 export interface FoundRuntime {
   readonly name: RuntimeName;
@@ -18,6 +19,8 @@ export interface Machine {
   readonly node: string;
   readonly kernel: string;
   readonly root: boolean;
+  /** Why this user cannot have a user namespace for the server; undefined when they can, or need none. */
+  readonly whyNoNamespace: string | undefined;
   readonly cgroups: CgroupLayout | undefined;
   readonly runtimes: readonly FoundRuntime[];
   /** Names of programs that are missing. */
@@ -27,6 +30,8 @@ export interface Machine {
   readonly userNamespaces: number | undefined;
   readonly seccomp: boolean;
   readonly loopControl: boolean;
+  /** Network interfaces in user space can be made. */
+  readonly tun: boolean;
   readonly kvm: boolean;
   readonly forwarding: boolean;
   readonly forwardPolicyDrop: boolean;
@@ -35,7 +40,10 @@ export interface Machine {
   readonly memoryMiB: number;
 }
 
-/** Programs the oci host runs, and what for. */
+/** Programs the oci host runs without root, besides the others, and their packages. */
+export const ROOTLESS_PROGRAMS: Readonly<Record<string, string>> = { newuidmap: "uidmap", slirp4netns: "slirp4netns" };
+
+/** Programs the oci host runs, and their packages. */
 export const PROGRAMS: Readonly<Record<string, string>> = {
   unshare: "util-linux",
   nsenter: "util-linux",
@@ -79,10 +87,20 @@ async function runtime(name: RuntimeName): Promise<FoundRuntime | undefined> {
   return { name, version, ...(packageVersion ? { packageVersion } : {}) };
 }
 
+function whyNoNamespace(): string | undefined {
+  try {
+    userNamespacePrefix();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** `dir`: where data will be kept. */
 export async function probeMachine(dir: string): Promise<Machine> {
   const missing = new Set<string>();
-  for (const program of [...Object.keys(PROGRAMS), "mmdebstrap", "iptables"]) if (await isMissing(program)) missing.add(program);
+  for (const program of [...Object.keys(PROGRAMS), ...Object.keys(ROOTLESS_PROGRAMS), "mmdebstrap", "iptables"])
+    if (await isMissing(program)) missing.add(program);
   const [crun, runc, release, filesystems, namespaces, status, forwarding, nftables, forward, disk, cgroups] = await Promise.all([
     runtime("crun"),
     runtime("runc"),
@@ -102,6 +120,7 @@ export async function probeMachine(dir: string): Promise<Machine> {
     node: process.versions.node,
     kernel: release.trim(),
     root: process.getuid?.() === 0,
+    whyNoNamespace: whyNoNamespace(),
     cgroups,
     runtimes: [crun, runc].filter((each) => each !== undefined),
     missing,
@@ -109,6 +128,7 @@ export async function probeMachine(dir: string): Promise<Machine> {
     userNamespaces: namespaces === "" ? undefined : Number(namespaces),
     seccomp: /^Seccomp:/m.test(status),
     loopControl: await can("/dev/loop-control", constants.R_OK | constants.W_OK),
+    tun: await can("/dev/net/tun", constants.R_OK | constants.W_OK),
     kvm: await can("/dev/kvm", constants.R_OK | constants.W_OK),
     forwarding: forwarding.trim() === "1",
     forwardPolicyDrop: /policy drop/.test(forward ?? ""),

@@ -12,6 +12,8 @@ const ENTER: readonly string[] = [
   ...["--user", "--map-root-user", "--map-auto"],
   ...["--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"],
   "--",
+  // The first process of a process namespace inherits all orphans: a shell buries them, Node would not.
+  ...["sh", "-c", '"$@"; exit $?', "sh"],
 ];
 const NEEDED_IDS = 65_535;
 const TRY_TIMEOUT_MS = 10_000;
