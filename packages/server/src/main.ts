@@ -245,6 +245,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         : await server.listen({ port: config.port, host: config.host });
   void host.warm(2).catch((error: unknown) => log.warn(`no container slots could be made ahead: ${String(error)}`));
   log.info(`ready at ${tcp?.address ?? socket.address} with the container host ${host.name} (${host.runtime})`);
+  if (!host.features.limits) log.warn("limits of CPU, memory, processes and disk are not enforced here; `lydian doctor` says why");
 
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
