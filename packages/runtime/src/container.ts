@@ -31,7 +31,7 @@ import { type OutputInit, OutputQueue } from "./outputs.ts";
 import { PayloadTransfer } from "./payload-transfer.ts";
 import { rehearseWhileWaiting } from "./rehearsal.ts";
 import { runInput } from "./run-input.ts";
-import { RunningInput } from "./running-input.ts";
+import { RunningInput, RunningInputs } from "./running-input.ts";
 import { installStackMapping, StackMapper } from "./stack-map.ts";
 import { RUNTIME_VERSION } from "./version.ts";
 
@@ -63,7 +63,7 @@ class Container {
   readonly #mapper = new StackMapper(fileURLToPath(import.meta.url));
   readonly #currentInput = sharedCurrentInput();
   readonly #outputs: OutputQueue;
-  readonly #running = new Set<RunningInput>();
+  readonly #running = new RunningInputs();
   readonly #stop = new AbortController();
   #phase: "loading" | "serving" | "stopping" | "crashed" = "loading";
   /** Settles when a crash has been reported; the process ends then. */

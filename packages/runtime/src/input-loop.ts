@@ -23,16 +23,16 @@ const MIN_EMPTY_POLL_MS = 250;
  * signal. Rejects when the server could not be reached within the connection's bound.
  */
 export async function runInputLoop(options: InputLoopOptions): Promise<void> {
-  const running = new Map<string, Promise<void>>();
+  const running = new Running();
   let taken = 0;
   let last = false;
   while (!last && !options.signal.aborted) {
     // What ends in one turn is replaced by one fetch.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    const free = Math.min(options.slots - running.size, options.maxInputs > 0 ? options.maxInputs - taken : Number.POSITIVE_INFINITY);
+    const free = Math.min(options.slots - running.count, options.maxInputs > 0 ? options.maxInputs - taken : Number.POSITIVE_INFINITY);
     if (free <= 0) {
       if (options.maxInputs > 0 && taken >= options.maxInputs) break;
-      await raceAbort(Promise.race(running.values()), options.signal);
+      await raceAbort(running.nextEnd(), options.signal);
       continue;
     }
     const askedAt = Date.now();
@@ -44,19 +44,35 @@ export async function runInputLoop(options: InputLoopOptions): Promise<void> {
         continue;
       }
       if (item.input?.finalInput) last = true;
-      const key = `${item.inputId}/${item.retryCount}`;
-      if (running.has(key)) continue; // Handed out again because an answer was lost.
       taken++;
-      running.set(
-        key,
-        options.run(item).finally(() => running.delete(key)),
-      );
+      running.add(options.run(item));
     }
     const pauseMs =
       response.rateLimitSleepDuration > 0 ? response.rateLimitSleepDuration * 1000 : MIN_EMPTY_POLL_MS - (Date.now() - askedAt);
     if (response.inputs.length === 0 && pauseMs > 0) await pause(pauseMs, options.signal);
   }
-  await Promise.all(running.values());
+  while (running.count > 0) await running.nextEnd();
+}
+
+/** How many run, and when the next of them ends. A number instead of a set: some ten thousand a second come and go. */
+class Running {
+  count = 0;
+  #wake: () => void = () => {};
+  readonly #ended = () => {
+    this.count--;
+    this.#wake();
+  };
+
+  add(input: Promise<void>): void {
+    this.count++;
+    void input.then(this.#ended);
+  }
+
+  nextEnd(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
 }
 
 async function fetchInputs({ client, functionId, slots, signal }: InputLoopOptions, free: number) {

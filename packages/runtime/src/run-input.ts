@@ -29,7 +29,7 @@ export async function runInput(input: RunningInput, runner: InputRunner): Promis
     const bytes = await argumentBytes(input, runner.transfer);
     await runner.currentInput.run(input.context, async () => {
       const args = await callArguments(bytes, input.format, runner.fn);
-      input.signal.throwIfAborted();
+      input.throwIfAborted();
       if (runner.fn.isGenerator) await runGenerator(input, args, runner);
       else await runFunction(input, args, runner);
     });

@@ -11,7 +11,11 @@ import type { OutputInit, ResultInit } from "./outputs.ts";
 export class RunningInput {
   readonly item: FunctionGetInputsItem;
   readonly context: InputContext;
-  readonly #controller = new AbortController();
+  /** Its place among those that run, kept by `RunningInputs`. */
+  place = -1;
+  /** Made when somebody asks for its signal: most handlers do not, and it is the dearest part of an input. */
+  #controller: AbortController | undefined;
+  #aborted: { readonly reason: Error } | undefined;
   readonly #startedAt = Date.now();
   readonly #answer: (output: OutputInit) => void;
   readonly #deadlineTimer: NodeJS.Timeout;
@@ -21,24 +25,21 @@ export class RunningInput {
   constructor(options: { item: FunctionGetInputsItem; timeoutMs: number; answer: (output: OutputInit) => void }) {
     this.item = options.item;
     this.#answer = options.answer;
-    this.context = {
-      inputId: options.item.inputId,
-      functionCallId: options.item.functionCallId,
-      attempt: options.item.retryCount + 1,
-      deadline: new Date(this.#startedAt + options.timeoutMs),
-      signal: this.#controller.signal,
-    };
+    this.context = new Context(this, this.#startedAt + options.timeoutMs);
     this.#deadlineTimer = setTimeout(() => this.#timeOut(options.timeoutMs), Math.min(options.timeoutMs, 2 ** 31 - 1));
     this.#deadlineTimer.unref();
   }
 
-  /** Names this attempt: a retry comes under the same input id. */
-  get key(): string {
-    return `${this.item.inputId}/${this.item.retryCount}`;
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
+    }
+    return this.#controller.signal;
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+  throwIfAborted(): void {
+    if (this.#aborted !== undefined) throw this.#aborted.reason;
   }
 
   get format(): DataFormat {
@@ -62,7 +63,8 @@ export class RunningInput {
 
   /** Aborts the handler's signal only. */
   abort(reason: Error): void {
-    this.#controller.abort(reason);
+    this.#aborted ??= { reason };
+    this.#controller?.abort(reason);
   }
 
   answer(result: ResultInit, dataFormat: DataFormat = this.format): void {
@@ -89,5 +91,54 @@ export class RunningInput {
   #timeOut(timeoutMs: number): void {
     this.#timedOut = true;
     this.abort(new LydianError("deadline_exceeded", `the input ran longer than its timeout of ${timeoutMs / 1000} s`));
+  }
+}
+
+/** What a handler sees of its input; what few look at is made when they do. */
+class Context implements InputContext {
+  readonly inputId: string;
+  readonly functionCallId: string;
+  readonly attempt: number;
+  readonly #input: RunningInput;
+  readonly #deadlineAt: number;
+
+  constructor(input: RunningInput, deadlineAt: number) {
+    this.inputId = input.item.inputId;
+    this.functionCallId = input.item.functionCallId;
+    this.attempt = input.item.retryCount + 1;
+    this.#input = input;
+    this.#deadlineAt = deadlineAt;
+  }
+
+  get deadline(): Date {
+    return new Date(this.#deadlineAt);
+  }
+
+  get signal(): AbortSignal {
+    return this.#input.signal;
+  }
+}
+
+/**
+ * The inputs that run, in no order. An array, because the tables of a Set that some ten thousand a second pass through keep what has left
+ * it from being collected until they are themselves.
+ */
+export class RunningInputs {
+  readonly #inputs: RunningInput[] = [];
+
+  add(input: RunningInput): void {
+    input.place = this.#inputs.length;
+    this.#inputs.push(input);
+  }
+
+  delete(input: RunningInput): void {
+    const last = this.#inputs.pop();
+    if (last === undefined || last === input) return;
+    this.#inputs[input.place] = last;
+    last.place = input.place;
+  }
+
+  [Symbol.iterator](): Iterator<RunningInput> {
+    return [...this.#inputs][Symbol.iterator]();
   }
 }
