@@ -2,6 +2,7 @@ export type { DescService, MessageInitShape, MessageShape } from "@bufbuild/prot
 export { clone, create, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
 export type { Empty, Timestamp } from "@bufbuild/protobuf/wkt";
 export { EmptySchema, TimestampSchema, timestampDate, timestampFromMs, timestampMs, timestampNow } from "@bufbuild/protobuf/wkt";
+export { Bag, type Bagged } from "./bag.ts";
 export * from "./errors.ts";
 export * from "./generated/lydian/v1/lydian_pb.js";
 export * from "./generated/modal/client/apps_pb.js";

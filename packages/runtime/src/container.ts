@@ -7,6 +7,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { fileURLToPath } from "node:url";
 import {
+  Bag,
   type Connection,
   type ContainerArguments,
   CURRENT_INPUT,
@@ -31,7 +32,7 @@ import { type OutputInit, OutputQueue } from "./outputs.ts";
 import { PayloadTransfer } from "./payload-transfer.ts";
 import { rehearseWhileWaiting } from "./rehearsal.ts";
 import { runInput } from "./run-input.ts";
-import { RunningInput, RunningInputs } from "./running-input.ts";
+import { RunningInput } from "./running-input.ts";
 import { installStackMapping, StackMapper } from "./stack-map.ts";
 import { RUNTIME_VERSION } from "./version.ts";
 
@@ -63,7 +64,7 @@ class Container {
   readonly #mapper = new StackMapper(fileURLToPath(import.meta.url));
   readonly #currentInput = sharedCurrentInput();
   readonly #outputs: OutputQueue;
-  readonly #running = new RunningInputs();
+  readonly #running = new Bag<RunningInput>();
   readonly #stop = new AbortController();
   #phase: "loading" | "serving" | "stopping" | "crashed" = "loading";
   /** Settles when a crash has been reported; the process ends then. */

@@ -1,4 +1,5 @@
 import {
+  type Bagged,
   DataFormat,
   type FunctionGetInputsItem,
   type InputContext,
@@ -8,10 +9,9 @@ import {
 import type { OutputInit, ResultInit } from "./outputs.ts";
 
 /** Answers wait for the server's acknowledgement elsewhere; here one input has exactly one answer, and later ones are dropped. */
-export class RunningInput {
+export class RunningInput implements Bagged {
   readonly item: FunctionGetInputsItem;
   readonly context: InputContext;
-  /** Its place among those that run, kept by `RunningInputs`. */
   place = -1;
   /** Made when somebody asks for its signal: most handlers do not, and it is the dearest part of an input. */
   #controller: AbortController | undefined;
@@ -116,29 +116,5 @@ class Context implements InputContext {
 
   get signal(): AbortSignal {
     return this.#input.signal;
-  }
-}
-
-/**
- * The inputs that run, in no order. An array, because the tables of a Set that some ten thousand a second pass through keep what has left
- * it from being collected until they are themselves.
- */
-export class RunningInputs {
-  readonly #inputs: RunningInput[] = [];
-
-  add(input: RunningInput): void {
-    input.place = this.#inputs.length;
-    this.#inputs.push(input);
-  }
-
-  delete(input: RunningInput): void {
-    const last = this.#inputs.pop();
-    if (last === undefined || last === input) return;
-    this.#inputs[input.place] = last;
-    last.place = input.place;
-  }
-
-  [Symbol.iterator](): Iterator<RunningInput> {
-    return [...this.#inputs][Symbol.iterator]();
   }
 }

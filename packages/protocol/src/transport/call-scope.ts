@@ -1,19 +1,21 @@
 // What can end a call before the server does: the caller's signal, the deadline, the closing connection.
+import type { Bag, Bagged } from "../bag.ts";
 import { LydianError } from "../errors.ts";
 import { MAX_TIMER_MS } from "./timeout.ts";
 
-export class CallScope {
+export class CallScope implements Bagged {
+  place = -1;
   readonly #path: string;
   readonly #signal: AbortSignal | undefined;
   readonly #deadlineAt: number | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #owner: Set<CallScope>;
+  readonly #owner: Bag<CallScope>;
   /** Who waits now: an attempt on the wire or the pause before the next. */
   #onStop: (() => void) | undefined;
   /** Why the call was ended, once it was. */
   #stopped: LydianError | undefined;
 
-  constructor(path: string, signal: AbortSignal | undefined, timeoutMs: number | undefined, owner: Set<CallScope>) {
+  constructor(path: string, signal: AbortSignal | undefined, timeoutMs: number | undefined, owner: Bag<CallScope>) {
     this.#path = path;
     this.#signal = signal;
     this.#owner = owner;

@@ -6,10 +6,8 @@ import type { CallScope } from "./call-scope.ts";
 import { type Outcome, StatusWatch, type WireCall } from "./client-call.ts";
 import type { ClientSession } from "./client-session.ts";
 import { frame, MessageReader } from "./framing.ts";
-import { LANE_PATH, MAX_ENVELOPE_BYTES } from "./lane.ts";
+import { LANE_PATH, MAX_ENVELOPE_BYTES, MAX_LANE_CALLS } from "./lane.ts";
 import { failureFromTrailers } from "./status.ts";
-
-const MAX_ID = 2 ** 32 - 1;
 
 export interface ClientLaneOptions {
   readonly url: string;
@@ -18,13 +16,21 @@ export interface ClientLaneOptions {
   readonly maxMessageBytes: number;
 }
 
+interface Waiting {
+  readonly path: string;
+  readonly settle: (outcome: Outcome) => void;
+}
+
 function ignore(): void {}
 
 export class ClientLane {
   readonly #options: ClientLaneOptions;
   readonly #stream: ClientHttp2Stream;
   readonly #reader: MessageReader;
-  readonly #waiting = new Map<number, { readonly path: string; readonly settle: (outcome: Outcome) => void }>();
+  /** By number. */
+  readonly #waiting: (Waiting | undefined)[] = [];
+  /** Numbers that have been used and are free again. */
+  readonly #free: number[] = [];
   #lastId = 0;
   #ended = false;
 
@@ -43,7 +49,9 @@ export class ClientLane {
     });
     stream.on("close", () => {
       this.#ended = true;
-      for (const { path, settle } of [...this.#waiting.values()]) {
+      for (const waiting of this.#waiting) {
+        if (waiting === undefined) continue;
+        const { path, settle } = waiting;
         // A server that went away in good order has not answered these either.
         const message = `the connection to ${url} was ended before ${path} was answered`;
         settle({ failure: status.failure({ url, path }, session, stream) ?? { code: "unavailable", message, connectionLost: true } });
@@ -56,31 +64,41 @@ export class ClientLane {
     return this.#options.session === session && !this.#ended && !this.#stream.closed;
   }
 
+  /** Whether one more call can be under way. */
+  get hasRoom(): boolean {
+    return this.#free.length > 0 || this.#lastId < MAX_LANE_CALLS;
+  }
+
   /** Resolves when the call is answered, or the lane has ended. The scope's end tells the server that nobody waits. */
   call(call: WireCall, scope: CallScope): Promise<Outcome> {
     return new Promise((resolve) => {
       const { session } = this.#options;
-      const id = this.#newId();
-      const settle = (outcome: Outcome) => {
-        this.#waiting.delete(id);
+      const id = this.#free.pop() ?? ++this.#lastId;
+      const free = () => {
+        this.#waiting[id] = undefined;
+        this.#free.push(id);
+      };
+      const over = (outcome: Outcome) => {
         scope.whenStopped(undefined);
         session.release();
         resolve(outcome);
       };
       session.hold();
-      this.#waiting.set(id, { path: call.path, settle });
+      this.#waiting[id] = {
+        path: call.path,
+        settle: (outcome) => {
+          free();
+          over(outcome);
+        },
+      };
       scope.whenStopped(() => {
         this.#send({ call: id });
-        settle({ failure: { code: "cancelled", message: `${call.path} was given up` } });
+        // An answer may be on its way already; the number is free when that, or the server's word that there is none, has come.
+        this.#waiting[id] = { path: call.path, settle: free };
+        over({ failure: { code: "cancelled", message: `${call.path} was given up` } });
       });
       this.#send({ call: id, path: call.path, message: call.message, headers: call.headers });
     });
-  }
-
-  #newId(): number {
-    do this.#lastId = this.#lastId === MAX_ID ? 1 : this.#lastId + 1;
-    while (this.#waiting.has(this.#lastId));
-    return this.#lastId;
   }
 
   #send(request: { call: number; path?: string; message?: Uint8Array; headers?: Record<string, string> }): void {
@@ -93,8 +111,7 @@ export class ClientLane {
       for (const bytes of this.#reader.push(chunk)) {
         const { call, message, trailers } = fromBinary(LaneResponseSchema, bytes);
         const failure = trailers["grpc-status"] === undefined ? undefined : failureFromTrailers(trailers);
-        // One that was given up meanwhile has nobody to hear of it.
-        this.#waiting.get(call)?.settle(failure === undefined ? { message } : { failure });
+        this.#waiting[call]?.settle(failure === undefined ? { message } : { failure });
       }
     } catch {
       this.#stream.close(constants.NGHTTP2_PROTOCOL_ERROR);

@@ -11,6 +11,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Bag } from "../bag.ts";
 import { LydianError } from "../errors.ts";
 import { CallScope } from "./call-scope.ts";
 import { type Outcome, streamAttempt, unaryAttempt, type WireCall } from "./client-call.ts";
@@ -94,7 +95,7 @@ class ClientConnection implements Connection {
   readonly #keepAliveMs: number;
   readonly #retryForMs: number;
   readonly #maxMessageBytes: number;
-  readonly #scopes = new Set<CallScope>();
+  readonly #scopes = new Bag<CallScope>();
   readonly #http: HttpClient;
   #session: ClientSession | undefined;
   #lane: ClientLane | undefined;
@@ -185,7 +186,7 @@ class ClientConnection implements Connection {
     if (this.#lane?.opensOn(session) !== true) {
       this.#lane = new ClientLane({ url: this.url, session, headers: this.#headers, maxMessageBytes: this.#maxMessageBytes });
     }
-    return this.#lane.call(call, scope);
+    return this.#lane.hasRoom ? this.#lane.call(call, scope) : unaryAttempt(call, session, scope);
   }
 
   async *#stream(method: PreparedMethod, request: object, options: CallOptions): AsyncGenerator<unknown, void, undefined> {

@@ -17,6 +17,8 @@ class RawLane implements AsyncDisposable {
   readonly closed: Promise<number>;
   readonly #session: ClientHttp2Session;
   readonly #waiting = new Map<number, (response: LaneResponse) => void>();
+  /** The numbers of all answers. */
+  readonly answers: number[] = [];
 
   constructor(url: string) {
     this.#session = http2.connect(url);
@@ -27,13 +29,18 @@ class RawLane implements AsyncDisposable {
     this.stream.on("data", (chunk: Buffer) => {
       for (const message of reader.push(chunk)) {
         const response = fromBinary(LaneResponseSchema, message);
+        this.answers.push(response.call);
         this.#waiting.get(response.call)?.(response);
       }
     });
   }
 
+  answerTo(call: number): Promise<LaneResponse> {
+    return new Promise((resolve) => this.#waiting.set(call, resolve));
+  }
+
   send(request: MessageInitShape<typeof LaneRequestSchema>): Promise<LaneResponse> {
-    const answered = new Promise<LaneResponse>((resolve) => this.#waiting.set(request.call ?? 0, resolve));
+    const answered = this.answerTo(request.call ?? 0);
     for (const chunk of frame(toBinary(LaneRequestSchema, create(LaneRequestSchema, request)))) this.stream.write(chunk);
     return answered;
   }
@@ -115,6 +122,31 @@ it("tells the handler when its call is given up, by name or with the lane", asyn
   expect(harness.errors).toEqual([]);
 });
 
+it("answers each number once: that its call was given up, or what was on the way already", async () => {
+  const entered = new Gate();
+  await using harness = await start("tcp", {
+    appCreate: async ({ description }, { signal }) => {
+      if (description !== "waits") return { appId: description };
+      entered.open();
+      await fired(signal);
+      // Whatever a handler makes of it, nobody hears it.
+      return { appId: "too late" };
+    },
+  });
+  await using lane = new RawLane(harness.listener.address);
+  const waits = lane.appCreate(1, "waits");
+  await entered.opened;
+  void lane.send({ call: 1, path: "" });
+  const { trailers } = await Promise.race([waits, lane.answerTo(1)]);
+  expect(failureFromTrailers(trailers)?.code).toBe("cancelled");
+  expect(appId(await lane.appCreate(1, "the same number"))).toBe("the same number");
+  void lane.send({ call: 1, path: "" });
+  expect(appId(await lane.appCreate(1, "again"))).toBe("again");
+  expect(lane.answers).toEqual([1, 1, 1]);
+  lane.stream.end();
+  await lane.closed;
+});
+
 it.each([
   ["bytes that are no message", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
   ["a message that is no request", Buffer.concat(frame(Buffer.from("\xff\xff\xff\xff", "latin1")))],
@@ -124,6 +156,30 @@ it.each([
   lane.stream.write(bytes);
   expect(await lane.closed).toBe(constants.NGHTTP2_PROTOCOL_ERROR);
   expect((await harness.client.appCreate({ description: "another" })).appId).toBe("another");
+});
+
+it.each([0, 16_385, 2 ** 32 - 1])("ends a lane that numbers a call %d", async (number) => {
+  await using harness = await start("tcp", echo);
+  await using lane = new RawLane(harness.listener.address);
+  void lane.appCreate(number, "a");
+  expect(await lane.closed).toBe(constants.NGHTTP2_PROTOCOL_ERROR);
+});
+
+it("gives no call another's answer, whatever is given up in between", async () => {
+  await using harness = await start("tcp", {
+    appCreate: async ({ description }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return { appId: description };
+    },
+  });
+  const call = async (index: number) => {
+    const options = index % 3 === 0 ? { signal: AbortSignal.timeout(index % 5) } : {};
+    const outcome = await harness.client.appCreate({ description: String(index) }, options).catch(() => undefined);
+    if (outcome !== undefined) expect(outcome.appId).toBe(String(index));
+    return outcome;
+  };
+  for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 50 }, (_, i) => call(round * 50 + i)));
+  expect(harness.errors).toEqual([]);
 });
 
 it("ends a lane that gives two calls under way one number", async () => {

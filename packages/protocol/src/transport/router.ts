@@ -1,6 +1,7 @@
 // Finds the method of a call and keeps count of what is in flight.
 import { setMaxListeners } from "node:events";
 import { constants, type ServerHttp2Stream } from "node:http2";
+import { Bag } from "../bag.ts";
 import { LydianError } from "../errors.ts";
 import type { Headers, Peer } from "./context.ts";
 import { LANE_PATH } from "./lane.ts";
@@ -17,7 +18,7 @@ export class Router<C> {
   readonly #methods: ReadonlyMap<string, PreparedMethod<C>>;
   readonly #environment: CallEnvironment<C>;
   readonly #draining = new AbortController();
-  readonly #calls = new Set<ServedCall<C>>();
+  readonly #calls = new Bag<ServedCall<C>>();
   readonly #lanes = new Set<ServerLane<C>>();
   /** Arrived while draining. Left unanswered, so that the end of the connection sends their clients elsewhere. */
   readonly #refused = new Set<ServerHttp2Stream>();

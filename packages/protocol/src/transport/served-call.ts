@@ -4,6 +4,7 @@
 //     └──client gone, deadline, shutdown (aborts the signal)──▶ over
 import type { DescMessage } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Bagged } from "../bag.ts";
 import { ERROR_CODES, LydianError } from "../errors.ts";
 import type { CallContext, Headers, Peer } from "./context.ts";
 import { checkSize } from "./framing.ts";
@@ -26,7 +27,8 @@ export interface CallEnvironment<C> {
   readonly draining: AbortSignal;
 }
 
-export abstract class ServedCall<C> implements CallContext<C> {
+export abstract class ServedCall<C> implements CallContext<C>, Bagged {
+  place = -1;
   readonly headers: Headers;
   readonly peer: Peer;
   protected readonly prepared: PreparedMethod<C>;

@@ -5,12 +5,10 @@ import { LydianError } from "../errors.ts";
 import { LaneRequestSchema, LaneResponseSchema } from "../generated/lydian/v1/lane_pb.js";
 import type { Headers, Peer } from "./context.ts";
 import { frame, MessageReader } from "./framing.ts";
-import { MAX_ENVELOPE_BYTES, MAX_LANE_REQUEST_BYTES } from "./lane.ts";
+import { MAX_ENVELOPE_BYTES, MAX_LANE_CALLS, MAX_LANE_REQUEST_BYTES } from "./lane.ts";
 import { type CallEnvironment, type PreparedMethod, ServedCall } from "./served-call.ts";
 import { errorTrailers } from "./status.ts";
 
-/** Calls that one lane may have open; a client of ours stays below. */
-const MAX_CALLS = 16_384;
 /** A client that does not read its answers is not read either beyond this. */
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 const RESPONSE_HEADERS = { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": "identity" };
@@ -30,7 +28,8 @@ export interface LaneOptions<C> {
 
 export class ServerLane<C> {
   readonly #options: LaneOptions<C>;
-  readonly #calls = new Map<number, LaneCall<C>>();
+  /** Those that have no answer yet, by number. */
+  readonly #calls: (LaneCall<C> | undefined)[] = [];
   readonly #reader: MessageReader;
 
   constructor(options: LaneOptions<C>) {
@@ -42,7 +41,7 @@ export class ServerLane<C> {
     stream.on("end", () => this.end());
     stream.on("drain", () => stream.resume());
     stream.on("close", () => {
-      for (const call of this.#calls.values()) call.abandon();
+      for (const call of this.#calls) call?.abandon();
     });
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
     stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
@@ -57,7 +56,7 @@ export class ServerLane<C> {
     try {
       for (const message of this.#reader.push(chunk)) {
         const { call, path, message: request, headers } = fromBinary(LaneRequestSchema, message);
-        if (path === "") this.#calls.get(call)?.abandon();
+        if (path === "") this.#giveUp(call);
         else this.#serve(call, path, request, headers);
       }
     } catch {
@@ -70,24 +69,31 @@ export class ServerLane<C> {
     const { environment, peer, method, onCall, onCallOver } = this.#options;
     // What comes while the server drains is left unanswered: the end of the connection sends its client elsewhere.
     if (environment.draining.aborted) return;
-    if (this.#calls.has(id)) throw new LydianError("invalid_argument", `call ${id} is under way already`);
+    if (id < 1 || id > MAX_LANE_CALLS) throw new LydianError("invalid_argument", `${id} is no number of a call`);
+    if (this.#calls[id] !== undefined) throw new LydianError("invalid_argument", `call ${id} is under way already`);
     const prepared = method(path);
     if (prepared === undefined) {
       this.#answer(id, undefined, new LydianError("unimplemented", `${path} is not served by this server`));
       return;
     }
-    if (this.#calls.size >= MAX_CALLS) {
-      this.#answer(id, undefined, new LydianError("resource_exhausted", `more than ${MAX_CALLS} calls wait on one connection`));
-      return;
-    }
     const all: Headers = Object.assign(Object.create(this.#options.headers), headers);
-    const call = new LaneCall(prepared, environment, all, peer, (message, error) => this.#answer(id, message, error));
-    this.#calls.set(id, call);
-    onCall(call);
-    void call.serve(request).finally(() => {
-      this.#calls.delete(id);
-      onCallOver(call);
+    const call = new LaneCall(prepared, environment, all, peer, (message, error) => {
+      this.#calls[id] = undefined;
+      this.#answer(id, message, error);
     });
+    this.#calls[id] = call;
+    onCall(call);
+    void call.serve(request).finally(() => onCallOver(call));
+  }
+
+  /** Each number is answered once, so that its client knows when it is free again. */
+  #giveUp(id: number): void {
+    const call = this.#calls[id];
+    // Its answer is on its way.
+    if (call === undefined) return;
+    call.abandon();
+    this.#calls[id] = undefined;
+    this.#answer(id, undefined, new LydianError("cancelled", `${call.method} was given up`));
   }
 
   #answer(call: number, message: Uint8Array | undefined, error: LydianError | undefined): void {

@@ -4,6 +4,7 @@
 // What a container answers is fenced by the container and the number of the hand-out: an answer of an abandoned attempt changes
 // nothing. An output is visible once it is durable, and only then does the container hear that it was taken.
 import {
+  Bag,
   DataFormat,
   type FunctionGetInputsItemSchema,
   type FunctionInput,
@@ -78,7 +79,8 @@ const MAX_HANDOUT_BYTES = 32 * 1024 * 1024;
 
 export class Attempts {
   readonly #options: AttemptsOptions;
-  readonly #running = new Map<string, Set<Input>>();
+  /** By container, until it ends. */
+  readonly #running = new Map<string, Bag<Input>>();
   #listener: AttemptsListener | undefined;
 
   constructor(options: AttemptsOptions) {
@@ -169,7 +171,7 @@ export class Attempts {
   async release(taskId: string, end: ContainerEnd): Promise<void> {
     const pending: Pending[] = [];
     const createdAt = this.#options.clock.now() / 1000;
-    for (const input of [...(this.#running.get(taskId) ?? [])]) {
+    for (const input of this.#running.get(taskId) ?? []) {
       const attempt: AttemptEnd = end.kind === "oom" ? { kind: "failure", propagationReason: "" } : { kind: end.kind };
       const result: ResultInit =
         end.kind === "oom"
@@ -179,6 +181,7 @@ export class Attempts {
             : lostResult("Its container was stopped after it had yielded values, so it cannot be run again.", 0);
       this.#end(input, { result, format: DataFormat.UNSPECIFIED, startedAt: input.startedAt / 1000, createdAt }, attempt, pending);
     }
+    this.#running.delete(taskId);
     await this.#record(pending);
   }
 
@@ -362,15 +365,13 @@ export class Attempts {
     input.deadline = undefined;
     if (input.state !== "running") return;
     this.#lane(input).running--;
-    const held = this.#running.get(input.taskId);
-    held?.delete(input);
-    if (held?.size === 0) this.#running.delete(input.taskId);
+    this.#running.get(input.taskId)?.delete(input);
   }
 
   #hold(taskId: string, input: Input): void {
     let held = this.#running.get(taskId);
     if (held === undefined) {
-      held = new Set();
+      held = new Bag();
       this.#running.set(taskId, held);
     }
     held.add(input);

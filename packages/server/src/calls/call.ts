@@ -1,5 +1,6 @@
 // A call, its inputs and its outputs, as they are in memory. The journal has the same and survives.
 import {
+  type Bagged,
   type DataFormat,
   type FunctionCallInvocationType,
   type FunctionInput,
@@ -16,7 +17,7 @@ export type ResultInit = MessageInitShape<typeof GenericResultSchema>;
 
 export type CallKind = "unary" | "map";
 
-export class Input {
+export class Input implements Bagged {
   readonly call: Call;
   readonly idx: number;
   /** Size of the arguments. */
@@ -24,6 +25,8 @@ export class Input {
   /** Absent when it is only in the journal. */
   payload: FunctionInput | undefined;
   state: InputState = "queued";
+  /** Among those that its container runs. */
+  place = -1;
   /** Fences attempts: goes out with each hand-out and must come back with the answer. */
   delivery = 0;
   failures = 0;
@@ -73,6 +76,11 @@ export interface Output {
   result: ResultInit | undefined;
 }
 
+/** A poll for outputs that waits. */
+export interface OutputWaiter extends Bagged {
+  wake(): void;
+}
+
 export interface CallOptions {
   readonly seq: number;
   readonly id: string;
@@ -120,7 +128,7 @@ export class Call {
   /** A yielded value has been accepted. */
   yielded = false;
   /** Polls for outputs that wait. */
-  waiters: Set<() => void> | undefined;
+  waiters: OutputWaiter[] | undefined;
   /** When a poll was last answered with outputs. */
   answeredAt = 0;
   // Most calls have one input: the map is for the others.

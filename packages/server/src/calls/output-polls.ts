@@ -1,6 +1,7 @@
 // Clients wait here for outputs. A poll is woken by the output itself; polls of a busy map are answered a few milliseconds apart,
 // because an answer costs both sides more than the outputs in it.
-import type { Call, Output } from "./call.ts";
+import { Bag } from "@lydian/protocol";
+import type { Call, Output, OutputWaiter } from "./call.ts";
 import type { Clock, Deadlines } from "./deadlines.ts";
 import { fullyKept } from "./kept-result.ts";
 import type { CallStore } from "./store.ts";
@@ -32,7 +33,7 @@ export class OutputPolls {
   readonly #store: CallStore;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Bag<OutputWaiter>();
   #draining = false;
 
   constructor(options: { store: CallStore; clock: Clock; deadlines: Deadlines }) {
@@ -55,7 +56,7 @@ export class OutputPolls {
 
   /** There is news of the call. */
   wake(call: Call): void {
-    if (call.waiters === undefined || call.waiters.size === 0) return;
+    if (call.waiters === undefined || call.waiters.length === 0) return;
     const dueAt = call.answeredAt + MIN_ANSWER_INTERVAL_MS;
     if (call.kind === "map" && call.unfinished > 0 && this.#clock.now() < dueAt) {
       const { waiters } = call;
@@ -74,17 +75,21 @@ export class OutputPolls {
 
   #wait(call: Call, until: number): Promise<void> {
     return new Promise((resolve) => {
-      call.waiters ??= new Set();
+      call.waiters ??= [];
       const { waiters } = call;
-      const wake = () => {
-        waiters.delete(wake);
-        this.#waiting.delete(wake);
-        this.#deadlines.cancel(deadline);
-        resolve();
+      const waiter: OutputWaiter = {
+        place: -1,
+        wake: () => {
+          const at = waiters.indexOf(waiter);
+          if (at >= 0) waiters.splice(at, 1);
+          this.#waiting.delete(waiter);
+          this.#deadlines.cancel(deadline);
+          resolve();
+        },
       };
-      const deadline = this.#deadlines.add(until, wake);
-      waiters.add(wake);
-      this.#waiting.add(wake);
+      const deadline = this.#deadlines.add(until, waiter.wake);
+      waiters.push(waiter);
+      this.#waiting.add(waiter);
     });
   }
 
@@ -122,6 +127,6 @@ function* within(call: Call, from: number, to: number): Iterable<Output> {
   for (const output of call.outputs) if (output.idx >= from && output.idx <= to) yield output;
 }
 
-function wakeAll(waiters: Set<() => void>): void {
-  for (const wake of [...waiters]) wake();
+function wakeAll(waiters: Iterable<OutputWaiter>): void {
+  for (const waiter of [...waiters]) waiter.wake();
 }

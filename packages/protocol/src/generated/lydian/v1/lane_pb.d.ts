@@ -20,14 +20,15 @@ export declare const file_lydian_v1_lane: GenFile;
  */
 export declare type LaneRequest = Message<"lydian.v1.LaneRequest"> & {
   /**
-   * Chosen by the client; unlike that of any call it still waits for.
+   * Chosen by the client from 1 to 16,384; unlike that of any call it still waits for.
    *
    * @generated from field: uint32 call = 1;
    */
   call: number;
 
   /**
-   * Of the method, e.g. "/modal.client.ModalClient/FunctionMap". Empty: the client gives the call up and expects no answer.
+   * Of the method, e.g. "/modal.client.ModalClient/FunctionMap". Empty: the client gives the call up. An answer that was on its way comes
+   * all the same, otherwise one that says so: each number is answered once, and may then be used again.
    *
    * @generated from field: string path = 2;
    */
