@@ -9,23 +9,27 @@ import { type CallRow, type CallStore, KIND_NUMBERS } from "./store.ts";
 export interface CallTableOptions {
   readonly store: CallStore;
   readonly memory: PayloadMemory;
-  /** Finished calls kept in memory. */
-  readonly maxFinished: number;
+  /** Inputs of finished calls kept in memory, all together. */
+  readonly maxFinishedInputs: number;
 }
+
+/** However large they are: their clients still read them. */
+const MIN_FINISHED = 8;
 
 export class CallTable {
   readonly #store: CallStore;
   readonly #memory: PayloadMemory;
-  readonly #maxFinished: number;
+  readonly #maxFinishedInputs: number;
   readonly #calls = new Map<string, Call>();
   /** Oldest first, from `#finishedHead`: taking from the front of a Set would cost more with every one taken. */
   #finished: Call[] = [];
   #finishedHead = 0;
+  #finishedInputs = 0;
 
   constructor(options: CallTableOptions) {
     this.#store = options.store;
     this.#memory = options.memory;
-    this.#maxFinished = options.maxFinished;
+    this.#maxFinishedInputs = options.maxFinishedInputs;
   }
 
   get(id: string): Call | undefined {
@@ -56,11 +60,14 @@ export class CallTable {
   /** The call is finished: it may be forgotten when others need the room. */
   retire(call: Call): void {
     this.#finished.push(call);
-    while (this.#finished.length - this.#finishedHead > this.#maxFinished) {
+    this.#finishedInputs += call.size;
+    while (this.#finishedInputs > this.#maxFinishedInputs && this.#finished.length - this.#finishedHead > MIN_FINISHED) {
       const oldest = this.#finished[this.#finishedHead++];
-      if (oldest !== undefined) this.#evict(oldest);
+      if (oldest === undefined) continue;
+      this.#finishedInputs -= oldest.size;
+      this.#evict(oldest);
     }
-    if (this.#finishedHead <= this.#maxFinished) return;
+    if (this.#finishedHead * 2 < this.#finished.length) return;
     this.#finished = this.#finished.slice(this.#finishedHead);
     this.#finishedHead = 0;
   }

@@ -292,10 +292,15 @@ describe("calls", () => {
   });
 
   it("reads from the journal what memory has no room for", async () => {
-    const rig = await start({ program: echo, limits: { memoryBytes: 0, maxFinishedInMemory: 1 } });
-    const ids = await Promise.all(["a", "b", "c"].map((text) => rig.spawn(text)));
-    for (const [at, id] of ids.entries()) expect((await rig.output(id)).text).toBe(["a", "b", "c"][at]);
-    for (const [at, id] of ids.entries()) expect((await rig.output(id)).text).toBe(["a", "b", "c"][at]);
+    const rig = await start({ program: echo, limits: { memoryBytes: 0, maxFinishedInputs: 1 } });
+    const map = await rig.map(["x", "y"]);
+    await rig.modal.functionFinishInputs?.(message({ functionCallId: map, numInputs: 2 }), rig.client());
+    const texts = Array.from({ length: 12 }, (_, i) => `call ${i}`);
+    const ids = await Promise.all(texts.map((text) => rig.spawn(text)));
+    for (let round = 0; round < 2; round++) {
+      for (const [at, id] of ids.entries()) expect((await rig.output(id)).text).toBe(texts[at]);
+      expect((await rig.outputs(map, 2)).map(({ text }) => text)).toEqual(["x", "y"]);
+    }
   });
 
   it("gives every call a turn, however many inputs another has", async () => {

@@ -29,8 +29,8 @@ export interface CallLimits {
   readonly maxOutstandingBytes: number;
   /** Payloads kept in memory, of all functions. Default 256 MiB. */
   readonly memoryBytes: number;
-  /** Finished calls kept in memory. Default 10,000. */
-  readonly maxFinishedInMemory: number;
+  /** Inputs of finished calls kept in memory. Default 10,000. */
+  readonly maxFinishedInputs: number;
   /** How long a finished call can be read. Default 7 days. */
   readonly retentionMs: number;
 }
@@ -39,7 +39,7 @@ const DEFAULT_CALL_LIMITS: CallLimits = {
   maxOutstandingInputs: 1_000_000,
   maxOutstandingBytes: 16 * 1024 ** 3,
   memoryBytes: 256 * 1024 ** 2,
-  maxFinishedInMemory: 10_000,
+  maxFinishedInputs: 10_000,
   retentionMs: 7 * 24 * 60 * 60 * 1000,
 };
 
@@ -95,7 +95,7 @@ export class Calls {
     this.#lastSeq = this.#store.lastCallSeq();
     this.#journal = new Journal(options.database, this.#store);
     this.#memory = new PayloadMemory(this.#limits.memoryBytes);
-    this.#table = new CallTable({ store: this.#store, memory: this.#memory, maxFinished: this.#limits.maxFinishedInMemory });
+    this.#table = new CallTable({ store: this.#store, memory: this.#memory, maxFinishedInputs: this.#limits.maxFinishedInputs });
     const parts = { store: this.#store, journal: this.#journal, deadlines: this.deadlines, clock: this.clock };
     this.polls = new OutputPolls(parts);
     this.generators = new GeneratorData(parts);
