@@ -9,10 +9,8 @@ import { fileURLToPath } from "node:url";
 import {
   Bag,
   type Connection,
-  type ContainerArguments,
   CURRENT_INPUT,
   connect,
-  type Function as FunctionDefinition,
   type FunctionGetInputsItem,
   type InputContext,
   LydianError,
@@ -20,6 +18,7 @@ import {
   Runtime,
   SESSION,
   type Session,
+  type StartResponse,
 } from "@lydian/protocol";
 import { realPath } from "./bind-paths.ts";
 import { type ControlPlane, controlPlane } from "./control-plane.ts";
@@ -36,8 +35,6 @@ import { RunningInput } from "./running-input.ts";
 import { installStackMapping, StackMapper } from "./stack-map.ts";
 import { RUNTIME_VERSION } from "./version.ts";
 
-const DEFAULT_TIMEOUT_SECONDS = 300;
-const DEFAULT_INLINE_BYTES = 2 * 1024 * 1024;
 /** Last words are given this long to reach the server. */
 const REPORT_LIMIT_MS = 10_000;
 /** The server's own grace is usually shorter, and ends in SIGKILL. */
@@ -50,11 +47,6 @@ export async function runContainer(serverUrl: string | undefined): Promise<never
     return exitAfterFlush(2);
   }
   return new Container(serverUrl).run();
-}
-
-interface Given {
-  readonly args: ContainerArguments;
-  readonly definition: FunctionDefinition;
 }
 
 class Container {
@@ -110,32 +102,26 @@ class Container {
   }
 
   /** A standby container waits here for its function. */
-  async #start(): Promise<Given> {
+  async #start(): Promise<StartResponse> {
     const request = { nodeVersion: process.versions.node, runtimeVersion: RUNTIME_VERSION };
     const starting = this.#connection.service(Runtime).start(request, { signal: this.#stop.signal });
     void rehearseWhileWaiting(starting, this.#currentInput);
-    const { arguments: args, env, workdir } = await starting.catch(leaveWhenUnwanted);
-    if (!args?.functionDef) throw new LydianError("internal", "the server gave this container no function");
-    Object.assign(process.env, env);
-    if (workdir !== "") enter(workdir);
-    const session: Session = {
-      serverUrl: this.#serverUrl,
-      environment: args.environmentName,
-      appId: args.appId,
-      functionIds: { ...args.appLayout?.functionIds },
-    };
+    const given = await starting.catch(leaveWhenUnwanted);
+    Object.assign(process.env, given.env);
+    if (given.workdir !== "") enter(given.workdir);
+    const { environment, appId, functionIds } = given;
+    const session: Session = { serverUrl: this.#serverUrl, environment, appId, functionIds: { ...functionIds } };
     (globalThis as Record<symbol, unknown>)[SESSION] = session;
-    return { args, definition: args.functionDef };
+    return given;
   }
 
-  #load({ definition }: Given): Promise<RegisteredFunction> {
-    if (definition.isClass) throw new LydianError("unimplemented", "this runtime serves functions, not classes");
-    if (definition.batchMaxSize > 0) throw new LydianError("unimplemented", "this runtime does not serve batching functions");
-    return loadFunction({ module: realPath(definition.moduleName), appName: definition.appName, functionName: definition.functionName });
+  #load({ module, appName, functionName }: StartResponse): Promise<RegisteredFunction> {
+    return loadFunction({ module: realPath(module), appName, functionName });
   }
 
-  async #serve(fn: RegisteredFunction, { args, definition }: Given): Promise<void> {
-    const transfer = new PayloadTransfer({ connection: this.#connection, client: this.#client, maxInlineBytes: inlineBytes(args) });
+  async #serve(fn: RegisteredFunction, given: StartResponse): Promise<void> {
+    const maxInlineBytes = Number(given.maxInlineBytes);
+    const transfer = new PayloadTransfer({ connection: this.#connection, client: this.#client, maxInlineBytes });
     const runner = {
       fn,
       transfer,
@@ -143,12 +129,12 @@ class Container {
       currentInput: this.#currentInput,
       fail: (input: RunningInput, thrown: unknown) => this.#fail(input, thrown),
     };
-    const timeoutMs = (definition.timeoutSecs || DEFAULT_TIMEOUT_SECONDS) * 1000;
+    const timeoutMs = given.timeoutSecs * 1000;
     await runInputLoop({
       client: this.#client,
-      functionId: args.functionId,
-      slots: definition.maxConcurrentInputs || 1,
-      maxInputs: definition.singleUseContainers ? 1 : definition.maxInputs,
+      functionId: given.functionId,
+      slots: given.slots,
+      maxInputs: given.maxInputs,
       signal: this.#stop.signal,
       run: async (item: FunctionGetInputsItem) => {
         const input = new RunningInput({ item, timeoutMs, answer: (output) => this.#outputs.put(output) });
@@ -246,13 +232,6 @@ function enter(workdir: string): void {
       cause,
     });
   }
-}
-
-/** Payloads above this become blobs. The server may say otherwise in the function's metadata. */
-function inlineBytes({ appLayout, functionId }: ContainerArguments): number {
-  const metadata = appLayout?.objects.find(({ objectId }) => objectId === functionId)?.handleMetadataOneof;
-  const told = metadata?.case === "functionHandleMetadata" ? Number(metadata.value.maxObjectSizeBytes ?? 0n) : 0;
-  return told > 0 ? told : DEFAULT_INLINE_BYTES;
 }
 
 /** One per process, whichever copy of our code comes first. */

@@ -40,7 +40,10 @@ export async function rehearseWhileWaiting(given: Promise<unknown>, currentInput
 
 async function rehearse(currentInput: AsyncLocalStorage<InputContext>): Promise<void> {
   await import(EMPTY_MODULE);
-  fromBinary(StartResponseSchema, toBinary(StartResponseSchema, create(StartResponseSchema, { arguments: { functionDef: {} } })));
+  fromBinary(
+    StartResponseSchema,
+    toBinary(StartResponseSchema, create(StartResponseSchema, { functionIds: { f: "fu" }, env: { NAME: "" } })),
+  );
   const client = madeUpControlPlane();
   const never = new AbortController().signal;
   const outputs = new OutputQueue({ client, refused: (output) => output, onLost: () => {} });

@@ -207,18 +207,18 @@ export class StubContainer implements AsyncDisposable {
       start: async () => {
         this.calls.push("start");
         if (this.#options.startAfterMs !== undefined) await sleep(this.#options.startAfterMs);
-        const functionDef = {
-          moduleName: this.#module,
-          functionName: this.#options.functionName ?? "f",
+        return {
+          functionId: "fu-1",
+          appId: "ap-1",
+          functionIds: { f: "fu-1" },
+          module: this.#module,
           appName: "demo",
-          maxConcurrentInputs: this.#options.slots ?? 0,
+          functionName: this.#options.functionName ?? "f",
+          timeoutSecs: 300,
+          slots: this.#options.slots ?? 1,
+          maxInlineBytes: BigInt(this.#options.maxInlineBytes ?? 2 * 1024 * 1024),
+          ...this.#options.start,
         };
-        const metadata = {
-          case: "functionHandleMetadata" as const,
-          value: { maxObjectSizeBytes: BigInt(this.#options.maxInlineBytes ?? 0) },
-        };
-        const appLayout = { objects: [{ objectId: "fu-1", handleMetadataOneof: metadata }], functionIds: { f: "fu-1" } };
-        return { arguments: { functionId: "fu-1", appId: "ap-1", taskId: "ta-1", functionDef, appLayout }, ...this.#options.start };
       },
     });
   }

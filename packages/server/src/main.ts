@@ -147,7 +147,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     listen: (path, taskId) => (server as GrpcServer).listen({ path, mode: 0o666 }, taskId),
     apps: {
       isLive: (appId) => apps.isLive(appId),
-      layout: (appId) => layoutOf(functions.published(appId)),
+      functionIds: (appId) => layoutOf(functions.published(appId)).functionIds,
       environmentName: (environmentId) => environments.nameOf(environmentId),
     },
     log: (message) => log.warn(message),

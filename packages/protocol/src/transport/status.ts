@@ -2,7 +2,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { codeFromGrpc, ERROR_CODES, type ErrorCode, type LydianError } from "../errors.ts";
 import { StatusSchema } from "../generated/google/rpc/status_pb.js";
-import { RPCRetryPolicySchema } from "../generated/modal/client/common_pb.js";
+import { RPCRetryPolicySchema } from "../generated/modal/client/notices_pb.js";
 
 const RETRY_POLICY_URL = "type.googleapis.com/modal.client.RPCRetryPolicy";
 

@@ -1,5 +1,5 @@
 // What calls and pools need to know of functions and apps, so that neither depends on how those are kept.
-import type { AppLayoutSchema, Function as FunctionDefinition, MessageInitShape } from "@lydian/protocol";
+import type { Function as FunctionDefinition } from "@lydian/protocol";
 import type { RetryPolicy } from "./retry-policy.ts";
 
 export interface CalledFunction {
@@ -18,10 +18,13 @@ export interface FunctionsPort {
 export interface AppsPort {
   /** Whether calls of the app's functions are taken. */
   isLive(appId: string): boolean;
-  layout(appId: string): MessageInitShape<typeof AppLayoutSchema>;
+  /** Of its functions, by name. */
+  functionIds(appId: string): Readonly<Record<string, string>>;
   environmentName(environmentId: string): string;
 }
 
+/** What may travel inside a message. More goes through a blob. */
+export const MAX_INLINE_BYTES = 32 << 20;
 const DEFAULT_TIMEOUT_SECONDS = 300;
 /** The function type of generators on the wire. */
 const GENERATOR = 1;

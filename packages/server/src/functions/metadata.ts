@@ -1,9 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { DataFormat, type FunctionHandleMetadataSchema, Function_FunctionType as FunctionType } from "@lydian/protocol";
+import { MAX_INLINE_BYTES } from "../calls/functions-port.ts";
 import type { FunctionRecord } from "./functions.ts";
-
-/** What may travel inside a message. More goes through a blob. */
-const MAX_INLINE_BYTES = 32 << 20;
 
 const FORMATS = [DataFormat.CBOR, DataFormat.CBOR_TS];
 

@@ -1,16 +1,16 @@
 // All pools and all containers. A container is a pool's from the moment it is given a function; its socket says which it is.
 import { mkdir, rm } from "node:fs/promises";
 import type { ContainerHost } from "@lydian/containers";
-import { type AppLayoutSchema, type ContainerArgumentsSchema, type Listener, LydianError, type MessageInitShape } from "@lydian/protocol";
+import { type Listener, LydianError, type MessageInitShape, type StartResponseSchema } from "@lydian/protocol";
 import type { Calls } from "../calls/calls.ts";
-import type { AppsPort, CalledFunction, FunctionsPort } from "../calls/functions-port.ts";
+import { type AppsPort, type CalledFunction, type FunctionsPort, MAX_INLINE_BYTES, slotsOf, timeoutMsOf } from "../calls/functions-port.ts";
 import type { ContainerCaller } from "../identity/caller.ts";
 import { newId } from "../ids.ts";
 import { Capacity, type CapacityLimits, defaultCapacity } from "./capacity.ts";
 import { type EndReport, PoolContainer } from "./container.ts";
 import { type LaunchOptions, type LaunchPlan, linkAll, runContainer } from "./launch.ts";
 import type { PrintedLine } from "./output-lines.ts";
-import { boundsOf, type ImagesPort, limitsOf, type MountsPort, planOf, whyImpossible } from "./plan.ts";
+import { boundsOf, type ImagesPort, limitsOf, type MountsPort, maxInputsOf, planOf, whyImpossible } from "./plan.ts";
 import { Pool } from "./pool.ts";
 import { Standbys } from "./standbys.ts";
 import { type AppNews, AppWatch } from "./watch.ts";
@@ -198,7 +198,7 @@ export class Pools {
     await container.prepared;
     if (!container.live) throw new LydianError("aborted", `The container is being stopped: ${container.stopReason ?? "its start failed"}`);
     container.apply("given");
-    return { arguments: this.#arguments(container, container.fn), env: this.#env(container.fn) };
+    return this.#startAnswer(container, container.fn);
   }
 
   /** ContainerHello: it takes inputs from now on. */
@@ -389,26 +389,25 @@ export class Pools {
       .catch((error: unknown) => this.#options.log(`Container ${container.taskId} could not be stopped: ${String(error)}`));
   }
 
-  #arguments(container: PoolContainer, fn: CalledFunction): MessageInitShape<typeof ContainerArgumentsSchema> {
+  #startAnswer(container: PoolContainer, fn: CalledFunction): StartAnswer {
     const { apps, host } = this.#options;
-    const layout: MessageInitShape<typeof AppLayoutSchema> = apps.layout(fn.appId);
-    // Without a file system of its own the container finds its code where it really lies.
-    const { moduleName } = fn.definition;
-    const module = host.features.images ? moduleName : moduleName.replace(/^\/app(?=\/)/, container.appDir);
-    const functionDef = module === moduleName ? fn.definition : { ...fn.definition, moduleName: module };
+    const { definition } = fn;
+    const environment = apps.environmentName(fn.environmentId);
     return {
-      taskId: container.taskId,
       functionId: fn.id,
       appId: fn.appId,
-      functionDef,
-      runtime: fn.definition.runtime,
-      environmentName: apps.environmentName(fn.environmentId),
-      appLayout: layout,
+      environment,
+      functionIds: { ...apps.functionIds(fn.appId) },
+      // Without a file system of its own the container finds its code where it really lies.
+      module: host.features.images ? definition.moduleName : definition.moduleName.replace(/^\/app(?=\/)/, container.appDir),
+      appName: definition.appName,
+      functionName: definition.functionName,
+      timeoutSecs: timeoutMsOf(definition) / 1000,
+      slots: slotsOf(definition).max,
+      maxInputs: maxInputsOf(definition),
+      maxInlineBytes: BigInt(MAX_INLINE_BYTES),
+      env: { MODAL_ENVIRONMENT: environment, MODAL_IMAGE_ID: definition.imageId },
     };
-  }
-
-  #env(fn: CalledFunction): Record<string, string> {
-    return { MODAL_ENVIRONMENT: this.#options.apps.environmentName(fn.environmentId), MODAL_IMAGE_ID: fn.definition.imageId };
   }
 
   #print(container: PoolContainer, lines: readonly PrintedLine[]): void {
@@ -425,10 +424,7 @@ export class Pools {
   }
 }
 
-export interface StartAnswer {
-  readonly arguments: MessageInitShape<typeof ContainerArgumentsSchema>;
-  readonly env: Record<string, string>;
-}
+export type StartAnswer = Exclude<MessageInitShape<typeof StartResponseSchema>, { $typeName: string }>;
 
 function recordOf(container: PoolContainer, fn: CalledFunction, finishedAt: number): TaskRecord {
   const { taskId, createdAt, startedAt } = container;

@@ -110,7 +110,7 @@ export class Rig {
     this.program = options.program ?? (({ serve }) => serve((item) => SUCCESS(`${textOf(item)}!`)));
     this.define("fu-1", options.definition ?? {});
     const functions = { get: (id: string) => this.functions.get(id) };
-    const apps = { isLive: (id: string) => this.liveApps.has(id), layout: () => ({}), environmentName: () => "main" };
+    const apps = { isLive: (id: string) => this.liveApps.has(id), functionIds: () => ({}), environmentName: () => "main" };
     const log = (message: string) => this.serverLog.push(message);
     const clock = options.clock ?? systemClock;
     this.calls = new Calls({ database, functions, apps, log, clock, ...(options.limits && { limits: options.limits }) });

@@ -6,7 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { AppLayout, FileDescriptor, TaskLogs, Warning } from "./common_pb.js";
+import type { FileDescriptor, TaskLogs, Warning } from "./notices_pb.js";
+import type { AppLayout } from "./objects_pb.js";
 
 /**
  * Describes the file modal/client/apps.proto.

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { DataFormat, FunctionCallInvocationType, FunctionInput, FunctionRetryPolicy, GenericResult } from "./common_pb.js";
+import type { DataFormat, FunctionCallInvocationType, FunctionInput, FunctionRetryPolicy, GenericResult } from "./execution_pb.js";
 
 /**
  * Describes the file modal/client/calls.proto.

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { AppLayout, DataFormat, Function, FunctionCallInvocationType, FunctionInput, GenericResult } from "./common_pb.js";
+import type { DataFormat, FunctionCallInvocationType, FunctionInput, GenericResult } from "./execution_pb.js";
 
 /**
  * Describes the file modal/client/containers.proto.
@@ -463,61 +463,6 @@ export declare type ContainerStopResponse = Message<"modal.client.ContainerStopR
  * Use `create(ContainerStopResponseSchema)` to create a new message.
  */
 export declare const ContainerStopResponseSchema: GenMessage<ContainerStopResponse>;
-
-/**
- * Everything a container needs to become one of a function.
- *
- * @generated from message modal.client.ContainerArguments
- */
-export declare type ContainerArguments = Message<"modal.client.ContainerArguments"> & {
-  /**
-   * @generated from field: string task_id = 1;
-   */
-  taskId: string;
-
-  /**
-   * @generated from field: string function_id = 2;
-   */
-  functionId: string;
-
-  /**
-   * @generated from field: string app_id = 4;
-   */
-  appId: string;
-
-  /**
-   * @generated from field: modal.client.Function function_def = 7;
-   */
-  functionDef?: Function | undefined;
-
-  /**
-   * Constructor arguments of a class.
-   *
-   * @generated from field: bytes serialized_params = 10;
-   */
-  serializedParams: Uint8Array;
-
-  /**
-   * @generated from field: string runtime = 11;
-   */
-  runtime: string;
-
-  /**
-   * @generated from field: string environment_name = 13;
-   */
-  environmentName: string;
-
-  /**
-   * @generated from field: modal.client.AppLayout app_layout = 15;
-   */
-  appLayout?: AppLayout | undefined;
-};
-
-/**
- * Describes the message modal.client.ContainerArguments.
- * Use `create(ContainerArgumentsSchema)` to create a new message.
- */
-export declare const ContainerArgumentsSchema: GenMessage<ContainerArguments>;
 
 /**
  * Why a container ended, as far as the server knows.

@@ -6,7 +6,10 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { AutoscalerSettings, ClassParameterInfo, DataFormat, Function, Function_FunctionType, FunctionHandleMetadata, FunctionSchema, HTTPConfig, MethodDefinition, Schedule, Warning, WebhookConfig } from "./common_pb.js";
+import type { AutoscalerSettings, ClassParameterInfo, Function, Function_FunctionType, FunctionSchema, HTTPConfig, MethodDefinition, Schedule, WebhookConfig } from "./function_definition_pb.js";
+import type { DataFormat } from "./execution_pb.js";
+import type { FunctionHandleMetadata } from "./objects_pb.js";
+import type { Warning } from "./notices_pb.js";
 
 /**
  * Describes the file modal/client/functions.proto.

@@ -6,8 +6,9 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ObjectCreationType, Warning } from "./common_pb.js";
+import type { Warning } from "./notices_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { ObjectCreationType } from "./objects_pb.js";
 
 /**
  * Describes the file modal/client/identity.proto.

@@ -6,7 +6,10 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { DeploymentNamespace, GenericResult, GPUConfig, TaskLogs, VolumeMount } from "./common_pb.js";
+import type { DeploymentNamespace } from "./objects_pb.js";
+import type { GPUConfig, VolumeMount } from "./function_definition_pb.js";
+import type { GenericResult } from "./execution_pb.js";
+import type { TaskLogs } from "./notices_pb.js";
 
 /**
  * Describes the file modal/client/images.proto.

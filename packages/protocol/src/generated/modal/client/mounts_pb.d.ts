@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { DeploymentNamespace, MountHandleMetadata, ObjectCreationType } from "./common_pb.js";
+import type { DeploymentNamespace, MountHandleMetadata, ObjectCreationType } from "./objects_pb.js";
 
 /**
  * Describes the file modal/client/mounts.proto.
