@@ -15,7 +15,7 @@ export async function calls(bench: LydianBench): Promise<string[]> {
   const spawnRate = rate(spawn.result.tasks, spawn.result.ms);
   const p50 = percentile(warm.result.ms, 50);
   return [
-    "### Warm call: one at a time, durable before it runs, result returned\n",
+    "### Warm call: one at a time, call and result durable before they are acknowledged\n",
     "| | |",
     "|---|---|",
     `| Lydian \`.remote()\` | ${summary(warm.result.ms)} |`,
