@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { dirname, relative, resolve, sep } from "node:path";
-import { LydianError } from "@lydian/protocol";
 import { type BuildResult, build } from "esbuild";
 import type { Bundle, BundleFile } from "../../run/bundle.ts";
 import { collectAssets } from "./assets.ts";
@@ -12,8 +11,6 @@ import { projectRoot } from "./project-root.ts";
 import { userModules } from "./user-modules-plugin.ts";
 
 export interface ContainerBundleOptions {
-  /** Node version of the image, e.g. "24" or "20.19". Syntax that it does not know is lowered. Default "24". */
-  readonly nodeVersion?: string;
   /** Packages left to the image, on top of those with native code. */
   readonly external?: readonly string[];
   /** Patterns of files to bring along, relative to the entry's directory. */
@@ -21,6 +18,8 @@ export interface ContainerBundleOptions {
 }
 
 const APP_DIR = "/app";
+/** Syntax that it does not know is lowered: the functions of one app may run in images with different versions, and there is one bundle. */
+const OLDEST_NODE = "node20";
 const CODE_MODE = 0o644;
 
 /** What CommonJS code inside the bundle expects to find. `define` renames the free uses, so that a module's own `__dirname` stays its own. */
@@ -37,10 +36,6 @@ const BANNER = [
 export async function bundleForContainer(entry: string, options: ContainerBundleOptions = {}): Promise<Bundle> {
   const file = resolve(entry);
   const root = projectRoot(file);
-  const nodeVersion = options.nodeVersion ?? "24";
-  if (!/^\d+(\.\d+){0,2}$/.test(nodeVersion)) {
-    throw new LydianError("invalid_argument", `"${nodeVersion}" is no Node version: write it like "24" or "20.19"`);
-  }
   const findings: ExternalFindings = { versions: new Map(), missing: new Set() };
   const result = await build({
     entryPoints: { main: file },
@@ -54,7 +49,7 @@ export async function bundleForContainer(entry: string, options: ContainerBundle
     metafile: true,
     format: "esm",
     platform: "node",
-    target: `node${nodeVersion}`,
+    target: OLDEST_NODE,
     conditions: ["lydian", "module", ...SOURCE_CONDITIONS],
     sourcemap: "external",
     legalComments: "none",
