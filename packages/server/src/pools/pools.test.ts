@@ -231,6 +231,20 @@ describe("a pool", () => {
     for await (const { pools } of rig.pools.watch("ap-1")) if (pools[0]?.readyContainers === 0) break;
   });
 
+  it("makes the next container of a series of cold starts before it is asked for", async () => {
+    const rig = await start({ standbyImages: 1 });
+    for (const id of ["fu-2", "fu-3"]) rig.define(id, {});
+    // One; its own and the next; the next and one more.
+    for (const [id, started] of [
+      ["fu-1", 1],
+      ["fu-2", 3],
+      ["fu-3", 4],
+    ] as const) {
+      expect((await rig.output(await rig.spawn("x", id))).text).toBe("x!");
+      await expect.poll(() => rig.host.started).toBe(started);
+    }
+  });
+
   it("gives a cold start the standby container of its image", async () => {
     const rig = await start({ standbyImages: 1 });
     rig.define("fu-2", {});
@@ -239,10 +253,13 @@ describe("a pool", () => {
     while (rig.host.existing < 2) await sleep(20);
     const [before] = [...rig.pools.tasks()].filter(({ finishedAt }) => finishedAt === 0);
     expect([...rig.pools.tasks()]).toHaveLength(1);
-    const startedBefore = rig.host.started;
+    const askedAt = Date.now();
+    await sleep(2);
     expect((await rig.output(await rig.spawn("b", "fu-2"))).text).toBe("b!");
-    expect([...rig.pools.tasks()]).toHaveLength(2);
-    expect(rig.host.started).toBe(startedBefore);
+    const tasks = [...rig.pools.tasks()];
+    expect(tasks).toHaveLength(2);
+    // It was there before it was asked for.
+    for (const { enqueuedAt } of tasks) expect(enqueuedAt).toBeLessThanOrEqual(askedAt);
     expect(before?.appId).toBe("ap-1");
   });
 

@@ -1,5 +1,6 @@
 // Containers started for nobody: their runtime is up and waits for a function, so that the next cold start of their image is only the
-// import of the user's code. One per image, for the images used last; made when the machine has nothing else to do.
+// import of the user's code. One per image, for the images used last; made when the machine has nothing else to do, or while cold starts
+// follow each other: then the next is under way before it is asked for.
 import type { Function as FunctionDefinition } from "@lydian/protocol";
 import type { Clock, Deadlines } from "../calls/deadlines.ts";
 import type { Capacity } from "./capacity.ts";
@@ -20,6 +21,10 @@ export interface StandbyOptions {
 
 /** Nothing may have been started for this long. */
 const QUIET_MS = 400;
+/** A cold start this soon after another is one of a series. */
+const SERIES_MS = 1_000;
+/** Other starts under way beside which the next of a series is made: more, and they are no series but a crowd. */
+const MAX_BESIDE = 1;
 /** An image whose standby containers die is left alone. */
 const MAX_DEATHS = 3;
 
@@ -29,6 +34,7 @@ export class Standbys {
   readonly #images = new Map<string, PoolContainer | undefined>();
   readonly #deaths = new Map<string, number>();
   #quietAt = 0;
+  #coldStartAt = Number.NEGATIVE_INFINITY;
   #planned = false;
   #closed = false;
 
@@ -52,13 +58,21 @@ export class Standbys {
     this.#plan();
   }
 
-  /** A container that can become one of this function, no longer a standby. */
+  /** For a cold start: a container that can become one of this function, no longer a standby. It may still be booting. */
   take(definition: FunctionDefinition): PoolContainer | undefined {
-    const container = this.#images.get(definition.imageId);
-    if (container?.running === undefined || !container.live || !fitsStandby(definition, this.#options.mounts)) return undefined;
-    this.#images.set(definition.imageId, undefined);
-    this.#deaths.delete(definition.imageId);
-    return container;
+    const { mounts, clock } = this.#options;
+    const { imageId } = definition;
+    if (!fitsStandby(definition, mounts)) return undefined;
+    const inSeries = clock.now() - this.#coldStartAt < SERIES_MS;
+    this.#coldStartAt = clock.now();
+    const container = this.#images.get(imageId);
+    const usable = container?.running !== undefined && container.live;
+    if (usable) {
+      this.#images.set(imageId, undefined);
+      this.#deaths.delete(imageId);
+    }
+    if (inSeries && this.#isWanted(imageId) && this.#options.capacity.starting <= MAX_BESIDE) this.#start(imageId);
+    return usable ? container : undefined;
   }
 
   /** A standby container has ended before it was taken. */
@@ -94,17 +108,24 @@ export class Standbys {
 
   #make(): void {
     const { clock, capacity } = this.#options;
-    const wanted = [...this.#images].filter(
-      ([imageId, container]) => container === undefined && (this.#deaths.get(imageId) ?? 0) < MAX_DEATHS,
-    );
-    const [imageId] = wanted.at(-1) ?? [];
+    const wanted = [...this.#images.keys()].filter((imageId) => this.#isWanted(imageId));
+    const imageId = wanted.at(-1);
     if (imageId === undefined || this.#closed) return;
     if (capacity.starting > 0 || clock.now() < this.#quietAt) {
       this.#quietAt = Math.max(this.#quietAt, clock.now() + QUIET_MS / 2);
       this.#plan();
       return;
     }
-    if (capacity.whyNot() === undefined) this.#images.set(imageId, this.#options.start(imageId));
+    this.#start(imageId);
     if (wanted.length > 1) this.#plan();
+  }
+
+  #isWanted(imageId: string): boolean {
+    return this.#images.has(imageId) && this.#images.get(imageId) === undefined && (this.#deaths.get(imageId) ?? 0) < MAX_DEATHS;
+  }
+
+  #start(imageId: string): void {
+    if (this.#closed || this.#options.capacity.whyNot() !== undefined) return;
+    this.#images.set(imageId, this.#options.start(imageId));
   }
 }
