@@ -4,12 +4,15 @@ import { InvalidError } from "./errors.ts";
 import { makeHandle } from "./function-handle.ts";
 import type { AnyFunction, FunctionHandle, Handler } from "./function-types.ts";
 import { Image } from "./image/image.ts";
-import { type FunctionOptions, resolveOptions } from "./options.ts";
+import { checkSecrets, type FunctionOptions, resolveOptions } from "./options.ts";
 import { checkName, isName, refuseDuplicate, registeredApps } from "./registry.ts";
+import type { Secret } from "./secret.ts";
 
 export interface AppOptions {
   /** Of functions that name none. Default: a small Debian with Node 24. */
   readonly image?: Image;
+  /** Of all functions. */
+  readonly secrets?: readonly Secret[];
   /** For people who look at lists of apps. */
   readonly tags?: Readonly<Record<string, string>>;
 }
@@ -45,12 +48,13 @@ export class App implements RegisteredApp {
   constructor(name?: string, options: AppOptions = {}) {
     if (name !== undefined) checkName(name, "an app");
     for (const option of Object.keys(options)) {
-      if (option !== "image" && option !== "tags")
+      if (option !== "image" && option !== "secrets" && option !== "tags")
         throw new InvalidError(`The app option \`${option}\` is not served yet, so it cannot be given.`, {
-          hint: "Served are: image, tags.",
+          hint: "Served are: image, secrets, tags.",
         });
     }
     if (options.image !== undefined && !Image.is(options.image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
+    if (options.secrets !== undefined) checkSecrets(options.secrets);
     this.name = name;
     this.options = { ...options };
     registeredApps().push(this);

@@ -9,7 +9,6 @@ const resolve = (options: Record<string, unknown>) => resolveOptions(options as 
 /** What other platforms of this kind take, and this one does not yet. */
 const UNSERVED = [
   "gpu",
-  "secrets",
   "volumes",
   "schedule",
   "cron",

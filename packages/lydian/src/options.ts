@@ -2,6 +2,7 @@ import { type Duration, durationMs } from "./duration.ts";
 import { InvalidError } from "./errors.ts";
 import { Image } from "./image/image.ts";
 import { Retries } from "./retries.ts";
+import { Secret } from "./secret.ts";
 import { showValue } from "./show-value.ts";
 import { type Size, sizeMiB } from "./size.ts";
 
@@ -15,6 +16,8 @@ export interface FunctionOptions {
   readonly image?: Image;
   /** Variables of the environment; stored with the image, so not for secrets. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Variables that only containers see, on top of the app's; of one name the last counts. */
+  readonly secrets?: readonly Secret[];
   /** Cores, e.g. 0.5. Default: no limit. */
   readonly cpu?: Limit<number>;
   /** Default: no limit. What exceeds it is killed. */
@@ -70,7 +73,7 @@ export interface ResolvedFunctionOptions {
 }
 
 const SERVED = new Set<string>([
-  ...(["name", "image", "env", "cpu", "memory", "ephemeralDisk", "timeout", "startupTimeout", "retries", "concurrent"] as const),
+  ...(["name", "image", "env", "secrets", "cpu", "memory", "ephemeralDisk", "timeout", "startupTimeout", "retries", "concurrent"] as const),
   ...([
     "minContainers",
     "maxContainers",
@@ -92,7 +95,8 @@ export function resolveOptions(options: FunctionOptions): ResolvedFunctionOption
       hint: `Served are: ${[...SERVED].sort().join(", ")}.`,
     });
   }
-  const { retries = 0, image, env } = options;
+  const { retries = 0, image, env, secrets } = options;
+  if (secrets !== undefined) checkSecrets(secrets);
   if (image !== undefined && !Image.is(image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
   if (env !== undefined) (image ?? Image.node()).env(env);
   const cpu = limits(options.cpu, "cpu", (value) => number(value, "cpu", 0.001, 1_024));
@@ -122,6 +126,12 @@ export function resolveOptions(options: FunctionOptions): ResolvedFunctionOption
     singleUseContainers: flag(options.singleUseContainers, "singleUseContainers"),
     blockNetwork: flag(options.blockNetwork, "blockNetwork"),
   };
+}
+
+/** Throws InvalidError unless it is a list of secrets. */
+export function checkSecrets(secrets: unknown): void {
+  if (Array.isArray(secrets) && secrets.every(Secret.is)) return;
+  throw new InvalidError('`secrets` must be a list of Secrets, e.g. [Secret.fromName("database")].');
 }
 
 /** Known by its shape: the command line and the user's program may each have a copy of this package. */

@@ -18,6 +18,7 @@ export * from "./generated/modal/client/images_pb.js";
 export * from "./generated/modal/client/mounts_pb.js";
 export * from "./generated/modal/client/notices_pb.js";
 export * from "./generated/modal/client/objects_pb.js";
+export * from "./generated/modal/client/secrets_pb.js";
 export * from "./generated/modal/client/service_pb.js";
 export { errorFromWire, errorToWire, registerError, type WireError } from "./payload/errors.ts";
 export { type DecodeLimits, decodePayload, type EncodeOptions, encodePayload } from "./payload/payload.ts";

@@ -11,7 +11,7 @@ import { Blobs } from "./blobs/blobs.ts";
 import { Contents } from "./blobs/contents.ts";
 import { serveBlob } from "./blobs/http.ts";
 import { createBlobsRpc } from "./blobs/rpc.ts";
-import { loadSigningKey, SignedUrls } from "./blobs/signed-urls.ts";
+import { SignedUrls } from "./blobs/signed-urls.ts";
 import { BlobStore } from "./blobs/store.ts";
 import { Calls } from "./calls/calls.ts";
 import { createCallsRpc } from "./calls/rpc.ts";
@@ -33,6 +33,7 @@ import { Tokens } from "./identity/tokens.ts";
 import { Images } from "./images/images.ts";
 import { createImagesRpc } from "./images/rpc.ts";
 import { ImageStore } from "./images/store.ts";
+import { loadKey } from "./key-file.ts";
 import { Logs } from "./logs/logs.ts";
 import { createLogsRpc } from "./logs/rpc.ts";
 import { LogStore } from "./logs/store.ts";
@@ -41,6 +42,10 @@ import { createMountsRpc } from "./mounts/rpc.ts";
 import { MountStore } from "./mounts/store.ts";
 import { Pools } from "./pools/pools.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
+import { createSecretsRpc } from "./secrets/rpc.ts";
+import { Seal } from "./secrets/seal.ts";
+import { Secrets } from "./secrets/secrets.ts";
+import { SecretStore } from "./secrets/store.ts";
 import { createServerLog, type ServerLog } from "./telemetry/server-log.ts";
 
 export interface RunningServer {
@@ -108,7 +113,18 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   const builder = new ImageBuilder({ store: layers, host, bases, ...registry });
   const contents = await Contents.open(join(dataDir, "contents"));
   const blobStore = new BlobStore(database);
-  const blobs = new Blobs({ store: blobStore, contents, urls: new SignedUrls(await loadSigningKey(join(dataDir, "blob-url.key"))) });
+  const urlKey = await loadKey(
+    join(dataDir, "blob-url.key"),
+    "Remove it: a new one is made at the next start, and URLs given out stop working.",
+  );
+  const blobs = new Blobs({ store: blobStore, contents, urls: new SignedUrls(urlKey) });
+  const secrets = new Secrets({
+    store: new SecretStore(database),
+    seal: new Seal(
+      await loadKey(join(dataDir, "secrets.key"), "Put back the one that belongs to this database: without it secrets cannot be read."),
+    ),
+    onError: (what, error) => log.error(what, error),
+  });
   const mounts = new Mounts({ store: new MountStore(database), contents, rights: blobStore, blobs, layers });
   const images = new Images({
     store: new ImageStore(database),
@@ -129,6 +145,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     requireParts: (definition, workspaceId) => {
       images.require(definition.imageId, workspaceId);
       for (const mountId of definition.mountIds) mounts.require(mountId, workspaceId);
+      for (const secretId of definition.secretIds) secrets.require(secretId, workspaceId);
     },
   });
   const calls = new Calls({ database, functions, apps, log: (message) => log.warn(message) });
@@ -139,6 +156,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     host,
     images,
     mounts,
+    secrets,
     calls,
     functions,
     logs,
@@ -159,7 +177,10 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     await images.stopApp(appId);
     await logs.flush();
   });
-  apps.onStopped((appId) => logs.forget(appId));
+  apps.onStopped((appId) => {
+    logs.forget(appId);
+    secrets.forgetApp(appId);
+  });
 
   const callsRpc = createCallsRpc({
     calls,
@@ -198,6 +219,11 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         ...createLogsRpc({ logs, apps }),
         ...createBlobsRpc({ blobs }),
         ...createMountsRpc({ mounts }),
+        ...createSecretsRpc({
+          secrets,
+          environments,
+          environmentOf: (appId, workspaceId) => apps.requireLive(appId, workspaceId).environmentId,
+        }),
         ...createImagesRpc({ images, ownsApp: (appId, workspaceId) => apps.get(appId)?.workspaceId === workspaceId }),
         ...callsRpc.modal,
         ...createPoolsRpc({

@@ -7,6 +7,7 @@ import { containerCommand } from "./commands/container.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { envCommand } from "./commands/env.ts";
 import { runCommand } from "./commands/run.ts";
+import { secretCommand } from "./commands/secret.ts";
 import { serverCommand, serverProcessCommand } from "./commands/server.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { EXIT, ExitError } from "./exit.ts";
@@ -35,6 +36,7 @@ export function buildProgram(): Command {
     serverCommand(),
     serverProcessCommand(),
     envCommand(),
+    secretCommand(),
     doctorCommand(),
     appCommand(),
     containerCommand(),

@@ -15,7 +15,7 @@ import type { FunctionOptions } from "../options.ts";
 import { Retries } from "../retries.ts";
 import { functionDefinition } from "./create-functions.ts";
 
-const PARTS = { appName: "shop", entry: "/app/main.mjs", imageId: "im-1", mountIds: ["mo-1", "mo-2"] };
+const PARTS = { appName: "shop", entry: "/app/main.mjs", imageId: "im-1", mountIds: ["mo-1", "mo-2"], secretIds: ["st-1", "st-2"] };
 
 type Options = Omit<FunctionOptions, "input">;
 

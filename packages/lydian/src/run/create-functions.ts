@@ -13,6 +13,7 @@ export interface FunctionParts {
   readonly entry: string;
   readonly imageId: string;
   readonly mountIds: readonly string[];
+  readonly secretIds: readonly string[];
 }
 
 const FORMATS = [DataFormat.CBOR, DataFormat.CBOR_TS];
@@ -30,6 +31,7 @@ export function functionDefinition(fn: RegisteredFunction, parts: FunctionParts)
     functionType: fn.isGenerator ? FunctionType.GENERATOR : FunctionType.FUNCTION,
     imageId: parts.imageId,
     mountIds: [...parts.mountIds],
+    secretIds: [...parts.secretIds],
     resources: {
       milliCpu: options.milliCpu,
       milliCpuMax: options.milliCpuMax,

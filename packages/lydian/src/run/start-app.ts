@@ -6,10 +6,12 @@ import { InvalidError } from "../errors.ts";
 import { Image } from "../image/image.ts";
 import { readLocalFiles, sha256, type UploadFile } from "../image/local-files.ts";
 import type { FunctionOptions } from "../options.ts";
+import type { Secret } from "../secret.ts";
 import { findSession, setSession } from "../session.ts";
 import { buildImage } from "./build-image.ts";
 import type { Bundle } from "./bundle.ts";
 import { functionDefinition } from "./create-functions.ts";
+import { createSecret, secretsOf } from "./create-secrets.ts";
 import type { RunEvent } from "./events.ts";
 import { followLogs, sendHeartbeats, watchPools } from "./follow-app.ts";
 import { uploadMount } from "./upload-mount.ts";
@@ -88,13 +90,15 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
 }
 
 async function createFunctions(app: App, appId: string, appName: string, options: StartAppOptions): Promise<Record<string, string>> {
-  const { client, bundle, signal, onEvent } = options;
+  const { client, bundle, environment, signal, onEvent } = options;
   const functions = app.registered.filter((item): item is RegisteredFunction => item.kind === "function");
   for (const fn of functions)
     if (fn.name === undefined)
       throw new InvalidError('A function has no name: export it from its module, or give it one with { name: "…" }.');
   const images = new Map<Image, Promise<string>>();
   const mounts = new Map<Image, Promise<string[]>>();
+  const secrets = new Map<Secret, Promise<string>>();
+  const secret = (each: Secret) => remember(secrets, each, () => createSecret(each, { client, appId, environment, signal }));
   const code = once(() => uploadMount(client, appId, bundleFiles(bundle), signal));
   const build = (image: Image): Promise<string> => remember(images, image, () => buildImage(image, { client, appId, signal, onEvent }));
   const localFiles = (image: Image): Promise<string[]> =>
@@ -105,8 +109,11 @@ async function createFunctions(app: App, appId: string, appName: string, options
   const ids = await Promise.all(
     functions.map(async (fn) => {
       const image = imageOf(fn, app, bundle, prepared);
+      // Before the image is built: who forgot to make one is told at once.
+      const secretIds = await Promise.all(secretsOf(fn, app).map(secret));
       const [imageId, bundleMount, others] = await Promise.all([build(image), code(), localFiles(image)]);
-      const definition = functionDefinition(fn, { appName, entry: bundle.entry, imageId, mountIds: [bundleMount, ...others] });
+      const mountIds = [bundleMount, ...others];
+      const definition = functionDefinition(fn, { appName, entry: bundle.entry, imageId, mountIds, secretIds });
       const { functionId } = await client.modal.functionCreate({ appId, function: definition }, signal ? { signal } : {});
       return [fn.name ?? "", functionId] as const;
     }),

@@ -9,11 +9,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Database } from "../database/database.ts";
 import { testContext } from "../images/test-context.ts";
 import { openTestDatabase } from "../images/test-database.ts";
+import { loadKey } from "../key-file.ts";
 import { Blobs } from "./blobs.ts";
 import { Contents } from "./contents.ts";
 import { serveBlob } from "./http.ts";
 import { createBlobsRpc } from "./rpc.ts";
-import { loadSigningKey, SignedUrls } from "./signed-urls.ts";
+import { SignedUrls } from "./signed-urls.ts";
 import { BlobStore } from "./store.ts";
 
 const DATA = Buffer.from("some bytes of a payload");
@@ -35,7 +36,7 @@ beforeEach(async () => {
   blobs = new Blobs({
     store: new BlobStore(database),
     contents,
-    urls: new SignedUrls(await loadSigningKey(join(dir, "key"))),
+    urls: new SignedUrls(await loadKey(join(dir, "key"), "")),
     now: () => now,
   });
   server = http.createServer((request, response) => {
@@ -148,7 +149,7 @@ describe("SignedUrls", () => {
 
   it("makes its key once, readable for the owner only", async () => {
     const path = join(dir, "key");
-    expect(await loadSigningKey(path)).toEqual(await loadSigningKey(path));
+    expect(await loadKey(path, "")).toEqual(await loadKey(path, ""));
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 });

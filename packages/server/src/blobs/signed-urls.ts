@@ -1,34 +1,11 @@
 // Blob URLs carry their own permission: what may be done, with which blob, until when, sealed with a key of this
 // server. Clients hand them to plain HTTP libraries, which know nothing of tokens.
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { LydianError } from "@lydian/protocol";
 
 export type BlobAction = "get" | "put" | "part" | "complete";
 
 const PREFIX = "/blobs/";
-const KEY_BYTES = 32;
-
-/** Reads the signing key, or makes it at the first start. Mode 0600. */
-export async function loadSigningKey(path: string): Promise<Uint8Array> {
-  try {
-    const file = await open(path, "wx", 0o600);
-    try {
-      await file.writeFile(randomBytes(KEY_BYTES));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-  const key = await readFile(path);
-  if (key.length !== KEY_BYTES)
-    throw new LydianError("data_loss", `The key file ${path} has ${key.length} bytes instead of ${KEY_BYTES}.`, {
-      hint: "Remove it: a new one is made at the next start, and URLs that were given out stop working.",
-    });
-  return key;
-}
 
 export class SignedUrls {
   readonly #key: Uint8Array;

@@ -52,7 +52,6 @@ describe("a definition", () => {
   it.each<[string, Changes, RegExp]>([
     ["GPUs", { resources: { gpuConfig: { count: 1, gpuType: "H100" } } }, /asks for GPUs/],
     ["RDMA", { resources: { rdma: true } }, /RDMA/],
-    ["secrets", { secretIds: ["st-1"] }, /secrets/],
     ["volumes", { volumeMounts: [{ volumeId: "vo-1", mountPath: "/data" }] }, /volumes/],
     ["buckets", { cloudBucketMounts: [{ bucketName: "b", mountPath: "/b" }] }, /bucket mounts/],
     ["schedules", { schedule: { scheduleOneof: { case: "period", value: { days: 1 } } } }, /schedules/],

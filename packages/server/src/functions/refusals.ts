@@ -23,7 +23,6 @@ const isMap = (value: unknown): value is object => typeof value === "object" && 
 
 /** Field of the definition → what it is called by those who write functions. */
 const NOT_SERVED: Partial<Record<keyof FunctionDefinition, string>> = {
-  secretIds: "secrets",
   volumeMounts: "volumes",
   sharedVolumeMounts: "network file systems",
   cloudBucketMounts: "bucket mounts",

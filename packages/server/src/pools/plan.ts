@@ -59,18 +59,28 @@ export function limitsOf(definition: FunctionDefinition): Limits {
   };
 }
 
+export interface SecretsPort {
+  /** The first of these that no longer exists. */
+  missing(ids: readonly string[]): string | undefined;
+  /** Their variables; of one name the last counts. */
+  environment(ids: readonly string[]): Record<string, string>;
+}
+
 /** Why a container of this function cannot exist on this host; undefined when it can. */
 export function whyImpossible(
   definition: FunctionDefinition,
   features: HostFeatures,
   mounts: MountsPort,
   images: ImagesPort,
+  secrets: SecretsPort,
 ): string | undefined {
   if (definition.runtime !== OUR_RUNTIME) {
     return `Functions of the runtime "${definition.runtime || "python"}" are not served yet; "${OUR_RUNTIME}" is.`;
   }
   if (definition.imageId === "") return "The function names no image.";
   if (images.rootfs(definition.imageId) === undefined) return `The image ${definition.imageId} is not built.`;
+  const gone = secrets.missing(definition.secretIds);
+  if (gone !== undefined) return `The secret ${gone} of the function no longer exists.`;
   if (definition.blockNetwork && !features.networkIsolation) return "The function blocks the network, which this container host cannot do.";
   if (!features.images && outside(definition, mounts).length > 0)
     return "The function has files outside /app, which this container host cannot place.";

@@ -10,7 +10,7 @@ import { Capacity, type CapacityLimits, defaultCapacity } from "./capacity.ts";
 import { type EndReport, PoolContainer } from "./container.ts";
 import { type LaunchOptions, type LaunchPlan, linkAll, runContainer } from "./launch.ts";
 import type { PrintedLine } from "./output-lines.ts";
-import { boundsOf, type ImagesPort, limitsOf, type MountsPort, maxInputsOf, planOf, whyImpossible } from "./plan.ts";
+import { boundsOf, type ImagesPort, limitsOf, type MountsPort, maxInputsOf, planOf, type SecretsPort, whyImpossible } from "./plan.ts";
 import { Pool } from "./pool.ts";
 import { Standbys } from "./standbys.ts";
 import { type AppNews, AppWatch } from "./watch.ts";
@@ -26,6 +26,7 @@ export interface PoolsOptions {
   readonly apps: AppsPort;
   readonly images: ImagesPort;
   readonly mounts: MountsPort;
+  readonly secrets: SecretsPort;
   readonly logs: LogsPort;
   readonly host: ContainerHost;
   /** Opens a unix socket of the server whose callers are known by the label. */
@@ -277,9 +278,9 @@ export class Pools {
   }
 
   #startFor(pool: Pool, queuedAt: number): { readonly impossible: string } | PoolContainer {
-    const { host, mounts, images } = this.#options;
+    const { host, mounts, images, secrets } = this.#options;
     const { definition } = pool.fn;
-    const impossible = whyImpossible(definition, host.features, mounts, images);
+    const impossible = whyImpossible(definition, host.features, mounts, images, secrets);
     if (impossible !== undefined) return { impossible };
     const standby = this.#standbys.take(definition);
     if (standby !== undefined) {
@@ -390,7 +391,7 @@ export class Pools {
   }
 
   #startAnswer(container: PoolContainer, fn: CalledFunction): StartAnswer {
-    const { apps, host } = this.#options;
+    const { apps, host, secrets } = this.#options;
     const { definition } = fn;
     const environment = apps.environmentName(fn.environmentId);
     return {
@@ -406,7 +407,8 @@ export class Pools {
       slots: slotsOf(definition).max,
       maxInputs: maxInputsOf(definition),
       maxInlineBytes: BigInt(MAX_INLINE_BYTES),
-      env: { MODAL_ENVIRONMENT: environment, MODAL_IMAGE_ID: definition.imageId },
+      // They are nowhere but in this answer: not in the container's configuration, and so in no file.
+      env: { ...secrets.environment(definition.secretIds), MODAL_ENVIRONMENT: environment, MODAL_IMAGE_ID: definition.imageId },
     };
   }
 

@@ -121,6 +121,7 @@ export class Rig {
       apps,
       images: { rootfs: (id) => (id === "im-1" || id === "im-2" ? { layers: ["/layer"], env: {} } : undefined) },
       mounts: { files: () => [{ path: "/app/main.mjs" }], layer: async () => "/mount", linkInto: async () => undefined },
+      secrets: { missing: () => undefined, environment: () => ({}) },
       logs: { append: ({ text }) => this.logs.push(text) },
       host: this.host,
       listen: async (path) => ({ address: `unix://${path}`, close: async () => undefined }),

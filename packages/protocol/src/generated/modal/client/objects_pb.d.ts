@@ -240,7 +240,52 @@ export declare const ClassMethodSchema: GenMessage<ClassMethod>;
 
 /**
  * What GetOrCreate does when the object is there, or not. UNSPECIFIED only looks it up.
+ * When it was made, and by whom.
  *
+ * @generated from message modal.client.CreationInfo
+ */
+export declare type CreationInfo = Message<"modal.client.CreationInfo"> & {
+  /**
+   * @generated from field: double created_at = 1;
+   */
+  createdAt: number;
+
+  /**
+   * @generated from field: string created_by = 2;
+   */
+  createdBy: string;
+};
+
+/**
+ * Describes the message modal.client.CreationInfo.
+ * Use `create(CreationInfoSchema)` to create a new message.
+ */
+export declare const CreationInfoSchema: GenMessage<CreationInfo>;
+
+/**
+ * A part of a list, newest first: at most so many, made before a time (0: now).
+ *
+ * @generated from message modal.client.ListPagination
+ */
+export declare type ListPagination = Message<"modal.client.ListPagination"> & {
+  /**
+   * @generated from field: int32 max_objects = 1;
+   */
+  maxObjects: number;
+
+  /**
+   * @generated from field: double created_before = 2;
+   */
+  createdBefore: number;
+};
+
+/**
+ * Describes the message modal.client.ListPagination.
+ * Use `create(ListPaginationSchema)` to create a new message.
+ */
+export declare const ListPaginationSchema: GenMessage<ListPagination>;
+
+/**
  * @generated from enum modal.client.ObjectCreationType
  */
 export enum ObjectCreationType {

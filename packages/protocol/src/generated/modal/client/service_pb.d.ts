@@ -8,6 +8,7 @@ import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { AppClientDisconnectRequestSchema, AppCreateRequestSchema, AppCreateResponseSchema, AppGetByDeploymentNameRequestSchema, AppGetByDeploymentNameResponseSchema, AppGetLayoutRequestSchema, AppGetLayoutResponseSchema, AppGetLifecycleRequestSchema, AppGetLifecycleResponseSchema, AppGetLogsRequestSchema, AppHeartbeatRequestSchema, AppListRequestSchema, AppListResponseSchema, AppPublishRequestSchema, AppPublishResponseSchema, AppStopRequestSchema, TaskLogsBatchSchema } from "./apps_pb.js";
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { ClientHelloResponseSchema, EnvironmentCreateRequestSchema, EnvironmentDeleteRequestSchema, EnvironmentGetOrCreateRequestSchema, EnvironmentGetOrCreateResponseSchema, EnvironmentListResponseSchema, TokenInfoGetRequestSchema, TokenInfoGetResponseSchema, WorkspaceNameLookupResponseSchema } from "./identity_pb.js";
+import type { SecretDeleteRequestSchema, SecretGetInfoRequestSchema, SecretGetInfoResponseSchema, SecretGetOrCreateRequestSchema, SecretGetOrCreateResponseSchema, SecretListRequestSchema, SecretListResponseSchema, SecretUpdateRequestSchema } from "./secrets_pb.js";
 import type { FunctionCreateRequestSchema, FunctionCreateResponseSchema, FunctionGetByIdRequestSchema, FunctionGetByIdResponseSchema, FunctionGetCurrentStatsRequestSchema, FunctionGetRequestSchema, FunctionGetResponseSchema, FunctionPrecreateRequestSchema, FunctionPrecreateResponseSchema, FunctionStatsSchema } from "./functions_pb.js";
 import type { DataChunkSchema, FunctionCallCancelRequestSchema, FunctionCallFromIdRequestSchema, FunctionCallFromIdResponseSchema, FunctionCallGetDataRequestSchema, FunctionCallGetInfoRequestSchema, FunctionCallGetInfoResponseSchema, FunctionCallPutDataRequestSchema, FunctionFinishInputsRequestSchema, FunctionGetOutputsRequestSchema, FunctionGetOutputsResponseSchema, FunctionMapRequestSchema, FunctionMapResponseSchema, FunctionPutInputsRequestSchema, FunctionPutInputsResponseSchema } from "./calls_pb.js";
 import type { ContainerHeartbeatRequestSchema, ContainerHeartbeatResponseSchema, ContainerStopRequestSchema, ContainerStopResponseSchema, FunctionGetInputsRequestSchema, FunctionGetInputsResponseSchema, FunctionPutOutputsRequestSchema, TaskGetInfoRequestSchema, TaskGetInfoResponseSchema, TaskListRequestSchema, TaskListResponseSchema, TaskResultRequestSchema } from "./containers_pb.js";
@@ -162,6 +163,48 @@ export declare const ModalClient: GenService<{
   environmentDelete: {
     methodKind: "unary";
     input: typeof EnvironmentDeleteRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * Secrets: values go in, and come out in containers only.
+   *
+   * @generated from rpc modal.client.ModalClient.SecretGetOrCreate
+   */
+  secretGetOrCreate: {
+    methodKind: "unary";
+    input: typeof SecretGetOrCreateRequestSchema;
+    output: typeof SecretGetOrCreateResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SecretGetInfo
+   */
+  secretGetInfo: {
+    methodKind: "unary";
+    input: typeof SecretGetInfoRequestSchema;
+    output: typeof SecretGetInfoResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SecretList
+   */
+  secretList: {
+    methodKind: "unary";
+    input: typeof SecretListRequestSchema;
+    output: typeof SecretListResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SecretUpdate
+   */
+  secretUpdate: {
+    methodKind: "unary";
+    input: typeof SecretUpdateRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SecretDelete
+   */
+  secretDelete: {
+    methodKind: "unary";
+    input: typeof SecretDeleteRequestSchema;
     output: typeof EmptySchema;
   },
   /**

@@ -1,0 +1,138 @@
+// Named sets of environment variables: kept sealed, given to containers, told to nobody else.
+import { LydianError } from "@lydian/protocol";
+import { newId } from "../ids.ts";
+import { checkSecretName, checkVariables } from "./rules.ts";
+import type { Seal } from "./seal.ts";
+import type { SecretRecord, SecretStore } from "./store.ts";
+
+export type Variables = Readonly<Record<string, string>>;
+
+export interface SecretPlace {
+  readonly workspaceId: string;
+  readonly environmentId: string;
+}
+
+export interface SecretsDependencies {
+  readonly store: SecretStore;
+  readonly seal: Seal;
+  readonly onError: (what: string, error: unknown) => void;
+  readonly now?: () => number;
+}
+
+export class Secrets {
+  readonly #store: SecretStore;
+  readonly #seal: Seal;
+  readonly #onError: (what: string, error: unknown) => void;
+  readonly #now: () => number;
+
+  constructor({ store, seal, onError, now = Date.now }: SecretsDependencies) {
+    this.#store = store;
+    this.#seal = seal;
+    this.#onError = onError;
+    this.#now = now;
+  }
+
+  find({ environmentId }: SecretPlace, name: string): SecretRecord | undefined {
+    return this.#store.byName(environmentId, name);
+  }
+
+  /** Throws `not_found` for one that is unknown or of another workspace. */
+  require(id: string, workspaceId: string): SecretRecord {
+    const record = this.#store.get(id);
+    if (record?.workspaceId === workspaceId) return record;
+    throw new LydianError("not_found", `There is no secret ${JSON.stringify(id.slice(0, 100))}.`);
+  }
+
+  /** Throws `already_exists` unless it may be replaced: then its variables are exactly these. */
+  async createNamed(
+    place: SecretPlace,
+    name: string,
+    variables: Variables,
+    { replace, idempotencyKey }: { readonly replace: boolean; readonly idempotencyKey: string },
+  ): Promise<SecretRecord> {
+    checkSecretName(name);
+    checkVariables(variables);
+    const known = this.find(place, name);
+    if (known !== undefined && replace) return this.#write(known, variables);
+    // What a repeated request made is there already, and is no obstacle to itself.
+    if (known !== undefined && idempotencyKey === "") throw exists(name);
+    try {
+      return await this.#insert({ ...place, name, appId: "" }, variables, idempotencyKey);
+    } catch (error) {
+      if (this.find(place, name) !== undefined) throw exists(name);
+      throw error;
+    }
+  }
+
+  /** It goes with the app. */
+  createForApp(place: SecretPlace, appId: string, variables: Variables, idempotencyKey: string): Promise<SecretRecord> {
+    checkVariables(variables);
+    return this.#insert({ ...place, name: "", appId }, variables, idempotencyKey);
+  }
+
+  /** `undefined` removes a variable. */
+  async update(record: SecretRecord, changes: ReadonlyMap<string, string | undefined>): Promise<void> {
+    const variables: Record<string, string> = { ...this.#variables(record.id) };
+    for (const [key, value] of changes) {
+      if (value === undefined) delete variables[key];
+      else variables[key] = value;
+    }
+    checkVariables(variables);
+    await this.#write(record, variables);
+  }
+
+  async delete(record: SecretRecord): Promise<void> {
+    await this.#store.delete(record.id);
+  }
+
+  list(environmentId: string, createdBefore: number, limit: number): SecretRecord[] {
+    return this.#store.list(environmentId, createdBefore, limit);
+  }
+
+  /** The first of these that no longer exists. */
+  missing(ids: readonly string[]): string | undefined {
+    return ids.find((id) => this.#store.get(id) === undefined);
+  }
+
+  /** The variables of several secrets, for a container; of one name the last counts. */
+  environment(ids: readonly string[]): Record<string, string> {
+    if (ids.length === 0) return {};
+    this.#store.used(ids, this.#now()).catch((error: unknown) => this.#onError("the last use of secrets could not be noted", error));
+    return Object.assign({}, ...ids.map((id) => this.#variables(id))) as Record<string, string>;
+  }
+
+  forgetApp(appId: string): void {
+    this.#store.deleteOfApp(appId).catch((error: unknown) => this.#onError(`the secrets of ${appId} could not be deleted`, error));
+  }
+
+  async #insert(
+    place: SecretPlace & { readonly name: string; readonly appId: string },
+    variables: Variables,
+    idempotencyKey: string,
+  ): Promise<SecretRecord> {
+    const record = { id: newId("st"), ...place, keys: Object.keys(variables).sort(), createdAt: this.#now(), lastUsedAt: 0 };
+    const id = await this.#store.insert(record, this.#close(record.id, variables), idempotencyKey);
+    return id === record.id ? record : this.require(id, place.workspaceId);
+  }
+
+  async #write(record: SecretRecord, variables: Variables): Promise<SecretRecord> {
+    const keys = Object.keys(variables).sort();
+    await this.#store.update(record.id, keys, this.#close(record.id, variables));
+    return { ...record, keys };
+  }
+
+  #close(id: string, variables: Variables): Uint8Array {
+    return this.#seal.close(id, JSON.stringify(variables));
+  }
+
+  #variables(id: string): Variables {
+    const sealed = this.#store.sealed(id);
+    if (sealed === undefined) throw new LydianError("not_found", `The secret ${id} no longer exists.`);
+    return JSON.parse(this.#seal.open(id, sealed)) as Variables;
+  }
+}
+
+const exists = (name: string) =>
+  new LydianError("already_exists", `The secret ${JSON.stringify(name)} exists already.`, {
+    hint: "Replace it with `lydian secret create --force`, or delete it first.",
+  });
