@@ -23,7 +23,7 @@ async function filesWith(text: string): Promise<string[]> {
   return (await Promise.all(found)).flat();
 }
 
-it("a secret reaches the function and stands in no file, and whoever lacks it is told before anything is built", async () => {
+it("a secret reaches the function and stands in no file, and whoever lacks it is told before anything is built; programs manage those with names", async () => {
   const server = await startServer(dataDir);
   const lydian = (...args: string[]) =>
     new Promise<{ stdout: string; stderr: string }>((resolve) => {
@@ -41,6 +41,19 @@ it("a secret reaches the function and stands in no file, and whoever lacks it is
   expect(stdout, stderr).toBe(`${JSON.stringify([value.length, "of the function"])}\n`);
   expect(stderr).not.toContain(value);
   expect(await filesWith(value)).toEqual([]);
+
+  const managed = await lydian("run", join(import.meta.dirname, "apps/manage-secrets.ts"));
+  expect(JSON.parse(managed.stdout), managed.stderr).toEqual({
+    refused: 'The secret "managed" exists already.',
+    info: { name: "managed", keys: ["B", "E"], environment: "main" },
+    isRecent: true,
+    listed: [
+      ["later", ["G"]],
+      ["managed", ["B", "E"]],
+    ],
+    isGone: true,
+  });
+
   // The search finds what is there.
   expect(await filesWith("conformance")).not.toEqual([]);
   expect(await server.stop()).toBe(0);

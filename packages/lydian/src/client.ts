@@ -67,5 +67,5 @@ function fromVariables(): ClientOptions {
     throw new AuthError(`MODAL_SERVER_URL is set, but MODAL_TOKEN_ID and MODAL_TOKEN_SECRET are not both set.`, {
       hint: "`lydian env` prints all three.",
     });
-  return { serverUrl, token: { id, secret } };
+  return { serverUrl, token: { id, secret }, environment: read("ENVIRONMENT") };
 }

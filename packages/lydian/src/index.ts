@@ -39,5 +39,12 @@ export type { MapCall } from "./map-call.ts";
 export type { FunctionOptions, Limit } from "./options.ts";
 export { bindExports } from "./registry.ts";
 export { Retries, type RetriesOptions } from "./retries.ts";
-export { Secret, type Variables } from "./secret.ts";
+export {
+  type CreateSecretOptions,
+  type DeleteSecretOptions,
+  type ListSecretsOptions,
+  Secret,
+  type SecretInfo,
+  type Variables,
+} from "./secret.ts";
 export type { Size } from "./size.ts";

@@ -42,8 +42,25 @@ describe("a secret", () => {
   });
 
   it("by name has one", () => {
-    expect(Secret.fromName("db", { requiredKeys: ["URL"] }).source).toEqual({ kind: "name", name: "db", requiredKeys: ["URL"] });
+    expect(Secret.fromName("db", { requiredKeys: ["URL"] }).source).toEqual({
+      kind: "name",
+      name: "db",
+      requiredKeys: ["URL"],
+      environment: undefined,
+    });
+    expect(Secret.fromName("db").name).toBe("db");
     expect(() => Secret.fromName("")).toThrow(InvalidError);
+  });
+
+  it("without a name cannot be changed or looked up, and a value that is no string is not shown", async () => {
+    await expect(Secret.fromObject({ A: "1" }).update({ A: "2" })).rejects.toThrow("belongs to its app and cannot be updated");
+    await expect(Secret.fromObject({ A: "1" }).info()).rejects.toThrow(InvalidError);
+    for (const make of [
+      () => Secret.fromName("db").update({ PASSWORD: 123456 as never }),
+      () => Secret.objects.create("db", { PASSWORD: 123456 as never }),
+    ]) {
+      await expect(make()).rejects.toThrow(/^The value of PASSWORD is of type number;(?!.*123456)/);
+    }
   });
 
   it.each([[[{}]], ["db"], [[undefined]]])("is what options take, and not %j", (secrets) => {

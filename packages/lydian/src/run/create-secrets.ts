@@ -21,7 +21,7 @@ export function secretsOf(fn: RegisteredFunction, app: App): readonly Secret[] {
 export async function createSecret({ source }: Secret, { client, appId, environment, signal }: SecretContext): Promise<string> {
   const request =
     source.kind === "name"
-      ? { deploymentName: source.name, environmentName: environment, requiredKeys: [...source.requiredKeys] }
+      ? { deploymentName: source.name, environmentName: source.environment ?? environment, requiredKeys: [...source.requiredKeys] }
       : { appId, objectCreationType: ObjectCreationType.ANONYMOUS_OWNED_BY_APP, envDict: source.read() };
   const { secretId } = await client.modal.secretGetOrCreate(request, signal ? { signal } : {});
   return secretId;

@@ -90,11 +90,11 @@ async function getOrCreate(
     case ObjectCreationType.ANONYMOUS_OWNED_BY_APP:
       return secrets.createForApp(place, appId, variables, idempotencyKey);
     case ObjectCreationType.CREATE_IF_MISSING:
-      return secrets.find(place, name) ?? secrets.createNamed(place, name, variables, { replace: false, idempotencyKey });
+      return secrets.createNamed(place, name, variables, { existing: "keep", idempotencyKey });
     case ObjectCreationType.CREATE_FAIL_IF_EXISTS:
-      return secrets.createNamed(place, name, variables, { replace: false, idempotencyKey });
+      return secrets.createNamed(place, name, variables, { existing: "refuse", idempotencyKey });
     case ObjectCreationType.CREATE_OVERWRITE_IF_EXISTS:
-      return secrets.createNamed(place, name, variables, { replace: true, idempotencyKey });
+      return secrets.createNamed(place, name, variables, { existing: "replace", idempotencyKey });
     default:
       throw new LydianError("unimplemented", "Secrets outside an app, which live by heartbeats, are not served yet.", {
         hint: "Give the secret a name, or use it in an app.",

@@ -95,6 +95,21 @@ describe("secrets", () => {
     );
   });
 
+  it("lose nothing of what is asked at the same time", async () => {
+    const made = await Promise.all([make(CREATE_IF_MISSING, { A: "1" }), make(CREATE_IF_MISSING, { A: "2" })]);
+    expect(made[0]?.secretId).toBe(made[1]?.secretId);
+    const record = secrets.require(made[0]?.secretId ?? "", "ac-1");
+    await Promise.all([secrets.update(record, new Map([["B", "3"]])), secrets.update(record, new Map([["C", "4"]]))]);
+    expect(secrets.environment([record.id])).toEqual({ A: "1", B: "3", C: "4" });
+  });
+
+  it("can be replaced when their key is lost", async () => {
+    const { secretId } = await make(CREATE_FAIL_IF_EXISTS, { A: "1" });
+    secrets = open(randomBytes(32));
+    await make(CREATE_OVERWRITE_IF_EXISTS, { A: "2" });
+    expect(secrets.environment([secretId])).toEqual({ A: "2" });
+  });
+
   it("say which required variable is absent", async () => {
     await make(CREATE_FAIL_IF_EXISTS, { A: "1" });
     await make(UNSPECIFIED, {}, { requiredKeys: ["A"] });

@@ -7,6 +7,9 @@ import type { SecretRecord, SecretStore } from "./store.ts";
 
 export type Variables = Readonly<Record<string, string>>;
 
+/** What becomes of a secret that has the name already: it stays, it gets the new variables, or the request fails. */
+export type Existing = "keep" | "replace" | "refuse";
+
 export interface SecretPlace {
   readonly workspaceId: string;
   readonly environmentId: string;
@@ -43,24 +46,31 @@ export class Secrets {
     throw new LydianError("not_found", `There is no secret ${JSON.stringify(id.slice(0, 100))}.`);
   }
 
-  /** Throws `already_exists` unless it may be replaced: then its variables are exactly these. */
+  /** One with these variables, or what `existing` says of the one that has the name already. */
   async createNamed(
     place: SecretPlace,
     name: string,
     variables: Variables,
-    { replace, idempotencyKey }: { readonly replace: boolean; readonly idempotencyKey: string },
+    { existing, idempotencyKey }: { readonly existing: Existing; readonly idempotencyKey: string },
   ): Promise<SecretRecord> {
     checkSecretName(name);
     checkVariables(variables);
+    const taken = (known: SecretRecord) => {
+      if (existing === "keep") return known;
+      if (existing === "replace") return this.#write(known, () => variables);
+      throw new LydianError("already_exists", `The secret ${JSON.stringify(name)} exists already.`, {
+        hint: "Replace it with `lydian secret create --force`, or delete it first.",
+      });
+    };
     const known = this.find(place, name);
-    if (known !== undefined && replace) return this.#write(known, variables);
     // What a repeated request made is there already, and is no obstacle to itself.
-    if (known !== undefined && idempotencyKey === "") throw exists(name);
+    if (known !== undefined && (existing !== "refuse" || idempotencyKey === "")) return taken(known);
     try {
       return await this.#insert({ ...place, name, appId: "" }, variables, idempotencyKey);
     } catch (error) {
-      if (this.find(place, name) !== undefined) throw exists(name);
-      throw error;
+      const other = this.find(place, name);
+      if (other === undefined) throw error;
+      return taken(other);
     }
   }
 
@@ -72,13 +82,15 @@ export class Secrets {
 
   /** `undefined` removes a variable. */
   async update(record: SecretRecord, changes: ReadonlyMap<string, string | undefined>): Promise<void> {
-    const variables: Record<string, string> = { ...this.#variables(record.id) };
-    for (const [key, value] of changes) {
-      if (value === undefined) delete variables[key];
-      else variables[key] = value;
-    }
-    checkVariables(variables);
-    await this.#write(record, variables);
+    await this.#write(record, (read) => {
+      const variables: Record<string, string> = { ...read() };
+      for (const [key, value] of changes) {
+        if (value === undefined) delete variables[key];
+        else variables[key] = value;
+      }
+      checkVariables(variables);
+      return variables;
+    });
   }
 
   async delete(record: SecretRecord): Promise<void> {
@@ -115,9 +127,11 @@ export class Secrets {
     return id === record.id ? record : this.require(id, place.workspaceId);
   }
 
-  async #write(record: SecretRecord, variables: Variables): Promise<SecretRecord> {
-    const keys = Object.keys(variables).sort();
-    await this.#store.update(record.id, keys, this.#close(record.id, variables));
+  async #write(record: SecretRecord, change: (read: () => Variables) => Variables): Promise<SecretRecord> {
+    const keys = await this.#store.update(record.id, (sealed) => {
+      const variables = change(() => this.#open(record.id, sealed));
+      return { keys: Object.keys(variables).sort(), sealed: this.#close(record.id, variables) };
+    });
     return { ...record, keys };
   }
 
@@ -128,11 +142,10 @@ export class Secrets {
   #variables(id: string): Variables {
     const sealed = this.#store.sealed(id);
     if (sealed === undefined) throw new LydianError("not_found", `The secret ${id} no longer exists.`);
+    return this.#open(id, sealed);
+  }
+
+  #open(id: string, sealed: Uint8Array): Variables {
     return JSON.parse(this.#seal.open(id, sealed)) as Variables;
   }
 }
-
-const exists = (name: string) =>
-  new LydianError("already_exists", `The secret ${JSON.stringify(name)} exists already.`, {
-    hint: "Replace it with `lydian secret create --force`, or delete it first.",
-  });

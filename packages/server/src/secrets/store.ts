@@ -1,3 +1,4 @@
+import { LydianError } from "@lydian/protocol";
 import type { Database } from "../database/database.ts";
 import { claimKey } from "../database/idempotency.ts";
 
@@ -13,6 +14,11 @@ export interface SecretRecord {
   readonly createdAt: number;
   /** 0: never. */
   readonly lastUsedAt: number;
+}
+
+export interface SealedVariables {
+  readonly keys: readonly string[];
+  readonly sealed: Uint8Array;
 }
 
 interface SecretRow {
@@ -71,10 +77,15 @@ export class SecretStore {
     });
   }
 
-  update(id: string, keys: readonly string[], sealed: Uint8Array): Promise<unknown> {
-    return this.#database.commit(() =>
-      this.#database.prepare("UPDATE secrets SET keys = ?, sealed = ? WHERE id = ?").run(JSON.stringify(keys), sealed, id),
-    );
+  /** Gives `change` what is there in the very transaction that writes its result, so that of changes at the same time none is lost. */
+  update(id: string, change: (sealed: Uint8Array) => SealedVariables): Promise<readonly string[]> {
+    return this.#database.commit(() => {
+      const before = this.sealed(id);
+      if (before === undefined) throw new LydianError("not_found", `The secret ${id} no longer exists.`);
+      const { keys, sealed } = change(before);
+      this.#database.prepare("UPDATE secrets SET keys = ?, sealed = ? WHERE id = ?").run(JSON.stringify(keys), sealed, id);
+      return keys;
+    });
   }
 
   used(ids: readonly string[], at: number): Promise<unknown> {

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { CreateSecretOptions } from "../secrets/create.ts";
+import type { CreateOptions } from "../secrets/create.ts";
 import { type CommonOptions, environmentOption, jsonOption } from "./options.ts";
 
 export function secretCommand(): Command {
@@ -9,7 +9,7 @@ export function secretCommand(): Command {
     .description("names, variables and times; values are told to nobody")
     .addOption(environmentOption())
     .addOption(jsonOption())
-    .action(async (flags: CommonOptions) => (await import("../secrets/list.ts")).listSecrets(flags));
+    .action(async (flags: CommonOptions) => (await import("../secrets/list.ts")).list(flags));
   secret
     .command("create")
     .description("make a secret")
@@ -19,8 +19,8 @@ export function secretCommand(): Command {
     .option("--from-json <file>", "take the variables of a JSON object")
     .option("--force", "replace the one that is there")
     .addOption(environmentOption())
-    .action(async (name: string, variables: string[], flags: CreateSecretOptions) =>
-      (await import("../secrets/create.ts")).createSecret(name, variables, flags),
+    .action(async (name: string, variables: string[], flags: CreateOptions) =>
+      (await import("../secrets/create.ts")).create(name, variables, flags),
     );
   secret
     .command("delete")
@@ -29,7 +29,7 @@ export function secretCommand(): Command {
     .option("--allow-missing", "no error when there is none")
     .addOption(environmentOption())
     .action(async (name: string, flags: CommonOptions & { allowMissing?: boolean }) =>
-      (await import("../secrets/delete.ts")).deleteSecret(name, flags),
+      (await import("../secrets/delete.ts")).remove(name, flags),
     );
   return secret;
 }

@@ -1,34 +1,26 @@
 import { readFileSync } from "node:fs";
-import { ObjectCreationType } from "@lydian/protocol";
 import { readDotenv } from "../../secret.ts";
+import { createSecret } from "../../secrets/named.ts";
 import type { CommonOptions } from "../commands/options.ts";
 import { withServer } from "../connect.ts";
 import { UsageError } from "../exit.ts";
 
-export interface CreateSecretOptions extends CommonOptions {
+export interface CreateOptions extends CommonOptions {
   readonly fromDotenv?: string;
   readonly fromJson?: string;
   readonly force?: boolean;
 }
 
-export async function createSecret(name: string, words: readonly string[], options: CreateSecretOptions): Promise<void> {
-  const envDict = {
+export async function create(name: string, words: readonly string[], options: CreateOptions): Promise<void> {
+  const variables = {
     ...(options.fromDotenv === undefined ? {} : readDotenv(options.fromDotenv)),
     ...(options.fromJson === undefined ? {} : readJson(options.fromJson)),
     ...Object.fromEntries(words.map(pair)),
   };
-  if (Object.keys(envDict).length === 0)
+  if (Object.keys(variables).length === 0)
     throw new UsageError("a secret needs at least one variable", "lydian secret create NAME KEY=VALUE, or --from-dotenv FILE");
-  const { CREATE_OVERWRITE_IF_EXISTS, CREATE_FAIL_IF_EXISTS } = ObjectCreationType;
-  await withServer(options, (client, { environment }) =>
-    client.modal.secretGetOrCreate({
-      deploymentName: name,
-      environmentName: environment,
-      objectCreationType: options.force ? CREATE_OVERWRITE_IF_EXISTS : CREATE_FAIL_IF_EXISTS,
-      envDict,
-    }),
-  );
-  process.stdout.write(`${name} has ${Object.keys(envDict).sort().join(", ")}\n`);
+  await withServer(options, (client) => createSecret(client, name, variables, { existing: options.force ? "replace" : "refuse" }));
+  process.stdout.write(`${name} has ${Object.keys(variables).sort().join(", ")}\n`);
 }
 
 /** A message never repeats the word: it may be a value. */

@@ -1,29 +1,21 @@
+import { listSecrets } from "../../secrets/named.ts";
 import { type CommonOptions, printJson } from "../commands/options.ts";
 import { withServer } from "../connect.ts";
 import { formatTable, formatTime } from "../display/style.ts";
 
-const PAGE = 100;
-
-export async function listSecrets(options: CommonOptions): Promise<void> {
-  const secrets = await withServer(options, async (client, { environment }) => {
-    const all = [];
-    for (let createdBefore = 0; ; ) {
-      const pagination = { maxObjects: PAGE, createdBefore };
-      const { items } = await client.modal.secretList({ environmentName: environment, pagination });
-      all.push(...items);
-      createdBefore = items.at(-1)?.createdAt ?? 0;
-      if (items.length < PAGE) return all;
-    }
-  });
+export async function list(options: CommonOptions): Promise<void> {
+  const secrets = await withServer(options, (client) => listSecrets(client));
   if (options.json) {
     const rows = secrets.map((it) => ({
-      name: it.label,
-      keys: it.metadata?.keys ?? [],
-      created_at: it.createdAt,
-      last_used_at: it.lastUsedAt || null,
+      name: it.name,
+      keys: it.keys,
+      created_at: seconds(it.createdAt),
+      last_used_at: seconds(it.lastUsedAt) || null,
     }));
     return printJson(rows);
   }
-  const rows = secrets.map((it) => [it.label, (it.metadata?.keys ?? []).join(" "), formatTime(it.createdAt), formatTime(it.lastUsedAt)]);
+  const rows = secrets.map((it) => [it.name, it.keys.join(" "), formatTime(seconds(it.createdAt)), formatTime(seconds(it.lastUsedAt))]);
   process.stdout.write(formatTable(["SECRET", "VARIABLES", "CREATED", "LAST USED"], rows));
 }
+
+const seconds = (time: Date | undefined) => (time?.getTime() ?? 0) / 1000;
