@@ -38,7 +38,7 @@ it("a secret reaches the function and stands in no file, and whoever lacks it is
   const value = randomBytes(24).toString("hex");
   expect((await lydian("secret", "create", "conformance", `NAMED=${value}`)).stdout).toBe("conformance has NAMED\n");
   const { stdout, stderr } = await lydian("run", program);
-  expect(stdout, stderr).toBe(`${JSON.stringify([value.length, "of the function"])}\n`);
+  expect(stdout, stderr).toBe(`${JSON.stringify([value.length, "of the function", value.length])}\n`);
   expect(stderr).not.toContain(value);
   expect(await filesWith(value)).toEqual([]);
 

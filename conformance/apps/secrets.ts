@@ -1,6 +1,8 @@
-import { App, Secret } from "lydian";
+import { readFile } from "node:fs/promises";
+import { App, Image, Secret } from "lydian";
 
 const named = Secret.fromName("conformance", { requiredKeys: ["NAMED"] });
+const image = Image.node().run('printf %s "$NAMED" | wc -c >/length', { secrets: [named] });
 
 export const app = new App("secrets", { secrets: [named, Secret.fromObject({ SHARED: "of the app" })] });
 
@@ -9,4 +11,6 @@ export const read = app.function({ secrets: [Secret.fromObject({ SHARED: "of the
   process.env.SHARED,
 ]);
 
-app.localEntrypoint(async () => console.log(JSON.stringify(await read.remote())));
+export const readBuilt = app.function({ image }, async () => Number(await readFile("/length", "utf8")));
+
+app.localEntrypoint(async () => console.log(JSON.stringify([...(await read.remote()), await readBuilt.remote()])));

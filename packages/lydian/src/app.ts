@@ -4,9 +4,9 @@ import { InvalidError } from "./errors.ts";
 import { makeHandle } from "./function-handle.ts";
 import type { AnyFunction, FunctionHandle, Handler } from "./function-types.ts";
 import { Image } from "./image/image.ts";
-import { checkSecrets, type FunctionOptions, resolveOptions } from "./options.ts";
+import { type FunctionOptions, resolveOptions } from "./options.ts";
 import { checkName, isName, refuseDuplicate, registeredApps } from "./registry.ts";
-import type { Secret } from "./secret.ts";
+import { checkSecrets, type Secret } from "./secret.ts";
 
 export interface AppOptions {
   /** Of functions that name none. Default: a small Debian with Node 24. */

@@ -34,7 +34,7 @@ export type {
   GeneratorHandle,
   MapOptions,
 } from "./function-types.ts";
-export { type AddLocalOptions, Image } from "./image/image.ts";
+export { type AddLocalOptions, Image, type StepOptions } from "./image/image.ts";
 export type { MapCall } from "./map-call.ts";
 export type { FunctionOptions, Limit } from "./options.ts";
 export { bindExports } from "./registry.ts";

@@ -2,7 +2,7 @@ import { type Duration, durationMs } from "./duration.ts";
 import { InvalidError } from "./errors.ts";
 import { Image } from "./image/image.ts";
 import { Retries } from "./retries.ts";
-import { Secret } from "./secret.ts";
+import { checkSecrets, type Secret } from "./secret.ts";
 import { showValue } from "./show-value.ts";
 import { type Size, sizeMiB } from "./size.ts";
 
@@ -126,12 +126,6 @@ export function resolveOptions(options: FunctionOptions): ResolvedFunctionOption
     singleUseContainers: flag(options.singleUseContainers, "singleUseContainers"),
     blockNetwork: flag(options.blockNetwork, "blockNetwork"),
   };
-}
-
-/** Throws InvalidError unless it is a list of secrets. */
-export function checkSecrets(secrets: unknown): void {
-  if (Array.isArray(secrets) && secrets.every(Secret.is)) return;
-  throw new InvalidError('`secrets` must be a list of Secrets, e.g. [Secret.fromName("database")].');
 }
 
 /** Known by its shape: the command line and the user's program may each have a copy of this package. */

@@ -150,6 +150,12 @@ export class Secret {
   }
 }
 
+/** Throws InvalidError unless it is a list of secrets. */
+export function checkSecrets(secrets: unknown): void {
+  if (Array.isArray(secrets) && secrets.every(Secret.is)) return;
+  throw new InvalidError('`secrets` must be a list of Secrets, e.g. [Secret.fromName("database")].');
+}
+
 /** The variables in a file with lines KEY=value. */
 export function readDotenv(path: string): Record<string, string> {
   try {

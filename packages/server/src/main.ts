@@ -132,6 +132,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     layers,
     contents,
     mounts,
+    secrets,
     onError: (error) => log.error("an image build failed in the server", error),
   });
   ends.defer(() => images.stop());

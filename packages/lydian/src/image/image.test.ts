@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { InvalidError } from "../errors.ts";
+import { Secret } from "../secret.ts";
 import { Image } from "./image.ts";
 
 const lines = (image: Image): string[] =>
@@ -116,6 +117,18 @@ describe("run", () => {
 
   it("refuses empty commands", () => {
     expect(() => Image.node().run(["true", " \n"])).toThrow("A command of `run` is empty.");
+  });
+});
+
+describe("secrets", () => {
+  it("are of one step, and must be secrets", () => {
+    const secret = Secret.fromName("npm");
+    const image = Image.node()
+      .apt(["jq"], { secrets: [secret] })
+      .run("x");
+    expect(image.steps.map((step) => step.kind === "line" && step.secrets)).toEqual([[secret], []]);
+    expect(() => Image.node().run("x", { secrets: ["npm"] as never })).toThrow("`secrets` must be a list of Secrets");
+    expect(() => Image.node().run("x", { gpu: "A100" } as never)).toThrow("no option `gpu`");
   });
 });
 

@@ -1,10 +1,16 @@
 import { InvalidError } from "../errors.ts";
+import { checkSecrets, type Secret } from "../secret.ts";
 
 export interface AddLocalOptions {
   /** True: part of the image, seen by later steps. False: added when a container starts, without a build. Default false. */
   readonly copy?: boolean;
   /** For directories: leaves out a file, or a directory with all that it holds. Gets the path relative to the directory. */
   readonly ignore?: (path: string) => boolean;
+}
+
+export interface StepOptions {
+  /** Variables that the commands of this step see, and that do not stay in the image. It runs anew when their values change. */
+  readonly secrets?: readonly Secret[];
 }
 
 /** Local files that a step brings. */
@@ -18,7 +24,7 @@ export interface LocalFiles {
 
 export type ImageStep =
   /** A line of a Dockerfile. */
-  | { readonly kind: "line"; readonly line: string }
+  | { readonly kind: "line"; readonly line: string; readonly secrets: readonly Secret[] }
   /** Files that become part of the image here. */
   | { readonly kind: "copy"; readonly files: LocalFiles };
 
@@ -77,31 +83,33 @@ export class Image {
   }
 
   /** Installs Debian packages, e.g. ["jq", "curl=7.88.1-10"]. */
-  apt(packages: readonly string[]): Image {
+  apt(packages: readonly string[], options: StepOptions = {}): Image {
     checkAll(packages, DEBIAN_PACKAGE, "a Debian package");
     return this.#line(
       `RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ${packages.join(" ")} && rm -rf /var/lib/apt/lists/*`,
+      options,
     );
   }
 
   /** Installs npm packages where the app's imports find them, e.g. ["sharp@0.34"]. */
-  npmInstall(packages: readonly string[]): Image {
+  npmInstall(packages: readonly string[], options: StepOptions = {}): Image {
     checkAll(packages, NPM_PACKAGE, "an npm package");
     const names = packages.map(quote).join(" ");
     return this.#line(
       `RUN mkdir -p ${PACKAGES} && npm install --prefix ${PACKAGES} --no-package-lock --no-audit --no-fund ${names} && ln -sfn ${PACKAGES}/node_modules /node_modules`,
+      options,
     );
   }
 
   /** Runs shell commands, one step each. */
-  run(commands: string | readonly string[]): Image {
+  run(commands: string | readonly string[], options: StepOptions = {}): Image {
     const list = typeof commands === "string" ? [commands] : commands;
     let image: Image = this;
     for (const command of list) {
       if (command.trim() === "") throw new InvalidError("A command of `run` is empty.");
       // An instruction is one line, and no here-document of a Dockerfile: what could be read otherwise travels as escapes of `printf`.
       const isPlain = !/[\n\r]|<<|\\\s*$/.test(command);
-      image = image.#line(isPlain ? `RUN ${command}` : `RUN printf %b ${quote(escaped(command))} | sh -e`);
+      image = image.#line(isPlain ? `RUN ${command}` : `RUN printf %b ${quote(escaped(command))} | sh -e`, options);
     }
     return image;
   }
@@ -158,8 +166,11 @@ export class Image {
     return recipe(this, ...args);
   }
 
-  #line(line: string): Image {
-    return new Image(this.base, [...this.steps, { kind: "line", line }], this.mounted);
+  #line(line: string, { secrets = [], ...others }: StepOptions = {}): Image {
+    const [unknown] = Object.keys(others);
+    if (unknown !== undefined) throw new InvalidError(`A step of an image has no option \`${unknown}\`.`, { hint: "Served is: secrets." });
+    checkSecrets(secrets);
+    return new Image(this.base, [...this.steps, { kind: "line", line, secrets }], this.mounted);
   }
 
   #add(files: LocalFiles, copy: boolean): Image {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { LydianError, GenericResult_GenericStatus as Status } from "@lydian/protocol";
 import { afterEach, describe, expect, it } from "vitest";
 import { Image } from "../image/image.ts";
+import { Secret } from "../secret.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "../test-server.ts";
 import { buildImage } from "./build-image.ts";
 import type { RunEvent } from "./events.ts";
@@ -20,7 +21,10 @@ interface Request {
   readonly lines: readonly string[];
   readonly bases: readonly string[];
   readonly context: string;
+  readonly secrets: readonly string[];
 }
+
+const secretId = async ({ name }: Secret) => `st ${name}`;
 
 async function serve(modal: TestServerOptions["modal"] = {}) {
   const requests: Request[] = [];
@@ -31,6 +35,7 @@ async function serve(modal: TestServerOptions["modal"] = {}) {
         lines: image?.dockerfileCommands ?? [],
         bases: image?.baseImages.map(({ imageId }) => imageId) ?? [],
         context: image?.contextMountId ?? "",
+        secrets: image?.secretIds ?? [],
       });
       return { imageId: `im-${requests.length}`, result: { status: Status.SUCCESS } };
     },
@@ -42,7 +47,7 @@ async function serve(modal: TestServerOptions["modal"] = {}) {
   server = await startTestServer({ modal: handlers });
   const { client } = server;
   const build = (image: Image, signal?: AbortSignal) =>
-    buildImage(image, { client, appId: "ap-1", signal, onEvent: (event) => events.push(event) });
+    buildImage(image, { client, appId: "ap-1", signal, secretId, onEvent: (event) => events.push(event) });
   return { requests, events, build };
 }
 
@@ -53,7 +58,7 @@ describe("buildImage", () => {
   it("asks for an image that is there already, and builds nothing", async () => {
     const { requests, events, build } = await serve();
     expect(await build(Image.node("22").run("echo hi").env({ A: "1" }))).toBe("im-1");
-    expect(requests).toEqual([{ lines: ["FROM node:22-slim", "RUN echo hi", "ENV A='1'"], bases: [], context: "" }]);
+    expect(requests).toEqual([{ lines: ["FROM node:22-slim", "RUN echo hi", "ENV A='1'"], bases: [], context: "", secrets: [] }]);
     expect(events).toMatchObject([{ type: "image-ready", imageId: "im-1", cached: true }]);
   });
 
@@ -85,9 +90,21 @@ describe("buildImage", () => {
       .addLocalDir(directory, "/data", { copy: true });
     expect(await build(image)).toBe("im-3");
     expect(requests).toEqual([
-      { lines: ["FROM node:24-slim", "RUN one"], bases: [], context: "" },
-      { lines: ["FROM base", "COPY . /", "RUN two"], bases: ["im-1"], context: "mo /srv/a.txt" },
-      { lines: ["FROM base", "COPY . /"], bases: ["im-2"], context: "mo /data/a.txt" },
+      { lines: ["FROM node:24-slim", "RUN one"], bases: [], context: "", secrets: [] },
+      { lines: ["FROM base", "COPY . /", "RUN two"], bases: ["im-1"], context: "mo /srv/a.txt", secrets: [] },
+      { lines: ["FROM base", "COPY . /"], bases: ["im-2"], context: "mo /data/a.txt", secrets: [] },
+    ]);
+  });
+
+  it("begins a part of its own for steps with other secrets", async () => {
+    const { requests, build } = await serve();
+    const options = { secrets: [Secret.fromName("npm")] };
+    const image = Image.node().run("one").run("two", options).npmInstall(["left-pad"], options).run("three");
+    expect(await build(image)).toBe("im-3");
+    expect(requests).toEqual([
+      { lines: ["FROM node:24-slim", "RUN one"], bases: [], context: "", secrets: [] },
+      { lines: ["FROM base", "RUN two", expect.stringContaining("left-pad")], bases: ["im-1"], context: "", secrets: ["st npm"] },
+      { lines: ["FROM base", "RUN three"], bases: ["im-2"], context: "", secrets: [] },
     ]);
   });
 

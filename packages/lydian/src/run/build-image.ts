@@ -4,12 +4,15 @@ import type { Client } from "../client.ts";
 import { LydianError } from "../errors.ts";
 import type { Image } from "../image/image.ts";
 import { readLocalFiles } from "../image/local-files.ts";
+import type { Secret } from "../secret.ts";
 import type { RunEvent } from "./events.ts";
 import { uploadMount } from "./upload-mount.ts";
 
 export interface BuildOptions {
   readonly client: Client;
   readonly appId: string;
+  /** The id of a secret, made when it has none yet. */
+  readonly secretId: (secret: Secret) => Promise<string>;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -33,6 +36,7 @@ export async function buildImage(image: Image, options: BuildOptions): Promise<s
           dockerfileCommands: [`FROM ${base === "" ? image.base : "base"}`, ...part.lines],
           ...(base === "" ? {} : { baseImages: [{ dockerTag: "base", imageId: base }] }),
           contextMountId: part.contextMountId,
+          secretIds: await Promise.all(part.secrets.map(options.secretId)),
         },
       },
       options.signal ? { signal: options.signal } : {},
@@ -49,18 +53,27 @@ export async function buildImage(image: Image, options: BuildOptions): Promise<s
 interface Part {
   readonly lines: string[];
   readonly contextMountId: string;
+  readonly secrets: readonly Secret[];
 }
 
-/** An image has one context, so each step that copies files begins a part of its own on top of what came before. */
+/** On the wire an image has one context and one list of secrets, so a step that needs others begins a part on top of what came before. */
 async function parts(image: Image, { client, appId, signal }: BuildOptions): Promise<Part[]> {
-  const result: Part[] = [{ lines: [], contextMountId: "" }];
+  const result: Part[] = [{ lines: [], contextMountId: "", secrets: [] }];
   for (const step of image.steps) {
     const last = result.at(-1) as Part;
-    if (step.kind === "line") last.lines.push(step.line);
-    else result.push({ lines: ["COPY . /"], contextMountId: await uploadMount(client, appId, await readLocalFiles(step.files), signal) });
+    if (step.kind === "copy") {
+      const contextMountId = await uploadMount(client, appId, await readLocalFiles(step.files), signal);
+      result.push({ lines: ["COPY . /"], contextMountId, secrets: [] });
+    } else if (isSame(step.secrets, last.secrets)) {
+      last.lines.push(step.line);
+    } else {
+      result.push({ lines: [step.line], contextMountId: "", secrets: step.secrets });
+    }
   }
   return result;
 }
+
+const isSame = (a: readonly Secret[], b: readonly Secret[]) => a.length === b.length && a.every((each, index) => each === b[index]);
 
 /** Reads the log until the end of the build, over as many streams as it takes. */
 async function follow(imageId: string, { client, signal, onEvent }: BuildOptions): Promise<void> {

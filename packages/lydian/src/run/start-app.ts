@@ -100,7 +100,8 @@ async function createFunctions(app: App, appId: string, appName: string, options
   const secrets = new Map<Secret, Promise<string>>();
   const secret = (each: Secret) => remember(secrets, each, () => createSecret(each, { client, appId, environment, signal }));
   const code = once(() => uploadMount(client, appId, bundleFiles(bundle), signal));
-  const build = (image: Image): Promise<string> => remember(images, image, () => buildImage(image, { client, appId, signal, onEvent }));
+  const build = (image: Image): Promise<string> =>
+    remember(images, image, () => buildImage(image, { client, appId, secretId: secret, signal, onEvent }));
   const localFiles = (image: Image): Promise<string[]> =>
     remember(mounts, image, () =>
       Promise.all(image.mounted.map(async (files) => uploadMount(client, appId, await readLocalFiles(files), signal))),

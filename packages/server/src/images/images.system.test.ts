@@ -25,7 +25,7 @@ import { Images } from "./images.ts";
 import { createImagesRpc } from "./rpc.ts";
 import { ImageStore } from "./store.ts";
 import { testContext } from "./test-context.ts";
-import { openTestDatabase } from "./test-database.ts";
+import { openTestDatabase, testSecrets } from "./test-database.ts";
 
 const reason = process.platform !== "linux" || process.getuid?.() !== 0 ? "not root on Linux" : undefined;
 if (reason !== undefined) console.log(`skipped: images of the server (${reason})`);
@@ -49,7 +49,7 @@ describe.skipIf(reason !== undefined)("images of the server", () => {
     const blobs = new Blobs({ store: rights, contents, urls: new SignedUrls(Buffer.alloc(32)) });
     mounts = new Mounts({ store: new MountStore(database), contents, rights, blobs, layers });
     const builder = new ImageBuilder({ store: layers, host, bases: new BaseImages({ store: layers, hub: "never" }) });
-    images = new Images({ store: new ImageStore(database), builder, layers, contents, mounts });
+    images = new Images({ store: new ImageStore(database), builder, layers, contents, mounts, secrets: testSecrets(database) });
   });
   afterAll(async () => {
     await images.stop();

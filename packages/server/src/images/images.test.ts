@@ -24,7 +24,7 @@ import { receiveRecipe, recipeKey } from "./recipe.ts";
 import { createImagesRpc } from "./rpc.ts";
 import { ImageStore } from "./store.ts";
 import { testContext } from "./test-context.ts";
-import { openTestDatabase } from "./test-database.ts";
+import { openTestDatabase, testSecrets } from "./test-database.ts";
 
 /** Starts nothing: what runs in containers is for the system tests. */
 const hostThatStartsNothing = (images: boolean): ContainerHost => ({
@@ -57,7 +57,7 @@ beforeEach(async () => {
       bases: new BaseImages({ store: layers, hub: "never" }),
     });
     const store = new ImageStore(database);
-    return { images: new Images({ store, builder, layers, contents, mounts }), store };
+    return { images: new Images({ store, builder, layers, contents, mounts, secrets: testSecrets(database) }), store };
   };
   images = (await open()).images;
 });
@@ -164,6 +164,28 @@ describe("images", () => {
     expect(images.rootfs(first.id)?.env.A).toBe("1");
   });
 
+  it("takes secrets of its workspace, finds an image again by what they hold, and starts a lost build with those that are there", async () => {
+    const secrets = testSecrets(database);
+    const place = { workspaceId: "ac-1", environmentId: "en-1" };
+    const secret = (variables: Record<string, string>) => secrets.createForApp(place, "ap-of-ac-1", variables, "");
+    const [one, same, other] = [await secret({ A: "1" }), await secret({ A: "1" }), await secret({ A: "2" })];
+    const first = await get({ ...GOOD, secretIds: [one.id] });
+    expect((await get({ ...GOOD, secretIds: [same.id] })).id).toBe(first.id);
+    const different = [await get({ ...GOOD, secretIds: [other.id] }), await get(GOOD)];
+    expect(new Set([first.id, ...different.map(({ id }) => id)]).size).toBe(3);
+    await expect(get({ ...GOOD, secretIds: ["st-nope"] })).rejects.toMatchObject({ code: "not_found" });
+    const theirs = await secrets.createForApp({ workspaceId: "ac-2", environmentId: "en-2" }, "ap-2", { A: "1" }, "");
+    await expect(get({ ...GOOD, secretIds: [theirs.id] })).rejects.toMatchObject({ code: "not_found" });
+
+    const recipeOf = images.require(first.id, "ac-1").recipe;
+    const { store } = await open();
+    await store.restart(first.id, recipeOf);
+    await secrets.delete(one);
+    expect((await get({ ...GOOD, secretIds: [same.id] })).id).toBe(first.id);
+    expect((await joined(first.id)).end).toMatchObject({ status: Status.SUCCESS });
+    expect(images.require(first.id, "ac-1").recipe.secretIds).toEqual([same.id]);
+  });
+
   it("refuses a recipe that cannot be built, with the line", async () => {
     await expect(get({ dockerfileCommands: ["FROM node:24-slim", "NOPE"] })).rejects.toMatchObject({
       code: "invalid_argument",
@@ -182,7 +204,6 @@ describe("images", () => {
 
 describe("receiveRecipe", () => {
   it.each<[string, MessageInitShape<typeof ImageSchema>]>([
-    ["secret_ids", { secretIds: ["st-1"] }],
     ["gpu_config", { gpuConfig: { count: 1 } }],
     ["image_registry_config", { imageRegistryConfig: { secretId: "st-1" } }],
     ["build_function", { buildFunction: { definition: "x" } }],
@@ -200,12 +221,15 @@ describe("receiveRecipe", () => {
   });
 
   it("gives one key to recipes that mean the same, and another to any that differs", () => {
-    const key = (init: MessageInitShape<typeof ImageSchema>, checksum?: string) =>
-      recipeKey(receiveRecipe(recipe({ ...GOOD, ...init }), "").recipe, checksum);
+    const key = (init: MessageInitShape<typeof ImageSchema>, mountChecksum?: string, secrets?: string) =>
+      recipeKey(receiveRecipe(recipe({ ...GOOD, ...init }), "").recipe, { mountChecksum, secrets });
+    // Which secrets does not count, what they hold does.
+    expect(key({ secretIds: ["st-1"] }, undefined, "s")).toBe(key({ secretIds: ["st-2"] }, undefined, "s"));
     expect(key({ buildArgs: { a: "1", b: "2" } })).toBe(key({ buildArgs: { b: "2", a: "1" } }));
     const different = [
       key({}),
       key({}, "c"),
+      key({}, undefined, "c"),
       key({ buildArgs: { a: "1" } }),
       key({ contextFiles: [{ filename: "x" }] }),
       key({ dockerfileCommands: ["FROM scratch"] }),

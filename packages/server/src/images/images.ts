@@ -13,6 +13,7 @@ import { LydianError } from "@lydian/protocol";
 import type { Contents } from "../blobs/contents.ts";
 import { isId, newId } from "../ids.ts";
 import type { Mounts } from "../mounts/mounts.ts";
+import type { Secrets } from "../secrets/secrets.ts";
 import { type ReceivedRecipe, recipeKey, type StoredRecipe } from "./recipe.ts";
 import { RunningBuild } from "./running-build.ts";
 import type { ImageEnd, ImageRecord, ImageStore, LogLine } from "./store.ts";
@@ -23,6 +24,7 @@ export interface ImagesDependencies {
   readonly layers: LayerStore;
   readonly contents: Contents;
   readonly mounts: Mounts;
+  readonly secrets: Pick<Secrets, "require" | "forBuild">;
   readonly now?: () => number;
   /** Called with what went wrong in the server itself during a build. */
   readonly onError?: (error: unknown) => void;
@@ -65,16 +67,23 @@ export class Images {
 
   /** The image of a recipe: ready, or being built from now on. Throws for a recipe that cannot be built anywhere. */
   async getOrCreate(request: ImageRequest, received: ReceivedRecipe): Promise<ImageRecord> {
-    const { store, builder, contents, mounts, layers } = this.#dependencies;
+    const { store, builder, contents, mounts, layers, secrets } = this.#dependencies;
     const { workspaceId } = request;
+    const { secretIds } = received.recipe;
     const mount = received.recipe.contextMountId === undefined ? undefined : mounts.require(received.recipe.contextMountId, workspaceId);
     for (const id of Object.values(received.recipe.bases)) this.#requireReady(id, workspaceId);
-    const key = recipeKey(received.recipe, mount?.checksum);
+    for (const id of secretIds ?? []) secrets.require(id, workspaceId);
+    const key = recipeKey(received.recipe, {
+      mountChecksum: mount?.checksum,
+      secrets: secretIds && secrets.forBuild(secretIds).fingerprint,
+    });
     const known = request.cache === "use" ? await this.#current(workspaceId, key) : undefined;
     if (known?.state === "ready" && known.result !== undefined && (await layers.hasAll(known.result.layers))) return known;
     if (known !== undefined) {
-      if (known.state !== "building") await store.restart(known.id);
-      const again: ImageRecord = { ...known, state: "building", result: undefined, failure: undefined };
+      // Secrets of an app that has stopped are gone; those of this request hold the same.
+      const recipe: StoredRecipe = secretIds === undefined ? known.recipe : { ...known.recipe, secretIds };
+      if (known.state !== "building" || !this.#running.has(known.id)) await store.restart(known.id, recipe);
+      const again: ImageRecord = { ...known, recipe, state: "building", result: undefined, failure: undefined };
       this.#start(again, request.appId, true);
       return again;
     }
@@ -188,7 +197,7 @@ export class Images {
 
   /** The recipe with everything it names looked up. */
   #buildable(recipe: StoredRecipe): ImageRecipe {
-    const { contents, mounts } = this.#dependencies;
+    const { contents, mounts, secrets } = this.#dependencies;
     const named = recipe.contextMountId === undefined ? [] : mounts.files(recipe.contextMountId);
     const context: ContextFile[] = [...named, ...recipe.files].map((file) => ({ ...file, content: { file: contents.path(file.sha256) } }));
     const bases: Record<string, BuiltImage> = {};
@@ -203,6 +212,7 @@ export class Images {
       bases,
       context,
       buildArgs: recipe.buildArgs,
+      ...(recipe.secretIds === undefined ? {} : { secrets: secrets.forBuild(recipe.secretIds) }),
       ...(recipe.salt === undefined ? {} : { salt: recipe.salt }),
     };
   }
@@ -239,8 +249,10 @@ export class Images {
     const { signal } = build.controller;
     let release: (() => void) | undefined;
     try {
+      // Before its turn comes: secrets may go with the app that brought them.
+      const recipe = this.#buildable(image.recipe);
       release = await this.#turn(build);
-      const result = await this.#dependencies.builder.build(this.#buildable(image.recipe), { onLog: build.log, signal });
+      const result = await this.#dependencies.builder.build(recipe, { onLog: build.log, signal });
       return { state: "ready", result };
     } catch (error) {
       if (signal.aborted) return this.#stopping ? undefined : { state: "cancelled" };

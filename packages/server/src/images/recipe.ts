@@ -19,6 +19,8 @@ export interface StoredRecipe {
   readonly files: readonly RecipeFile[];
   readonly contextMountId?: string;
   readonly buildArgs: Readonly<Record<string, string>>;
+  /** Whose variables RUN lines see. */
+  readonly secretIds?: readonly string[];
   /** Set in a build that must not find the layers of earlier ones. */
   readonly salt?: string;
 }
@@ -35,11 +37,6 @@ const MAX_FILES = 1_000;
 
 /** Options of the wire that are not served, each by name. A recipe that sets one is refused: it would not do what it says. */
 const UNSERVED: readonly { readonly field: string; readonly isSet: (image: Image) => boolean; readonly hint: string }[] = [
-  {
-    field: "secret_ids",
-    isSet: (image) => image.secretIds.length > 0,
-    hint: "Secrets are not served yet. Do not put secret values into a RUN line: they would stay in the image.",
-  },
   {
     field: "gpu_config",
     isSet: (image) => image.gpuConfig !== undefined && (image.gpuConfig.count > 0 || image.gpuConfig.gpuType !== ""),
@@ -93,17 +90,25 @@ export function receiveRecipe(image: Image, buildFunctionId: string): ReceivedRe
       files,
       ...(image.contextMountId === "" ? {} : { contextMountId: image.contextMountId }),
       buildArgs: { ...image.buildArgs },
+      ...(image.secretIds.length === 0 ? {} : { secretIds: image.secretIds }),
     },
     data: image.contextFiles.map(({ data }) => data),
   };
 }
 
-/** Equal recipes have equal keys. `mountChecksum`: of the context mount. */
-export function recipeKey(recipe: StoredRecipe, mountChecksum: string | undefined): string {
+export interface KeyParts {
+  /** Of the context mount. */
+  readonly mountChecksum?: string | undefined;
+  /** Of the secrets' variables, whose ids differ from run to run. */
+  readonly secrets?: string | undefined;
+}
+
+/** Equal recipes have equal keys. */
+export function recipeKey(recipe: StoredRecipe, { mountChecksum, secrets }: KeyParts = {}): string {
   const sorted = (record: Readonly<Record<string, string>>): [string, string][] =>
     Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
   const files = [...recipe.files].sort((a, b) => (a.path < b.path ? -1 : 1)).map(({ path, sha256, mode }) => [path, sha256, mode]);
-  const content = [recipe.lines.join("\n"), sorted(recipe.bases), files, mountChecksum ?? null, sorted(recipe.buildArgs)];
+  const content = [recipe.lines.join("\n"), sorted(recipe.bases), files, mountChecksum ?? null, sorted(recipe.buildArgs), secrets ?? null];
   return createHash("sha256").update(JSON.stringify(content)).digest("hex");
 }
 

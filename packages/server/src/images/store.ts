@@ -88,12 +88,12 @@ export class ImageStore {
     });
   }
 
-  /** An image that failed, was cancelled or lost its layers is built again. */
-  restart(id: string): Promise<void> {
+  /** An image that failed, was cancelled or lost its layers is built again, from a recipe that means the same. */
+  restart(id: string, recipe: StoredRecipe): Promise<void> {
     return this.#database.commit(() => {
       this.#database
-        .prepare("UPDATE images SET state = 'building', result = NULL, failure = NULL, finished_at = NULL WHERE id = ?")
-        .run(id);
+        .prepare("UPDATE images SET state = 'building', recipe = ?, result = NULL, failure = NULL, finished_at = NULL WHERE id = ?")
+        .run(JSON.stringify(recipe), id);
     });
   }
 

@@ -1,6 +1,6 @@
 // Values at rest: AES-256-GCM under the server's key, bound to the id of the secret, so that neither a stolen database nor one whose rows
 // were exchanged gives a value away.
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { LydianError } from "@lydian/protocol";
 
 const CIPHER = "aes-256-gcm";
@@ -9,10 +9,17 @@ const TAG_BYTES = 16;
 
 export class Seal {
   readonly #key: Uint8Array;
+  readonly #fingerprintKey: Uint8Array;
 
   /** `key`: 32 bytes. */
   constructor(key: Uint8Array) {
     this.#key = key;
+    this.#fingerprintKey = new Uint8Array(hkdfSync("sha256", key, "", "fingerprint", 32));
+  }
+
+  /** Equal for equal texts, under this key only; the text cannot be guessed from it without the key. */
+  fingerprint(text: string): string {
+    return createHmac("sha256", this.#fingerprintKey).update(text).digest("hex");
   }
 
   close(id: string, text: string): Uint8Array {

@@ -10,11 +10,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Database } from "../database/database.ts";
 import type { Environments } from "../identity/environments.ts";
 import { testContext } from "../images/test-context.ts";
-import { openTestDatabase } from "../images/test-database.ts";
+import { openTestDatabase, testSecrets } from "../images/test-database.ts";
 import { createSecretsRpc } from "./rpc.ts";
 import { Seal } from "./seal.ts";
-import { Secrets } from "./secrets.ts";
-import { SecretStore } from "./store.ts";
+import type { Secrets } from "./secrets.ts";
 
 const { UNSPECIFIED, CREATE_IF_MISSING, CREATE_FAIL_IF_EXISTS, CREATE_OVERWRITE_IF_EXISTS, ANONYMOUS_OWNED_BY_APP, EPHEMERAL } =
   ObjectCreationType;
@@ -24,27 +23,12 @@ let secrets: Secrets;
 let now = 1_000;
 beforeEach(async () => {
   database = await openTestDatabase();
-  for (const [id, workspace] of [
-    ["en-1", "ac-1"],
-    ["en-2", "ac-2"],
-  ] as const) {
-    database
-      .prepare(
-        "INSERT INTO environments (id, workspace_id, name, is_default, created_at) VALUES (?, ?, 'main', 1, 0) ON CONFLICT DO NOTHING",
-      )
-      .run(id, workspace);
-  }
   secrets = open();
 });
 afterEach(() => database.close());
 
 const KEY = randomBytes(32);
-function open(key: Uint8Array = KEY): Secrets {
-  const fail = (what: string, error: unknown) => {
-    throw new Error(what, { cause: error });
-  };
-  return new Secrets({ store: new SecretStore(database), seal: new Seal(key), onError: fail, now: () => now++ });
-}
+const open = (key = KEY) => testSecrets(database, { key, now: () => now++ });
 
 const environments = {
   require: (workspaceId: string) => ({ id: workspaceId.replace("ac", "en"), name: "main" }),

@@ -1,4 +1,5 @@
 // Named sets of environment variables: kept sealed, given to containers, told to nobody else.
+import type { BuildSecrets } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import { newId } from "../ids.ts";
 import { checkSecretName, checkVariables } from "./rules.ts";
@@ -111,6 +112,13 @@ export class Secrets {
     if (ids.length === 0) return {};
     this.#store.used(ids, this.#now()).catch((error: unknown) => this.#onError("the last use of secrets could not be noted", error));
     return Object.assign({}, ...ids.map((id) => this.#variables(id))) as Record<string, string>;
+  }
+
+  /** The variables for the steps of an image. */
+  forBuild(ids: readonly string[]): BuildSecrets {
+    const env = this.environment(ids);
+    const sorted = Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
+    return { env, fingerprint: this.#seal.fingerprint(JSON.stringify(sorted)) };
   }
 
   forgetApp(appId: string): void {

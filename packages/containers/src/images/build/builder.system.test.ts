@@ -45,6 +45,18 @@ describe.skipIf(reason !== undefined)("image builds", () => {
     content: { data: Buffer.from(text) },
   });
 
+  it("shows secrets to commands and keeps them nowhere; whoever has others builds anew", async () => {
+    const lines = ["FROM node:24-slim", `RUN printf %s "$TOKEN" | wc -c >/length; echo ${run}`];
+    const withToken = (token: string) => build({ lines, secrets: { env: { TOKEN: token }, fingerprint: `print of ${token}` } });
+    const first = await withToken("correct horse");
+    expect(await readFile(join(first.top, "length"), "utf8")).toBe("13\n");
+    expect(await readdir(first.top)).toEqual(["length"]);
+    expect(JSON.stringify(first)).not.toContain("horse");
+    expect((await withToken("correct horse")).lines).toContain("cached");
+    expect(await readFile(join((await withToken("x")).top, "length"), "utf8")).toBe("1\n");
+    expect(await readFile(join((await build({ lines })).top, "length"), "utf8")).toBe("0\n");
+  });
+
   it("makes Debian with Node and npm, and finds it again without any network", async () => {
     const first = await build({ lines: ["FROM node:24-slim"] });
     expect(first.image.config.env.NODE_VERSION).toMatch(/^24\./);

@@ -11,7 +11,7 @@ import { type Hashable, layerKey } from "../keys.ts";
 import type { LayerStore } from "../layer-store.ts";
 import { buildEnvironment } from "./build-environment.ts";
 import { BuildState } from "./build-state.ts";
-import type { ImageRecipe } from "./context.ts";
+import type { BuildSecrets, ImageRecipe } from "./context.ts";
 import { prepareCopy } from "./copy-step.ts";
 import { asUser, runStep } from "./run-step.ts";
 
@@ -125,7 +125,7 @@ export class ImageBuilder {
     const layers = state.layers.map((id) => store.path(id)).reverse();
     const prepared =
       instruction.kind === "run"
-        ? this.#prepareRun(instruction, title, layers, state, on.onLog)
+        ? this.#prepareRun(instruction, title, layers, state, recipe.secrets, on.onLog)
         : await prepareCopy(instruction, { context: recipe.context ?? [], layers, workdir: state.workdir, lookup: state.lookup });
     const id = layerKey({ kind: instruction.kind, below: state.layers, step: prepared.key, salt: recipe.salt });
     if (!(await on.layer(id, title, prepared.make))) return false;
@@ -138,6 +138,7 @@ export class ImageBuilder {
     title: string,
     layers: readonly string[],
     state: BuildState,
+    secrets: BuildSecrets | undefined,
     onLog: OnBuildLog,
   ): { key: Hashable; make: (target: string, signal: AbortSignal) => Promise<void> } {
     const { command } = instruction;
@@ -151,14 +152,14 @@ export class ImageBuilder {
         host,
         command: asUser(user, line),
         layers,
-        env: { HOME: "/root", ...buildTime, ...env },
+        env: { HOME: "/root", ...buildTime, ...env, ...secrets?.env },
         workdir: state.workdir,
         onLog,
         title,
       };
       await runStep(step, target, signal);
     };
-    return { key: { line, env, workdir: state.workdir, user }, make };
+    return { key: { line, env, workdir: state.workdir, user, secrets: secrets?.fingerprint }, make };
   }
 
   async #buildTime(hasHostCertificates: boolean): Promise<Readonly<Record<string, string>>> {

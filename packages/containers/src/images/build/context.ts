@@ -11,6 +11,12 @@ export interface ContextFile {
   readonly content: { readonly file: string } | { readonly data: Uint8Array };
 }
 
+export interface BuildSecrets {
+  readonly env: Readonly<Record<string, string>>;
+  /** Tells nothing of the values, and differs when they do: a layer is found again only by who has the same. */
+  readonly fingerprint: string;
+}
+
 /** What an image is made of. Equal recipes give equal layers. */
 export interface ImageRecipe {
   /** Lines of a Dockerfile. */
@@ -19,6 +25,8 @@ export interface ImageRecipe {
   readonly bases?: Readonly<Record<string, BuiltImage>>;
   readonly context?: readonly ContextFile[];
   readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Variables that commands see, and that stand in no layer and no configuration. */
+  readonly secrets?: BuildSecrets;
   /** Makes every layer anew that is made with this value for the first time. Absent: layers are found again. */
   readonly salt?: string;
 }
