@@ -13,7 +13,7 @@ export function readTagged(tag: number, value: unknown, input: ByteReader): unkn
     case TAG.dateOnly:
       return date(typeof value === "string" ? Date.parse(value) : Number.NaN, input);
     case TAG.epochSeconds:
-      return date(typeof value === "number" ? Math.round(value * 1000) : Number.NaN, input);
+      return date(typeof value === "number" ? milliseconds(value) : Number.NaN, input);
     case TAG.daysSinceEpoch:
       return date(typeof value === "number" ? value * DAY_MS : Number.NaN, input);
     case TAG.positiveBignum:
@@ -40,6 +40,12 @@ export function readTagged(tag: number, value: unknown, input: ByteReader): unkn
   if (!isArrayTag(tag)) return new Tagged(tag, value);
   const array = value instanceof Uint8Array ? readArray(tag, value as Uint8Array<ArrayBuffer>) : undefined;
   return array ?? input.fail("a typed array is no whole number of elements");
+}
+
+/** Whole seconds apart from the rest: far from 1970 their product has no room for the milliseconds. */
+function milliseconds(seconds: number): number {
+  const whole = Math.trunc(seconds);
+  return whole * 1000 + Math.round((seconds - whole) * 1000);
 }
 
 function date(ms: number, input: ByteReader): Date {
