@@ -3,8 +3,8 @@ import type { RegisteredEntrypoint, RegisteredFunction } from "@lydian/protocol"
 import { parseFlags, parsePositionals } from "./flags.ts";
 import { flagsHelp } from "./flags-help.ts";
 
-/** Runs it. `onResult` gets the value of a function, or each value of a generator; an entrypoint has none. */
-export type Invocation = (onResult: (value: unknown) => void) => Promise<void>;
+/** Runs it. `onValue` gets each value of a generator as it comes; what a function returns is the result; an entrypoint has none. */
+export type Invocation = (onValue: (value: unknown) => void) => Promise<{ readonly result: unknown } | undefined>;
 
 interface EntrypointOptions {
   readonly args?: unknown;
@@ -25,13 +25,15 @@ export async function prepareInvocation(target: RegisteredEntrypoint | Registere
       args === undefined ? rawArguments(words) : (await parseFlags(words, { schema: args, ...present({ positionals, short }) })).value;
     return async () => {
       await target.handler(value as never);
+      return undefined;
     };
   }
   const args = target.input === undefined ? parsePositionals(words) : [(await parseFlags(words, { schema: target.input })).input];
   const handle = target.handle as FunctionHandle;
-  return async (onResult) => {
-    if (!target.isGenerator) onResult(await handle.remote(...args));
-    else for await (const value of handle.remoteGen(...args)) onResult(value);
+  return async (onValue) => {
+    if (!target.isGenerator) return { result: await handle.remote(...args) };
+    for await (const value of handle.remoteGen(...args)) onValue(value);
+    return undefined;
   };
 }
 

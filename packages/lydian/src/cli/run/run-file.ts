@@ -117,8 +117,9 @@ interface Call {
 }
 
 async function callAndStop({ running, invocation, display, interrupts, root }: Call): Promise<number> {
+  let returned: Awaited<ReturnType<Invocation>>;
   try {
-    await interrupts.race(invocation((value) => display.result(value)));
+    returned = await interrupts.race(invocation((value) => display.result(value)));
   } catch (error) {
     if (error instanceof Interrupted) {
       await stop(running, display, "interrupted");
@@ -130,6 +131,8 @@ async function callAndStop({ running, invocation, display, interrupts, root }: C
     return EXIT.failed;
   }
   await stop(running, display, "completed");
+  // Log lines come by another way: once the app has stopped, all that the function printed has been told, and its result comes last.
+  if (returned !== undefined) display.result(returned.result);
   return EXIT.ok;
 }
 
