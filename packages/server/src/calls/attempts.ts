@@ -118,8 +118,7 @@ export class Attempts {
       else this.#leave(input);
       input.apply("unwritten");
       input.call.drop(input);
-      lane.outstanding--;
-      lane.outstandingBytes -= input.bytes;
+      lane.settle(input.bytes);
       this.#forgetPayload(input);
       if (state === "running") this.#listener?.abandoned(taskId, input.id, "cancelled", false);
     }
@@ -336,8 +335,7 @@ export class Attempts {
     input.apply("recorded");
     input.call.append(input, output);
     const lane = this.#lane(input);
-    lane.outstanding--;
-    lane.outstandingBytes -= input.bytes;
+    lane.settle(input.bytes);
     lane.finished++;
     this.#forgetPayload(input);
   }

@@ -127,8 +127,7 @@ export class Calls {
       const again: Input[] = [];
       for (const input of call.inputs()) {
         if (input.state !== "queued") continue;
-        lane.outstanding++;
-        lane.outstandingBytes += input.bytes;
+        lane.admit(input.bytes);
         again.push(input);
       }
       inputs += again.length;
@@ -311,9 +310,7 @@ export class Calls {
     const input = new Input(call, idx, bytes);
     if (this.#memory.admit(bytes)) input.payload = payload;
     call.add(input);
-    const lane = this.#lanes.get(call.functionId);
-    lane.outstanding++;
-    lane.outstandingBytes += bytes;
+    this.#lanes.get(call.functionId).admit(bytes);
     if (!call.alone) this.#journal.input(input, payload);
     this.#attempts.enqueue(input);
     return input;

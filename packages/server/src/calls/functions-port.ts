@@ -8,6 +8,7 @@ export interface CalledFunction {
   readonly workspaceId: string;
   readonly environmentId: string;
   readonly name: string;
+  /** The wire's message, as the client sent it. */
   readonly definition: FunctionDefinition;
 }
 

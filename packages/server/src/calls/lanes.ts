@@ -18,6 +18,18 @@ export class Lane {
     this.functionId = functionId;
   }
 
+  /** An input of this size has come: it is without output. */
+  admit(bytes: number): void {
+    this.outstanding++;
+    this.outstandingBytes += bytes;
+  }
+
+  /** It has its output, or is taken back. */
+  settle(bytes: number): void {
+    this.outstanding--;
+    this.outstandingBytes -= bytes;
+  }
+
   /** A moving average over about the last twenty. */
   took(ms: number): void {
     this.meanMs = this.meanMs === undefined ? ms : this.meanMs + (ms - this.meanMs) / 20;

@@ -1,18 +1,9 @@
 import { type Function as FunctionDefinition, LydianError } from "@lydian/protocol";
 import type { AppRecord } from "../apps/store.ts";
+import type { CalledFunction } from "../calls/functions-port.ts";
 import { newId } from "../ids.ts";
 import type { FunctionStore } from "./store.ts";
 import { checkName, validateDefinition } from "./validate.ts";
-
-export interface FunctionRecord {
-  readonly id: string;
-  readonly appId: string;
-  readonly workspaceId: string;
-  readonly environmentId: string;
-  readonly name: string;
-  /** The wire's message, as the client sent it. */
-  readonly definition: FunctionDefinition;
-}
 
 export interface FunctionsDependencies {
   readonly store: FunctionStore;
@@ -25,14 +16,14 @@ const MAX_CACHED = 10_000;
 
 export class Functions {
   readonly #d: FunctionsDependencies;
-  readonly #cache = new Map<string, FunctionRecord>();
+  readonly #cache = new Map<string, CalledFunction>();
 
   constructor(dependencies: FunctionsDependencies) {
     this.#d = dependencies;
   }
 
   /** Undefined for an unknown id and for one that is only reserved. */
-  get(functionId: string): FunctionRecord | undefined {
+  get(functionId: string): CalledFunction | undefined {
     const cached = this.#cache.get(functionId);
     if (cached) return cached;
     const stored = this.#d.store.get(functionId);
@@ -48,7 +39,7 @@ export class Functions {
     });
   }
 
-  require(functionId: string, workspaceId: string): FunctionRecord {
+  require(functionId: string, workspaceId: string): CalledFunction {
     const record = this.get(functionId);
     if (record?.workspaceId === workspaceId) return record;
     throw new LydianError("not_found", `There is no function ${JSON.stringify(functionId)}.`);
@@ -60,7 +51,7 @@ export class Functions {
     return this.#d.store.reserve(newId("fu"), app.id, name);
   }
 
-  async define(app: AppRecord, definition: FunctionDefinition, existingId: string): Promise<FunctionRecord> {
+  async define(app: AppRecord, definition: FunctionDefinition, existingId: string): Promise<CalledFunction> {
     validateDefinition(definition);
     this.#d.requireParts(definition, app.workspaceId);
     const id = await this.reserve(app, definition.functionName);
@@ -99,11 +90,11 @@ export class Functions {
   }
 
   /** The functions of an app that were published. */
-  published(appId: string): FunctionRecord[] {
+  published(appId: string): CalledFunction[] {
     return this.#d.store.ofApp(appId).flatMap(({ id, isPublished }) => (isPublished ? (this.get(id) ?? []) : []));
   }
 
-  #remember(record: FunctionRecord): FunctionRecord {
+  #remember(record: CalledFunction): CalledFunction {
     this.#cache.set(record.id, record);
     if (this.#cache.size > MAX_CACHED) this.#cache.delete(this.#cache.keys().next().value as string);
     return record;

@@ -1,14 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { DataFormat, type FunctionHandleMetadataSchema, Function_FunctionType as FunctionType } from "@lydian/protocol";
+import type { CalledFunction } from "../calls/functions-port.ts";
 import { MAX_INLINE_BYTES } from "../calls/functions-port.ts";
-import type { FunctionRecord } from "./functions.ts";
 
 const FORMATS = [DataFormat.CBOR, DataFormat.CBOR_TS];
 
 type Metadata = MessageInitShape<typeof FunctionHandleMetadataSchema>;
 
 /** What a caller must know of a function. */
-export function handleMetadata({ name, appId, definition }: Pick<FunctionRecord, "name" | "appId" | "definition">): Metadata {
+export function handleMetadata({ name, appId, definition }: Pick<CalledFunction, "name" | "appId" | "definition">): Metadata {
   return { ...reservedMetadata(name, appId, definition.functionType), functionSchema: definition.functionSchema } as Metadata;
 }
 
@@ -24,7 +24,7 @@ export function reservedMetadata(name: string, appId: string, functionType: Func
   };
 }
 
-export function layoutOf(functions: readonly FunctionRecord[]) {
+export function layoutOf(functions: readonly CalledFunction[]) {
   return {
     functionIds: Object.fromEntries(functions.map(({ name, id }) => [name, id])),
     objects: functions.map((record) => ({

@@ -1,7 +1,8 @@
 import { type Handlers, LydianError, type ModalClient } from "@lydian/protocol";
 import type { Apps } from "../apps/apps.ts";
+import type { CalledFunction } from "../calls/functions-port.ts";
 import type { Caller } from "../identity/caller.ts";
-import type { FunctionRecord, Functions } from "./functions.ts";
+import type { Functions } from "./functions.ts";
 import { handleMetadata, reservedMetadata } from "./metadata.ts";
 import { refuseUnservedReservation } from "./refusals.ts";
 
@@ -54,7 +55,7 @@ export function createFunctionsRpc({ functions, apps, stats }: FunctionsRpcDepen
 }
 
 /** Current clients read the definition from here and refuse an empty list. */
-const functionData = ({ definition }: FunctionRecord) => ({
+const functionData = ({ definition }: CalledFunction) => ({
   moduleName: definition.moduleName,
   functionName: definition.functionName,
   functionType: definition.functionType,

@@ -8,7 +8,15 @@
 //
 // A build lives in this process; its image stays `building` when the process ends, and whoever asks for it or joins it
 // afterwards starts it again. The steps it had finished are found in the layer store.
-import { type BuiltImage, type ContextFile, type ImageBuilder, ImageError, type ImageRecipe, type LayerStore } from "@lydian/containers";
+import {
+  type BuildSecrets,
+  type BuiltImage,
+  type ContextFile,
+  type ImageBuilder,
+  ImageError,
+  type ImageRecipe,
+  type LayerStore,
+} from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import type { Contents } from "../blobs/contents.ts";
 import { isId, newId } from "../ids.ts";
@@ -73,10 +81,8 @@ export class Images {
     const mount = received.recipe.contextMountId === undefined ? undefined : mounts.require(received.recipe.contextMountId, workspaceId);
     for (const id of Object.values(received.recipe.bases)) this.#requireReady(id, workspaceId);
     for (const id of secretIds ?? []) secrets.require(id, workspaceId);
-    const key = recipeKey(received.recipe, {
-      mountChecksum: mount?.checksum,
-      secrets: secretIds && secrets.forBuild(secretIds).fingerprint,
-    });
+    const variables = this.#secretsOf(received.recipe);
+    const key = recipeKey(received.recipe, { mountChecksum: mount?.checksum, secrets: variables?.fingerprint });
     const known = request.cache === "use" ? await this.#current(workspaceId, key) : undefined;
     if (known?.state === "ready" && known.result !== undefined && (await layers.hasAll(known.result.layers))) return known;
     if (known !== undefined) {
@@ -90,7 +96,7 @@ export class Images {
     for (const data of received.data) await contents.put(data);
     const id = newId("im", this.#now());
     const recipe: StoredRecipe = request.cache === "use" ? received.recipe : { ...received.recipe, salt: id };
-    const buildable = this.#buildable(recipe);
+    const buildable = this.#buildable(recipe, variables);
     builder.check(buildable);
     const cached = request.cache === "use" ? await builder.cached(buildable) : undefined;
     const image: ImageRecord = {
@@ -196,8 +202,8 @@ export class Images {
   }
 
   /** The recipe with everything it names looked up. */
-  #buildable(recipe: StoredRecipe): ImageRecipe {
-    const { contents, mounts, secrets } = this.#dependencies;
+  #buildable(recipe: StoredRecipe, secrets = this.#secretsOf(recipe)): ImageRecipe {
+    const { contents, mounts } = this.#dependencies;
     const named = recipe.contextMountId === undefined ? [] : mounts.files(recipe.contextMountId);
     const context: ContextFile[] = [...named, ...recipe.files].map((file) => ({ ...file, content: { file: contents.path(file.sha256) } }));
     const bases: Record<string, BuiltImage> = {};
@@ -212,9 +218,13 @@ export class Images {
       bases,
       context,
       buildArgs: recipe.buildArgs,
-      ...(recipe.secretIds === undefined ? {} : { secrets: secrets.forBuild(recipe.secretIds) }),
+      ...(secrets === undefined ? {} : { secrets }),
       ...(recipe.salt === undefined ? {} : { salt: recipe.salt }),
     };
+  }
+
+  #secretsOf({ secretIds }: StoredRecipe): BuildSecrets | undefined {
+    return secretIds && this.#dependencies.secrets.forBuild(secretIds);
   }
 
   #start(image: ImageRecord, appId: string, becomesCurrent: boolean): void {

@@ -288,11 +288,7 @@ export class Pools {
       return standby;
     }
     const container = this.#create(definition.imageId);
-    container.fn = pool.fn;
-    container.stageAt = queuedAt;
-    container.stage("queue", this.#calls.clock.now());
-    pool.adopted(container);
-    this.watchdog.limitStart(container, pool.fn);
+    this.#adopt(container, pool, queuedAt);
     this.#run(container, () => planOf(definition, mounts, images));
     return container;
   }
@@ -322,21 +318,25 @@ export class Pools {
     });
   }
 
+  /** From now on it is the pool's, for an input that is queued since then. */
+  #adopt(container: PoolContainer, pool: Pool, queuedAt: number): void {
+    container.fn = pool.fn;
+    container.stageAt = queuedAt;
+    container.stage("queue", this.#calls.clock.now());
+    pool.adopted(container);
+    this.watchdog.limitStart(container, pool.fn);
+  }
+
   /** Makes a standby container one of the pool's. */
   #specialise(container: PoolContainer, pool: Pool, queuedAt: number): void {
     const { definition } = pool.fn;
-    const { clock } = this.#calls;
-    container.fn = pool.fn;
     for (const name of Object.keys(container.stages)) delete container.stages[name];
-    container.stageAt = queuedAt;
-    container.stage("queue", clock.now());
-    pool.adopted(container);
-    this.watchdog.limitStart(container, pool.fn);
+    this.#adopt(container, pool, queuedAt);
     const limits = limitsOf(definition);
     const prepare = async () => {
       await linkAll(container, definition.mountIds, this.#launch);
       if (limits.cpu !== undefined || limits.memoryMiB !== undefined) await container.running?.update(limits);
-      container.stage("create", clock.now());
+      container.stage("create", this.#calls.clock.now());
     };
     container.prepared = prepare().catch((error: unknown) =>
       this.watchdog.failStart(container, `it could not be given its function: ${String(error)}`),
