@@ -3,7 +3,7 @@
 import type { ContainerHost } from "./host.ts";
 import { createOciHost } from "./oci/oci-host.ts";
 import { createProcessHost } from "./process/process-host.ts";
-import { userNamespacePrefix } from "./rootless/user-namespace.ts";
+import { whyNoUserNamespace } from "./rootless/user-namespace.ts";
 
 export interface CreateHostOptions {
   /** "auto": `oci` where it works, else `process`. */
@@ -36,10 +36,8 @@ export async function createHost(options: CreateHostOptions): Promise<ContainerH
 export function whyNotOci(): string | undefined {
   if (process.platform !== "linux") return `OCI containers need Linux, and this is ${process.platform}.`;
   if (process.getuid?.() === 0) return undefined;
-  try {
-    userNamespacePrefix();
-    return "OCI containers need a user namespace here, which is entered when a server is started (`lydian server`).";
-  } catch (error) {
-    return `OCI containers need root, or a user namespace. ${(error as Error).message}`;
-  }
+  const reason = whyNoUserNamespace();
+  return reason === undefined
+    ? "OCI containers need a user namespace here, which is entered when a server is started (`lydian server`)."
+    : `OCI containers need root, or a user namespace. ${reason}`;
 }

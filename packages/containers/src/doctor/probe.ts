@@ -5,7 +5,7 @@ import { access, constants, readFile, statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { type CgroupLayout, readCgroupLayout } from "../oci/cgroup-layout.ts";
 import { parseVersion, type RuntimeName } from "../oci/runtimes.ts";
-import { userNamespacePrefix } from "../rootless/user-namespace.ts";
+import { whyNoUserNamespace } from "../rootless/user-namespace.ts";
 
 export interface FoundRuntime {
   readonly name: RuntimeName;
@@ -87,15 +87,6 @@ async function runtime(name: RuntimeName): Promise<FoundRuntime | undefined> {
   return { name, version, ...(packageVersion ? { packageVersion } : {}) };
 }
 
-function whyNoNamespace(): string | undefined {
-  try {
-    userNamespacePrefix();
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
 /** `dir`: where data will be kept. */
 export async function probeMachine(dir: string): Promise<Machine> {
   const missing = new Set<string>();
@@ -120,7 +111,7 @@ export async function probeMachine(dir: string): Promise<Machine> {
     node: process.versions.node,
     kernel: release.trim(),
     root: process.getuid?.() === 0,
-    whyNoNamespace: whyNoNamespace(),
+    whyNoNamespace: whyNoUserNamespace(),
     cgroups,
     runtimes: [crun, runc].filter((each) => each !== undefined),
     missing,

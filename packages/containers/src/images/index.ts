@@ -3,5 +3,5 @@ export { type BuildOptions, ImageBuilder, type ImageBuilderOptions } from "./bui
 export type { BuildSecrets, ContextFile, ImageRecipe } from "./build/context.ts";
 export { filesLayer } from "./build/files-layer.ts";
 export { ImageError, type ImageErrorKind } from "./errors.ts";
-export type { BuildLogLine, BuiltImage, ImageConfig, OnBuildLog } from "./image.ts";
+export { type BuildLogLine, type BuiltImage, DEFAULT_PATH, type ImageConfig, type OnBuildLog } from "./image.ts";
 export { LayerStore, type LayerStoreOptions } from "./layer-store.ts";

@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ContainerStats, Limits } from "../host.ts";
 import type { CgroupLayout } from "./cgroup-layout.ts";
 import { DEVICE_RULES, limitWrites } from "./limits.ts";
-import type { ProcessGroup } from "./process-group.ts";
+import { killAll, type ProcessGroup } from "./process-group.ts";
 
 /** How long the kernel may take to reap killed processes before a group counts as stuck. */
 const REMOVE_TIMEOUT_MS = 10_000;
@@ -106,13 +106,7 @@ export class Cgroup implements ProcessGroup {
   async remove(): Promise<void> {
     const deadline = Date.now() + REMOVE_TIMEOUT_MS;
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 100)) {
-      for (const pid of await this.processes()) {
-        try {
-          process.kill(pid, "SIGKILL");
-        } catch {
-          // Ended already.
-        }
-      }
+      killAll(await this.processes());
       const left = (await Promise.all(this.#layout.trees.map((tree) => removeTree(join(tree, this.path))))).filter(
         (directory) => directory !== undefined,
       );

@@ -3,7 +3,7 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ContainerStats } from "../host.ts";
-import type { ProcessGroup } from "./process-group.ts";
+import { killAll, type ProcessGroup } from "./process-group.ts";
 
 const REMOVE_TIMEOUT_MS = 10_000;
 const PAGE_BYTES = 4096;
@@ -58,13 +58,7 @@ export class NetworkGroup implements ProcessGroup {
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 100)) {
       const pids = await this.processes();
       if (pids.length === 0) return;
-      for (const pid of pids) {
-        try {
-          process.kill(pid, "SIGKILL");
-        } catch {
-          // Ended already.
-        }
-      }
+      killAll(pids);
       // There is no event for "the last process of a namespace has ended".
       if (Date.now() > deadline)
         throw new Error(`Processes ${pids.join(", ")} did not end within ${REMOVE_TIMEOUT_MS} ms of being killed.`);

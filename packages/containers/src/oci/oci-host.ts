@@ -253,12 +253,13 @@ class OciHost implements ContainerHost {
   async #close(): Promise<void> {
     await this.#slots.close();
     await Promise.all([...this.#containers.values()].map((container) => container?.remove()));
-    const { slotOptions, cgroupParent } = { slotOptions: this.#parts.slotOptions, cgroupParent: this.#parts.slotOptions.cgroupParent };
+    const { slotOptions, network, closeUplink, launcher, paths } = this.#parts;
     this.#pids.close();
-    await this.#parts.network.close();
-    await this.#parts.closeUplink();
-    await this.#parts.launcher[Symbol.asyncDispose]();
-    await sweepLeftovers({ layout: slotOptions.layout, cgroupParent, paths: this.#parts.paths, parentToo: true });
+    await network.close();
+    await closeUplink();
+    await launcher[Symbol.asyncDispose]();
+    const { layout, cgroupParent } = slotOptions;
+    await sweepLeftovers({ layout, cgroupParent, paths, parentToo: true });
   }
 }
 

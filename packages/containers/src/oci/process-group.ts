@@ -1,6 +1,17 @@
 // The processes of one slot, as a group that can be counted, limited and ended.
 import type { ContainerStats, Limits } from "../host.ts";
 
+/** Those that have ended already are passed over. */
+export function killAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // Ended already.
+    }
+  }
+}
+
 export interface ProcessGroup {
   /** Path below each control group tree's root, for a runtime that makes a group beside it. */
   readonly path: string;

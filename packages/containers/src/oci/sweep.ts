@@ -8,6 +8,7 @@ import { readdir, readFile, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Cgroup, listCgroups } from "./cgroup.ts";
 import type { CgroupLayout } from "./cgroup-layout.ts";
+import { killAll } from "./process-group.ts";
 import { ID_FILE } from "./slot.ts";
 
 export interface SweepOptions {
@@ -38,11 +39,6 @@ export async function sweepLeftovers(o: SweepOptions): Promise<readonly string[]
 async function killSlotProcesses(slotsDir: string): Promise<void> {
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
     const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
-    if (!cwd.startsWith(`${slotsDir}/`)) continue;
-    try {
-      process.kill(Number(pid), "SIGKILL");
-    } catch {
-      // It has ended.
-    }
+    if (cwd.startsWith(`${slotsDir}/`)) killAll([Number(pid)]);
   }
 }

@@ -55,6 +55,16 @@ export function userNamespacePrefix(): readonly string[] | undefined {
   return ENTER;
 }
 
+/** Why this user can have none; undefined when they can, or need none. */
+export function whyNoUserNamespace(): string | undefined {
+  try {
+    userNamespacePrefix();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** The largest number of ids that one line of /etc/subuid or /etc/subgid gives to a user. */
 export function subordinateIds(file: string, username: string, uid: number): number {
   const counts = file.split("\n").map((line) => {

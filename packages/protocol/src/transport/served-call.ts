@@ -10,6 +10,9 @@ import type { CallContext, Headers, Peer } from "./context.ts";
 import { checkSize } from "./framing.ts";
 import { MAX_TIMER_MS, parseTimeout } from "./timeout.ts";
 
+/** Of every stream that is served. */
+export const RESPONSE_HEADERS = { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": "identity" };
+
 /** A method, looked up by path once per call. */
 export interface PreparedMethod<C> {
   readonly path: string;

@@ -3,10 +3,9 @@ import { constants, type ServerHttp2Stream } from "node:http2";
 import { LydianError } from "../errors.ts";
 import type { Headers, Peer } from "./context.ts";
 import { frame, MessageReader } from "./framing.ts";
-import { type CallEnvironment, type PreparedMethod, ServedCall } from "./served-call.ts";
+import { type CallEnvironment, type PreparedMethod, RESPONSE_HEADERS, ServedCall } from "./served-call.ts";
 import { errorTrailers } from "./status.ts";
 
-const RESPONSE_HEADERS = { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": "identity" };
 const WITH_TRAILERS = { waitForTrailers: true };
 const TRAILERS_ONLY = { endStream: true };
 const OK_TRAILERS = { "grpc-status": "0" };

@@ -6,12 +6,11 @@ import { LaneRequestSchema, LaneResponseSchema } from "../generated/lydian/v1/la
 import type { Headers, Peer } from "./context.ts";
 import { frame, MessageReader } from "./framing.ts";
 import { MAX_ENVELOPE_BYTES, MAX_LANE_CALLS, MAX_LANE_REQUEST_BYTES } from "./lane.ts";
-import { type CallEnvironment, type PreparedMethod, ServedCall } from "./served-call.ts";
+import { type CallEnvironment, type PreparedMethod, RESPONSE_HEADERS, ServedCall } from "./served-call.ts";
 import { errorTrailers } from "./status.ts";
 
 /** A client that does not read its answers is not read either beyond this. */
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
-const RESPONSE_HEADERS = { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": "identity" };
 
 function ignore(): void {}
 

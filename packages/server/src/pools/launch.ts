@@ -2,7 +2,7 @@
 // that away again when it has ended, whatever happened.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Container, ContainerHost, ContainerSpec, Limits } from "@lydian/containers";
+import { type Container, type ContainerHost, type ContainerSpec, DEFAULT_PATH, type Limits } from "@lydian/containers";
 import type { Listener } from "@lydian/protocol";
 import type { Clock } from "../calls/deadlines.ts";
 import type { EndReport, PoolContainer } from "./container.ts";
@@ -35,7 +35,6 @@ export interface LaunchOptions {
 }
 
 const SOCKET = "api.sock";
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const MESSAGE_LIMIT = 2000;
 
 /** Starts the container and resolves when it has ended and every trace of it is gone. Never rejects. */
