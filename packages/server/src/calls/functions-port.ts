@@ -8,8 +8,12 @@ export interface CalledFunction {
   readonly workspaceId: string;
   readonly environmentId: string;
   readonly name: string;
-  /** The wire's message, as the client sent it. */
+  /** The wire's message, as the client sent it; of a variant with its options applied. */
   readonly definition: FunctionDefinition;
+  /** Another one means that the function was defined anew: what runs an earlier one serves nothing more. */
+  readonly definitionId: string;
+  /** The constructor's arguments of the class instance that a variant stands for; empty for everything else. */
+  readonly params: Uint8Array;
 }
 
 export interface FunctionsPort {

@@ -13,6 +13,7 @@ export interface FunctionsDependencies {
 }
 
 const MAX_CACHED = 10_000;
+const NO_PARAMS = new Uint8Array();
 
 export class Functions {
   readonly #d: FunctionsDependencies;
@@ -36,6 +37,8 @@ export class Functions {
       environmentId: app.environmentId,
       name: stored.name,
       definition: stored.definition,
+      definitionId: "",
+      params: NO_PARAMS,
     });
   }
 
@@ -69,6 +72,8 @@ export class Functions {
       environmentId: app.environmentId,
       name: definition.functionName,
       definition,
+      definitionId: "",
+      params: NO_PARAMS,
     });
   }
 

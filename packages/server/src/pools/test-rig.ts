@@ -158,7 +158,8 @@ export class Rig {
       functionType: Function_FunctionType.FUNCTION,
       ...definition,
     } as MessageInitShape<typeof FunctionSchema$>);
-    this.functions.set(id, { id, appId: "ap-1", workspaceId: "ac-1", environmentId: "en-1", name: id, definition: whole });
+    const owner = { appId: "ap-1", workspaceId: "ac-1", environmentId: "en-1" };
+    this.functions.set(id, { id, ...owner, name: id, definition: whole, definitionId: "", params: new Uint8Array() });
   }
 
   /** What an earlier process left is found again. */
