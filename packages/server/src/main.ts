@@ -15,6 +15,7 @@ import { SignedUrls } from "./blobs/signed-urls.ts";
 import { BlobStore } from "./blobs/store.ts";
 import { Calls } from "./calls/calls.ts";
 import { createCallsRpc } from "./calls/rpc.ts";
+import { ClientPackages } from "./clients/client-packages.ts";
 import { type ResolvedServerConfig, resolveConfig, type ServerConfig } from "./config.ts";
 import { createControlRpc } from "./control/rpc.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
@@ -137,6 +138,12 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   });
   ends.defer(() => images.stop());
 
+  const clients = new ClientPackages({
+    build: async (lines, onLog) => (await builder.build({ lines, bases: {}, context: [], buildArgs: {} }, { onLog })).layers,
+    path: (layer) => layers.path(layer),
+    python: (imageId) => images.python(imageId),
+    log: (message) => log.warn(message),
+  });
   const logs = new Logs({ store: new LogStore(database), onError: (error) => log.error("log lines could not be stored", error) });
   ends.defer(() => logs.stop());
   const apps = new Apps(new AppStore(database), (what, error) => log.error(what, error));
@@ -158,6 +165,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     images,
     mounts,
     secrets,
+    clients,
     calls,
     functions,
     logs,
@@ -166,7 +174,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     listen: (path, taskId) => (server as GrpcServer).listen({ path, mode: 0o666 }, taskId),
     apps: {
       isLive: (appId) => apps.isLive(appId),
-      functionIds: (appId) => layoutOf(functions.published(appId)).functionIds,
+      layout: (appId) => layoutOf(functions.published(appId)),
       environmentName: (environmentId) => environments.nameOf(environmentId),
     },
     log: (message) => log.warn(message),

@@ -23,9 +23,6 @@ export interface FunctionsPort {
 export interface AppsPort {
   /** Whether calls of the app's functions are taken. */
   isLive(appId: string): boolean;
-  /** Of its functions, by name. */
-  functionIds(appId: string): Readonly<Record<string, string>>;
-  environmentName(environmentId: string): string;
 }
 
 /** What may travel inside a message. More goes through a blob. */
@@ -51,7 +48,7 @@ export function retryPolicyOf(definition: FunctionDefinition): RetryPolicy | und
 
 /** Inputs one container runs at once: what the pool plans with, and the most a container may be given. */
 export function slotsOf(definition: FunctionDefinition): { readonly target: number; readonly max: number } {
-  const max = Math.max(1, definition.maxConcurrentInputs || definition.batchMaxSize || 1);
+  const max = Math.max(1, definition.maxConcurrentInputs) * Math.max(1, definition.batchMaxSize);
   const target = definition.targetConcurrentInputs || definition.autoscalerSettings?.targetConcurrency || max;
   return { target: Math.min(target, max), max };
 }

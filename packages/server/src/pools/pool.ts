@@ -7,6 +7,8 @@ import type { Calls } from "../calls/calls.ts";
 import type { Deadline } from "../calls/deadlines.ts";
 import { type CalledFunction, slotsOf } from "../calls/functions-port.ts";
 import type { Lane } from "../calls/lanes.ts";
+import { OUR_RUNTIME } from "../functions/refusals.ts";
+import type { Batch } from "./batch.ts";
 import type { Capacity } from "./capacity.ts";
 import type { EndReport, PoolContainer } from "./container.ts";
 import { endOf, startFailureText } from "./end-reason.ts";
@@ -34,6 +36,8 @@ export class Pool {
   readonly #lane: Lane;
   /** Containers that wait for inputs; the last to come is the first to get, so that the others become idle. */
   readonly #parked: PoolContainer[] = [];
+  /** Batches that wait for more, the oldest first. */
+  readonly #batches = new Set<Batch>();
   /** Ready and without input, longest idle first. */
   readonly #idle = new Set<PoolContainer>();
   /** Ready in name only: they have taken all the inputs they may, or their one slot is held by code that was given up. */
@@ -105,6 +109,16 @@ export class Pool {
     this.#parked.push(container);
     this.#noteIdle(container);
     this.wake();
+  }
+
+  /** A batch takes what is queued from now on, until it is full or `gathered`. */
+  gather(batch: Batch): void {
+    this.#batches.add(batch);
+    this.#fillBatches();
+  }
+
+  gathered(batch: Batch): void {
+    this.#batches.delete(batch);
   }
 
   unpark(container: PoolContainer): void {
@@ -188,7 +202,8 @@ export class Pool {
     await this.#dependencies.calls.failQueued(
       this.functionId,
       result,
-      failure?.dataOneof?.case === undefined ? DataFormat.UNSPECIFIED : DataFormat.CBOR_TS,
+      // Official clients unpickle the data of a failure without a format.
+      failure?.dataOneof?.case === undefined || this.fn.definition.runtime !== OUR_RUNTIME ? DataFormat.UNSPECIFIED : DataFormat.CBOR_TS,
     );
     this.#dependencies.changed(this.fn.appId);
   }
@@ -204,8 +219,18 @@ export class Pool {
     this.#dependencies.calls.deadlines.cancel(this.#again);
   }
 
+  #fillBatches(): void {
+    for (const batch of this.#batches) {
+      if (this.#lane.queue.size === 0) return;
+      const items = this.#dependencies.calls.take(this.functionId, batch.container.taskId, batch.room);
+      this.handedOut(batch.container, items.length);
+      batch.add(items);
+    }
+  }
+
   #dispatch(): void {
     const { calls } = this.#dependencies;
+    this.#fillBatches();
     while (this.#lane.queue.size > 0) {
       const container = this.#parked.at(-1);
       const fetch = container?.fetch;
