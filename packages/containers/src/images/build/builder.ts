@@ -13,6 +13,7 @@ import { buildEnvironment } from "./build-environment.ts";
 import { BuildState } from "./build-state.ts";
 import type { BuildSecrets, ImageRecipe } from "./context.ts";
 import { prepareCopy } from "./copy-step.ts";
+import { hostPipVariables } from "./pip-configuration.ts";
 import { asUser, runStep } from "./run-step.ts";
 
 export interface ImageBuilderOptions {
@@ -164,7 +165,7 @@ export class ImageBuilder {
 
   async #buildTime(hasHostCertificates: boolean): Promise<Readonly<Record<string, string>>> {
     this.#npmRegistry ??= this.#options.npmRegistry === undefined ? configuredNpmRegistry() : Promise.resolve(this.#options.npmRegistry);
-    const npmRegistry = await this.#npmRegistry;
-    return buildEnvironment({ hostEnv: process.env, hasHostCertificates, ...(npmRegistry === undefined ? {} : { npmRegistry }) });
+    const [npmRegistry, pip] = await Promise.all([this.#npmRegistry, hostPipVariables()]);
+    return buildEnvironment({ hostEnv: process.env, hasHostCertificates, pip, ...(npmRegistry === undefined ? {} : { npmRegistry }) });
   }
 }
