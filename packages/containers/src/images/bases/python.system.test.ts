@@ -48,7 +48,7 @@ describe.skipIf(reason !== undefined)("Python base images", () => {
     const { image, log } = await build(
       "FROM python:3.11.12-slim-bookworm",
       ...DEBIAN_SLIM,
-      "RUN python -m pip install six && python3 -m pip show six | grep ^Name && pip3 --version",
+      `RUN python -m pip install six && python3 -m pip show six | grep ^Name && pip3 --version && echo ${run}`,
       `RUN python -c 'import ssl, sqlite3, ctypes, lzma, bz2, distutils, readline, sys; print("all of", "%d.%d" % sys.version_info[:2])' ${run}`,
       `RUN python -m venv /venv && /venv/bin/pip install six && echo ${run}`,
       `RUN uv pip install --python $(command -v python) --compile-bytecode idna && python -c "import idna; print('by uv', idna.__name__)" ${run}`,
@@ -56,6 +56,11 @@ describe.skipIf(reason !== undefined)("Python base images", () => {
       `RUN python -c 'import urllib.request as r; print("status", r.urlopen("https://pypi.org/simple/six/").status)' ${run}`,
     );
     expect(log).toEqual(expect.arrayContaining(["Name: six", "all of 3.11", "by uv idna", "own compiled", "status 200"]));
+    expect(await builder.python(image)).toEqual({
+      version: image.config.env.PYTHON_VERSION,
+      libc: "glibc 2.36",
+      executable: "/usr/local/bin/python",
+    });
     expect(image.config).toMatchObject({ cmd: ["sleep", "172800"], env: { PYTHON_VERSION: expect.stringMatching(/^3\.11\./) } });
   }, 600_000);
 

@@ -7,6 +7,7 @@ import type { Instruction, Run } from "../dockerfile/instructions.ts";
 import { parseDockerfile } from "../dockerfile/parse.ts";
 import { ImageError, throwIfCancelled } from "../errors.ts";
 import type { BuiltImage, OnBuildLog } from "../image.ts";
+import { type ImagePython, inspectPython } from "../inspect-python.ts";
 import { type Hashable, layerKey } from "../keys.ts";
 import type { LayerStore } from "../layer-store.ts";
 import { buildEnvironment } from "./build-environment.ts";
@@ -77,6 +78,12 @@ export class ImageBuilder {
     });
     if (image === undefined) throw new ImageError("invalid", "The image could not be built.");
     return image;
+  }
+
+  /** The Python of an image, asked in a container; undefined when it has none. */
+  async python(image: BuiltImage): Promise<ImagePython | undefined> {
+    const { store, host } = this.#options;
+    return inspectPython(host, { layers: image.layers.map((id) => store.path(id)).reverse(), env: image.config.env });
   }
 
   async #walk(
