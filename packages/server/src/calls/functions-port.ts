@@ -1,5 +1,5 @@
 // What calls and pools need to know of functions and apps, so that neither depends on how those are kept.
-import type { Function as FunctionDefinition } from "@lydian/protocol";
+import type { AppLayoutSchema, Function as FunctionDefinition, MessageInitShape } from "@lydian/protocol";
 import type { RetryPolicy } from "./retry-policy.ts";
 
 export interface CalledFunction {
@@ -26,6 +26,11 @@ export interface AppsPort {
   /** Of its functions, by name. */
   functionIds(appId: string): Readonly<Record<string, string>>;
   environmentName(environmentId: string): string;
+}
+
+export interface LayoutPort {
+  /** What a container is told of its app: functions (a class is "Name.*" among them) and classes by name, and every object. */
+  layout(appId: string): MessageInitShape<typeof AppLayoutSchema>;
 }
 
 /** What may travel inside a message. More goes through a blob. */
