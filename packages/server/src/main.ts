@@ -241,7 +241,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
           containersOf,
         }),
         ...createDeploymentsRpc({ apps, environments, deployments, lookup }),
-        ...createClassesRpc({ apps, classes, deployments, lookup }),
+        ...createClassesRpc({ classes, deployments, lookup }),
         ...createFunctionsRpc({
           functions,
           apps,

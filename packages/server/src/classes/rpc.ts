@@ -1,5 +1,4 @@
 import { type Handlers, LydianError, type ModalClient } from "@lydian/protocol";
-import type { Apps } from "../apps/apps.ts";
 import type { Deployments } from "../deployments/deployments.ts";
 import type { Lookup } from "../deployments/lookup.ts";
 import { handleMetadata } from "../functions/metadata.ts";
@@ -7,25 +6,19 @@ import type { Caller } from "../identity/caller.ts";
 import { type Classes, serviceFunctionOf } from "./classes.ts";
 
 export interface ClassesRpcDependencies {
-  readonly apps: Apps;
   readonly classes: Classes;
   readonly deployments: Deployments;
   readonly lookup: Lookup;
 }
 
-export function createClassesRpc({
-  apps,
-  classes,
-  deployments,
-  lookup,
-}: ClassesRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
+export function createClassesRpc({ classes, deployments, lookup }: ClassesRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
   return {
     async classCreate({ appId, existingClassId, methods }, { caller, headers }) {
       if (methods.length > 0)
         throw new LydianError("unimplemented", "Classes with a function for each method are not served.", {
           hint: "Update the client: newer ones have one function for the whole class.",
         });
-      const app = apps.requireLive(appId, caller.workspaceId);
+      const app = lookup.live(caller, appId);
       return { classId: await classes.create(app, existingClassId, headers["x-idempotency-key"] ?? ""), handleMetadata: {} };
     },
 

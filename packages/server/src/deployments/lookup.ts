@@ -29,6 +29,13 @@ export class Lookup {
     throw new LydianError("not_found", `A container of the environment ${JSON.stringify(own)} sees no apps of ${JSON.stringify(name)}.`);
   }
 
+  /** One that lives, by its id. */
+  live(caller: Caller, appId: string): AppRecord {
+    const app = this.#apps.requireLive(appId, caller.workspaceId);
+    if (caller.kind === "client" || app.environmentId === caller.environmentId) return app;
+    throw new LydianError("not_found", `There is no app ${JSON.stringify(appId)} in the environment of this container.`);
+  }
+
   /** Throws `not_found`, with what was looked for. */
   app(caller: Caller, { appName, environmentName, appVersion }: AppByName, what: string): AppRecord {
     const environment = this.environment(caller, environmentName);

@@ -34,7 +34,7 @@ export function createDeploymentsRpc(d: DeploymentsRpcDependencies): Partial<Han
         const message = `An app cannot be published as ${WireState[appState] ?? appState}: publish it as EPHEMERAL, DETACHED or DEPLOYED.`;
         throw new LydianError("invalid_argument", message);
       }
-      const app = apps.requireLive(appId, caller.workspaceId);
+      const app = lookup.live(caller, appId);
       const publishing = { event: EVENT.get(appState), name, functionIds, classIds, definitionIds, deploymentTag, tags, commitInfo };
       return { deployedAt: (await deployments.publish(app, publishing, publisherOf(caller, headers))) / 1000 };
     },
@@ -57,7 +57,7 @@ export function createDeploymentsRpc(d: DeploymentsRpcDependencies): Partial<Han
 
     async appGetOrCreate({ appName, environmentName, objectCreationType }, { caller, headers }) {
       const app = isId("ap", appName)
-        ? apps.requireLive(appName, caller.workspaceId)
+        ? lookup.live(caller, appName)
         : await getOrCreate(d, caller, environmentName, appName, objectCreationType, headers["x-idempotency-key"] ?? "");
       const metadata = metadataOf(app, environments.nameOf(app.environmentId), deployments.functionIds(app.id));
       return { appId: app.id, handleMetadata: metadata };
@@ -81,12 +81,12 @@ export function createDeploymentsRpc(d: DeploymentsRpcDependencies): Partial<Han
     },
 
     async appRollback({ appId, version }, { caller, headers }) {
-      const app = apps.requireLive(appId, caller.workspaceId);
+      const app = lookup.live(caller, appId);
       return { deployedAt: (await deployments.rollback(app, version, publisherOf(caller, headers))) / 1000 };
     },
 
     async appRollover({ appId }, { caller, headers }) {
-      const app = apps.requireLive(appId, caller.workspaceId);
+      const app = lookup.live(caller, appId);
       return { deployedAt: (await deployments.rollover(app, publisherOf(caller, headers))) / 1000 };
     },
   };

@@ -41,7 +41,7 @@ export function openNouns(database: Database) {
   const rpc = {
     ...createAppsRpc({ apps, environments, functionIds: (id) => deployments.functionIds(id), containersOf: () => 0 }),
     ...createDeploymentsRpc({ apps, environments, deployments, lookup }),
-    ...createClassesRpc({ apps, classes, deployments, lookup }),
+    ...createClassesRpc({ classes, deployments, lookup }),
     ...createFunctionsRpc({
       functions,
       apps,
