@@ -58,12 +58,22 @@ export function codeFromGrpc(status: number): ErrorCode {
 // Registered, so that an error of the SDK's copy of this package is recognised by the runtime's.
 const BRAND: unique symbol = Symbol.for("lydian.error") as never;
 
+/** One detail of a gRPC status. */
+export interface WireDetail {
+  /** The full name of the message, e.g. "modal.client.FunctionLookupError". */
+  readonly type: string;
+  /** The message in protobuf's binary format. */
+  readonly value: Uint8Array;
+}
+
 export interface LydianErrorOptions {
   /** The next step for the reader. Callers get it beside the message, or at its end when they are not ours. */
   hint?: string | undefined;
   cause?: unknown;
   /** Anything a catcher in the same process may need. Never sent over the wire. */
   details?: unknown;
+  /** A message that official clients understand beside the code. Sent over the wire. */
+  wireDetail?: WireDetail | undefined;
   /** Tells a caller to try again after this many milliseconds, and makes the error retryable. */
   retryAfterMs?: number | undefined;
 }
@@ -79,6 +89,7 @@ export class LydianError extends Error {
   declare readonly hint?: string;
   declare readonly details?: unknown;
   declare readonly retryAfterMs?: number;
+  declare readonly wireDetail?: WireDetail;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
 
@@ -88,6 +99,7 @@ export class LydianError extends Error {
     this.retryable = ERROR_CODES[code].retryable || options.retryAfterMs !== undefined;
     if (options.hint !== undefined) this.hint = options.hint;
     if (options.details !== undefined) this.details = options.details;
+    if (options.wireDetail !== undefined) this.wireDetail = options.wireDetail;
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
   }
 

@@ -7,8 +7,8 @@ const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const TIME_CHARACTERS = 8;
 const RANDOM_CHARACTERS = 14;
 
-/** ac workspace, ak token, ap app, bl blob, en environment, fc function call, fu function, im image, in input, mo mount, st secret, ta container. */
-export type IdKind = "ac" | "ak" | "ap" | "bl" | "en" | "fc" | "fu" | "im" | "in" | "mo" | "st" | "ta";
+/** ac workspace, ak token, ap app, bl blob, cs class, de definition, en environment, fc function call, fu function, im image, in input, mo mount, st secret, ta container. */
+export type IdKind = "ac" | "ak" | "ap" | "bl" | "cs" | "de" | "en" | "fc" | "fu" | "im" | "in" | "mo" | "st" | "ta";
 
 export function newId(kind: IdKind, now: number = Date.now()): string {
   let time = "";

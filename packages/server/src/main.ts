@@ -15,16 +15,24 @@ import { SignedUrls } from "./blobs/signed-urls.ts";
 import { BlobStore } from "./blobs/store.ts";
 import { Calls } from "./calls/calls.ts";
 import { createCallsRpc } from "./calls/rpc.ts";
+import { Classes } from "./classes/classes.ts";
+import { createClassesRpc } from "./classes/rpc.ts";
+import { ClassStore } from "./classes/store.ts";
 import { ClientPackages } from "./clients/client-packages.ts";
 import { type ResolvedServerConfig, resolveConfig, type ServerConfig } from "./config.ts";
 import { createControlRpc } from "./control/rpc.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import { openDatabase } from "./database/database.ts";
+import { Deployments } from "./deployments/deployments.ts";
+import { findFunction } from "./deployments/find-function.ts";
+import { Lookup } from "./deployments/lookup.ts";
+import { createDeploymentsRpc } from "./deployments/rpc.ts";
+import { VersionStore } from "./deployments/store.ts";
 import { Ends } from "./ends.ts";
 import { Functions } from "./functions/functions.ts";
-import { layoutOf } from "./functions/metadata.ts";
 import { createFunctionsRpc } from "./functions/rpc.ts";
 import { FunctionStore } from "./functions/store.ts";
+import { VariantStore } from "./functions/variants.ts";
 import { createAuthenticate } from "./identity/authenticate.ts";
 import type { Caller } from "./identity/caller.ts";
 import { Environments } from "./identity/environments.ts";
@@ -147,15 +155,33 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   const logs = new Logs({ store: new LogStore(database), onError: (error) => log.error("log lines could not be stored", error) });
   ends.defer(() => logs.stop());
   const apps = new Apps(new AppStore(database), (what, error) => log.error(what, error));
+  const functionStore = new FunctionStore(database);
   const functions = new Functions({
-    store: new FunctionStore(database),
+    store: functionStore,
+    variants: new VariantStore(database),
     app: (appId) => apps.get(appId),
     requireParts: (definition, workspaceId) => {
       images.require(definition.imageId, workspaceId);
       for (const mountId of definition.mountIds) mounts.require(mountId, workspaceId);
       for (const secretId of definition.secretIds) secrets.require(secretId, workspaceId);
     },
+    prepare: (definition) => pools.prepare(definition),
   });
+  const classStore = new ClassStore(database);
+  const classes = new Classes(classStore);
+  const deployments = new Deployments({
+    apps,
+    functions,
+    functionStore,
+    classes,
+    classStore,
+    versions: new VersionStore(database),
+    // A retired function keeps its pool until its calls are done; its minimum of containers is what has to go.
+    onPublished: (published, retired) => {
+      for (const id of [...published, ...retired]) pools.ensure(id);
+    },
+  });
+  const lookup = new Lookup(apps, environments);
   const calls = new Calls({ database, functions, apps, log: (message) => log.warn(message) });
   ends.defer(() => calls.stop());
 
@@ -174,7 +200,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     listen: (path, taskId) => (server as GrpcServer).listen({ path, mode: 0o666 }, taskId),
     apps: {
       isLive: (appId) => apps.isLive(appId),
-      layout: (appId) => layoutOf(functions.published(appId)),
+      layout: (appId) => deployments.layout(appId),
       environmentName: (environmentId) => environments.nameOf(environmentId),
     },
     log: (message) => log.warn(message),
@@ -217,14 +243,18 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         ...createAppsRpc({
           apps,
           environments,
-          layout: (appId) => layoutOf(functions.published(appId)),
-          publish: async (app, functionIds) => {
-            await functions.publish(app, functionIds);
-            for (const id of Object.values(functionIds)) pools.ensure(id);
-          },
+          functionIds: (appId) => deployments.functionIds(appId),
           containersOf,
         }),
-        ...createFunctionsRpc({ functions, apps, stats: (functionId) => pools.stats(functionId) }),
+        ...createDeploymentsRpc({ apps, environments, deployments, lookup }),
+        ...createClassesRpc({ classes, deployments, lookup }),
+        ...createFunctionsRpc({
+          functions,
+          apps,
+          stats: (functionId) => pools.stats(functionId),
+          find: (request, caller) => findFunction({ lookup, deployments, classes }, request, caller),
+          onSettings: (functionId) => pools.ensure(functionId),
+        }),
         ...createLogsRpc({ logs, apps }),
         ...createBlobsRpc({ blobs }),
         ...createMountsRpc({ mounts }),

@@ -1,6 +1,8 @@
+import { fromBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeFromGrpc, ERROR_CODES, type ErrorCode, LydianError } from "../errors.ts";
+import { StatusSchema } from "../generated/google/rpc/status_pb.js";
 import { decodeText, encodeText, errorTrailers, failureFromTrailers } from "./status.ts";
 
 const text = fc.string({ unit: "grapheme", maxLength: 300 });
@@ -29,6 +31,16 @@ describe("an error's trailers", () => {
   it("have base64 text for details, without padding", () => {
     const trailers = errorTrailers(new LydianError("unavailable", "m", { retryAfterMs: 1500 }));
     expect(trailers["grpc-status-details-bin"]).toMatch(/^[A-Za-z0-9+/]+$/);
+  });
+
+  it("carry a message for official clients beside the code and the retry time", () => {
+    const wireDetail = { type: "modal.client.FunctionLookupError", value: new Uint8Array([8, 1]) };
+    const trailers = errorTrailers(new LydianError("not_found", "m", { wireDetail, retryAfterMs: 1_000 }));
+    const status = fromBinary(StatusSchema, Buffer.from(trailers["grpc-status-details-bin"] ?? "", "base64"));
+    expect(status).toMatchObject({ code: 5, message: "m" });
+    expect(status.details[0]?.typeUrl).toBe("type.googleapis.com/modal.client.FunctionLookupError");
+    expect([...(status.details[0]?.value ?? [])]).toEqual([8, 1]);
+    expect(failureFromTrailers(trailers)?.retryAfterMs).toBe(1_000);
   });
 
   it("of status 0 are no failure, and what is not understood is unknown", () => {

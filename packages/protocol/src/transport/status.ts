@@ -4,7 +4,8 @@ import { codeFromGrpc, ERROR_CODES, type ErrorCode, type LydianError } from "../
 import { StatusSchema } from "../generated/google/rpc/status_pb.js";
 import { RPCRetryPolicySchema } from "../generated/modal/client/notices_pb.js";
 
-const RETRY_POLICY_URL = "type.googleapis.com/modal.client.RPCRetryPolicy";
+const TYPE_URL = "type.googleapis.com/";
+const RETRY_POLICY_URL = `${TYPE_URL}modal.client.RPCRetryPolicy`;
 
 // Peers refuse header blocks above 8 to 64 KiB, and with them the whole status.
 const MAX_MESSAGE_BYTES = 4096;
@@ -30,12 +31,17 @@ export function errorTrailers(error: LydianError): Record<string, string> {
     "grpc-message": encodeText(error.hint === undefined ? message : `${message}\n${error.hint}`),
   };
   if (error.hint !== undefined) trailers[HINT_HEADER] = encodeText(error.hint);
-  if (error.retryAfterMs !== undefined) {
-    const policy = create(RPCRetryPolicySchema, { retryAfterSecs: error.retryAfterMs / 1000 });
-    const details = [{ typeUrl: RETRY_POLICY_URL, value: toBinary(RPCRetryPolicySchema, policy) }];
+  const details = detailsOf(error);
+  if (details.length > 0)
     trailers["grpc-status-details-bin"] = encodeBinary(toBinary(StatusSchema, create(StatusSchema, { code: status, message, details })));
-  }
   return trailers;
+}
+
+function detailsOf({ retryAfterMs, wireDetail }: LydianError): { typeUrl: string; value: Uint8Array }[] {
+  const details = wireDetail === undefined ? [] : [{ typeUrl: TYPE_URL + wireDetail.type, value: wireDetail.value }];
+  if (retryAfterMs === undefined) return details;
+  const policy = create(RPCRetryPolicySchema, { retryAfterSecs: retryAfterMs / 1000 });
+  return [...details, { typeUrl: RETRY_POLICY_URL, value: toBinary(RPCRetryPolicySchema, policy) }];
 }
 
 /** The failure that trailers tell of, or undefined for status 0. */

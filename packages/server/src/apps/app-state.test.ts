@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type AppEvent, type AppState, isLive, nextAppState } from "./app-state.ts";
+import { type AppEvent, type AppState, isLive, needsClient, nextAppState, republish } from "./app-state.ts";
 
-const states: AppState[] = ["initializing", "ephemeral", "detached", "stopping", "stopped"];
-const events: AppEvent[] = ["publish-ephemeral", "publish-detached", "stop", "emptied"];
+const states: AppState[] = ["initializing", "ephemeral", "detached", "deployed", "stopping", "stopped"];
+const events: AppEvent[] = ["publish-ephemeral", "publish-detached", "deploy", "stop", "emptied"];
 const walk = fc.array(fc.constantFrom(...events), { maxLength: 30 });
 
 /** Impossible events leave the state as it is. */
@@ -35,7 +35,7 @@ describe("the life of an app", () => {
 
   it("never ends without a stop", () => {
     fc.assert(
-      fc.property(fc.constantFrom<AppState>("initializing", "ephemeral", "detached"), walk, (from, happened) => {
+      fc.property(fc.constantFrom<AppState>("initializing", "ephemeral", "detached", "deployed"), walk, (from, happened) => {
         expect(
           isLive(
             run(
@@ -46,6 +46,19 @@ describe("the life of an app", () => {
         ).toBe(true);
       }),
     );
+  });
+
+  it("never comes to depend on a client again when it once did not", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...states), walk, (from, happened) => {
+        if (!needsClient(from)) expect(needsClient(run(from, happened))).toBe(false);
+      }),
+    );
+  });
+
+  it("goes on as what it is when it is published again", () => {
+    for (const state of states.filter((each) => isLive(each) && each !== "initializing"))
+      expect(nextAppState(state, republish(state))).toBe(state);
   });
 
   it("does not turn a detached app into one that ends with its client", () => {

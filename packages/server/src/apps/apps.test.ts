@@ -54,7 +54,7 @@ describe("creating apps", () => {
 
   it("keeps them over a restart", async () => {
     const { id } = await apps.create(anApp({ tags: { team: "a" } }));
-    await apps.publish(id, "publish-ephemeral", "name");
+    await apps.publish(id, "publish-ephemeral", () => ({ name: "name" }));
     expect(open().get(id)).toMatchObject({ id, description: "hello", name: "name", state: "ephemeral", tags: { team: "a" } });
   });
 

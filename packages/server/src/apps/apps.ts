@@ -1,7 +1,7 @@
-// Apps and their ends. An app lives as long as its client says so: by heartbeats, until it leaves.
+// Apps and their ends. An app lives as long as its client says so: by heartbeats, until it leaves. A deployed one stays.
 import { LydianError } from "@lydian/protocol";
 import { newId } from "../ids.ts";
-import { type AppEvent, type AppState, isLive, nextAppState } from "./app-state.ts";
+import { type AppEvent, type AppState, isLive, needsClient, nextAppState } from "./app-state.ts";
 import type { AppRecord, AppStore } from "./store.ts";
 
 export type { AppRecord } from "./store.ts";
@@ -10,6 +10,8 @@ export interface NewApp {
   readonly workspaceId: string;
   readonly environmentId: string;
   readonly description: string;
+  /** Of a deployed one. */
+  readonly name?: string;
   readonly state: AppState;
   readonly createdBy: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -69,7 +71,9 @@ export class Apps {
 
   async create(app: NewApp): Promise<AppRecord> {
     const { idempotencyKey, ...rest } = app;
-    const record: AppRecord = { ...rest, id: newId("ap"), name: "", createdAt: this.#now(), stoppedAt: 0, stopReason: "" };
+    const now = this.#now();
+    const deployed = app.state === "deployed" ? { deployedAt: now, deployedBy: app.createdBy } : { deployedAt: 0, deployedBy: "" };
+    const record: AppRecord = { name: "", ...rest, ...deployed, id: newId("ap"), version: 0, createdAt: now, stoppedAt: 0, stopReason: "" };
     const id = await this.#store.insert(record, idempotencyKey);
     if (id !== record.id) return this.require(id, app.workspaceId);
     this.#byId.set(record.id, record);
@@ -113,8 +117,43 @@ export class Apps {
     this.#heardAt.set(appId, this.#now());
   }
 
-  async publish(appId: string, event: "publish-ephemeral" | "publish-detached", name: string): Promise<AppRecord> {
-    return this.#move(appId, event, name === "" ? {} : { name });
+  /** The deployed app of this name; `undefined` also when the last one was stopped. */
+  deployed(environmentId: string, name: string): AppRecord | undefined {
+    const record = this.#store.byName(environmentId, name);
+    return record?.state === "deployed" && this.isLive(record.id) ? record : undefined;
+  }
+
+  /** The last app that was deployed under this name and is over. */
+  previouslyDeployed(environmentId: string, name: string): AppRecord | undefined {
+    const record = this.#store.byName(environmentId, name);
+    return record !== undefined && !isLive(record.state) ? record : undefined;
+  }
+
+  /**
+   * `change` runs in the commit that publishes the app: it stores what belongs to it and returns what changes of the app itself.
+   * A deployment takes its name from the app that has it, which is stopped.
+   */
+  async publish(appId: string, event: AppEvent, change: (before: AppRecord) => Partial<AppRecord>): Promise<AppRecord> {
+    let former: AppRecord | undefined;
+    const published = await this.#move(appId, event, (before) => {
+      const changes = change(before);
+      if (event === "deploy")
+        former = this.#store.takeName(
+          { ...before, ...changes },
+          `The app ${appId} was deployed under its name, ${changes.name ?? before.name}.`,
+        );
+      return changes;
+    });
+    if (former !== undefined) {
+      this.#byId.set(former.id, former);
+      void this.stop(former.id, former.stopReason);
+    }
+    return published;
+  }
+
+  async setTags(appId: string, tags: Readonly<Record<string, string>>): Promise<void> {
+    const changed = await this.#store.change(appId, (before) => ({ ...before, tags }));
+    if (this.#byId.has(appId)) this.#byId.set(appId, changed);
   }
 
   /**
@@ -142,16 +181,18 @@ export class Apps {
     for (const listener of this.#stoppedListeners) listener(appId);
   }
 
-  async #move(appId: string, event: AppEvent, changes: Partial<AppRecord>): Promise<AppRecord> {
-    const record = this.#byId.get(appId);
-    const state = record && nextAppState(record.state, event);
-    if (!record || !state)
-      throw new LydianError(
+  async #move(appId: string, event: AppEvent, change: (before: AppRecord) => Partial<AppRecord>): Promise<AppRecord> {
+    const impossible = (state: AppState) =>
+      new LydianError(
         "failed_precondition",
-        `The app ${appId} is ${record?.state ?? "stopped"}: it cannot be changed like that any more.`,
+        `The app ${appId} is ${state}: it cannot be changed like that${isLive(state) ? "" : " any more"}.`,
       );
-    const moved = { ...record, ...changes, state };
-    await this.#store.update(moved);
+    if (!this.#byId.has(appId)) throw impossible("stopped");
+    const moved = await this.#store.change(appId, (before) => {
+      const state = nextAppState(before.state, event);
+      if (state === undefined) throw impossible(before.state);
+      return { ...before, ...change(before), state };
+    });
     this.#byId.set(appId, moved);
     return moved;
   }
@@ -159,7 +200,7 @@ export class Apps {
   /** A full disk must not keep an app running: then only this process knows, and the next one finds the app silent. */
   async #tryMove(record: AppRecord, event: "stop" | "emptied", changes: Partial<AppRecord>): Promise<void> {
     try {
-      await this.#move(record.id, event, changes);
+      await this.#move(record.id, event, () => changes);
     } catch (error) {
       this.#onError(`the end of the app ${record.id} could not be stored`, error);
       this.#byId.set(record.id, { ...record, ...changes, state: nextAppState(record.state, event) ?? "stopped" });
@@ -177,7 +218,7 @@ export class Apps {
     }
     const silentSince = now - SILENCE_MS;
     for (const { id, state } of this.#byId.values()) {
-      if (state !== "ephemeral" && state !== "initializing") continue;
+      if (!needsClient(state)) continue;
       if ((this.#heardAt.get(id) ?? 0) < silentSince) void this.stop(id, `Its client was silent for more than ${SILENCE_MS / 1000} s.`);
     }
   }

@@ -1,26 +1,24 @@
 import { AppDisconnectReason, type Handlers, LydianError, type ModalClient, AppState as WireState } from "@lydian/protocol";
+import { checkTags } from "../deployments/rules.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { Environments } from "../identity/environments.ts";
-import type { AppState } from "./app-state.ts";
+import { type AppState, needsClient } from "./app-state.ts";
 import type { Apps } from "./apps.ts";
-import type { AppRecord } from "./store.ts";
+import { lifecycleOf, metadataOf, WIRE_STATE } from "./wire.ts";
 
 export interface AppsRpcDependencies {
   readonly apps: Apps;
   readonly environments: Environments;
-  readonly layout: (appId: string) => { functionIds: Record<string, string>; objects: { objectId: string }[] };
-  /** Puts functions under names in the layout. Throws when one is not of this app. */
-  readonly publish: (app: AppRecord, functionIds: Readonly<Record<string, string>>) => Promise<void>;
+  readonly functionIds: (appId: string) => Readonly<Record<string, string>>;
   readonly containersOf: (appId: string) => number;
 }
 
-const WIRE: Readonly<Record<AppState, WireState>> = {
-  initializing: WireState.INITIALIZING,
-  ephemeral: WireState.EPHEMERAL,
-  detached: WireState.DETACHED,
-  stopping: WireState.STOPPING,
-  stopped: WireState.STOPPED,
-};
+const FIRST_STATE: ReadonlyMap<WireState, AppState> = new Map<WireState, AppState>([
+  [WireState.UNSPECIFIED, "ephemeral"],
+  [WireState.EPHEMERAL, "ephemeral"],
+  [WireState.DETACHED, "detached"],
+  [WireState.INITIALIZING, "initializing"],
+]);
 
 const LEFT: Readonly<Record<number, string>> = {
   [AppDisconnectReason.LOCAL_EXCEPTION]: "Its local program failed.",
@@ -30,26 +28,29 @@ const LEFT: Readonly<Record<number, string>> = {
   [AppDisconnectReason.REMOTE_EXCEPTION]: "A function failed.",
 };
 
-const NO_DEPLOYMENTS = "Deployed apps are not served yet; run the app as an ephemeral one (`lydian run`, `modal run`).";
 const MAX_DESCRIPTION = 256;
 
 export function createAppsRpc({
   apps,
   environments,
-  layout,
-  publish,
+  functionIds,
   containersOf,
 }: AppsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
   return {
     async appCreate({ description, environmentName, appState, tags }, { caller, headers }) {
-      if (appState !== WireState.EPHEMERAL && appState !== WireState.DETACHED && appState !== WireState.UNSPECIFIED)
-        throw new LydianError("unimplemented", NO_DEPLOYMENTS);
+      const state = FIRST_STATE.get(appState);
+      if (state === undefined)
+        throw new LydianError(
+          "invalid_argument",
+          `An app cannot begin in the state ${WireState[appState] ?? appState}: create it as INITIALIZING, then publish it.`,
+        );
+      checkTags(tags);
       const environment = environments.require(caller.workspaceId, environmentName);
       const app = await apps.create({
         workspaceId: caller.workspaceId,
         environmentId: environment.id,
         description: description.slice(0, MAX_DESCRIPTION),
-        state: appState === WireState.DETACHED ? "detached" : "ephemeral",
+        state,
         createdBy: caller.kind === "client" ? caller.tokenId : caller.taskId,
         tags: { ...tags },
         idempotencyKey: headers["x-idempotency-key"] ?? "",
@@ -62,18 +63,9 @@ export function createAppsRpc({
       return {};
     },
 
-    async appPublish({ appId, name, appState, functionIds, classIds }, { caller }) {
-      if (appState === WireState.DEPLOYED) throw new LydianError("unimplemented", NO_DEPLOYMENTS);
-      if (Object.keys(classIds).length > 0) throw new LydianError("unimplemented", "Classes are not served yet; use functions.");
-      const app = apps.requireLive(appId, caller.workspaceId);
-      await publish(app, functionIds);
-      await apps.publish(appId, app.state === "detached" ? "publish-detached" : "publish-ephemeral", name);
-      return { deployedAt: Date.now() / 1000 };
-    },
-
     async appClientDisconnect({ appId, reason, exception }, { caller }) {
       const app = apps.require(appId, caller.workspaceId);
-      if (app.state === "detached") return {};
+      if (!needsClient(app.state)) return {};
       // The client waits for the last log lines, not for this answer.
       void apps.stop(appId, [LEFT[reason] ?? "Its client has left.", exception].filter(Boolean).join(" ").slice(0, 1_000));
       return {};
@@ -92,33 +84,23 @@ export function createAppsRpc({
           appId: app.id,
           description: app.description,
           name: app.name,
-          state: WIRE[app.state],
+          state: WIRE_STATE[app.state],
           createdAt: app.createdAt / 1000,
           stoppedAt: app.stoppedAt / 1000,
           nRunningTasks: containersOf(app.id),
+          metadata: metadataOf(app, environment.name, functionIds(app.id)),
         })),
       };
     },
 
-    appGetLifecycle({ appId }, { caller }) {
-      const app = apps.require(appId, caller.workspaceId);
-      return {
-        lifecycle: {
-          appState: WIRE[app.state],
-          createdAt: app.createdAt / 1000,
-          createdBy: app.createdBy,
-          stoppedAt: app.stoppedAt / 1000,
-        },
-      };
+    appGetLifecycle: ({ appId }, { caller }) => ({ lifecycle: lifecycleOf(apps.require(appId, caller.workspaceId)) }),
+
+    async appSetTags({ appId, tags }, { caller }) {
+      checkTags(tags);
+      await apps.setTags(apps.require(appId, caller.workspaceId).id, { ...tags });
+      return {};
     },
 
-    appGetLayout({ appId }, { caller }) {
-      return { appLayout: layout(apps.require(appId, caller.workspaceId).id) };
-    },
-
-    /** No app is deployed: an empty answer says so. */
-    appGetByDeploymentName: ({ environmentName }, { caller }) => ({
-      environmentName: environments.require(caller.workspaceId, environmentName).name,
-    }),
+    appGetTags: ({ appId }, { caller }) => ({ tags: { ...apps.require(appId, caller.workspaceId).tags } }),
   };
 }

@@ -1,6 +1,6 @@
-import { ImageError } from "@lydian/containers";
+import { ImageError, type ImagePython } from "@lydian/containers";
 import { describe, expect, it } from "vitest";
-import { ClientPackages, type ClientPackagesOptions, type ImagePython } from "./client-packages.ts";
+import { ClientPackages, type ClientPackagesOptions } from "./client-packages.ts";
 
 const DEBIAN: ImagePython = { version: "3.11.2", libc: "glibc 2.36", executable: "/usr/local/bin/python" };
 

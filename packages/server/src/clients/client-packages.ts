@@ -1,17 +1,7 @@
 // The official Python client as a layer: the package that runs functions inside of containers, with all it depends on. Made from PyPI
 // once for each version of the client, minor version of Python and kind of C library, by the image builder, and stacked on any image.
-import { type BuildLogLine, ImageError } from "@lydian/containers";
+import { type BuildLogLine, ImageError, type ImagePython } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
-
-/** The Python of an image. */
-export interface ImagePython {
-  /** e.g. "3.11.2" */
-  readonly version: string;
-  /** e.g. "glibc 2.36" or "musl 1.2.5" */
-  readonly libc: string;
-  /** Path in the image. */
-  readonly executable: string;
-}
 
 export interface ClientPackagesOptions {
   /** Builds an image from Dockerfile lines. Its layers, bottom first. */

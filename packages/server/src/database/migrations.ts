@@ -3,6 +3,7 @@ import core from "./migrations/0001-core.sql";
 import calls from "./migrations/0002-calls.sql";
 import images from "./migrations/0003-images-mounts-blobs.sql";
 import secrets from "./migrations/0004-secrets.sql";
+import deployments from "./migrations/0005-deployments.sql";
 import clientMounts from "./migrations/0006-client-mounts.sql";
 
 export interface Migration {
@@ -16,5 +17,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 2, name: "0002-calls", sql: calls },
   { version: 3, name: "0003-images-mounts-blobs", sql: images },
   { version: 4, name: "0004-secrets", sql: secrets },
+  { version: 5, name: "0005-deployments", sql: deployments },
   { version: 6, name: "0006-client-mounts", sql: clientMounts },
 ];

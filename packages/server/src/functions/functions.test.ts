@@ -1,7 +1,9 @@
 import {
+  AutoscalerSettingsSchema,
   create,
   DataFormat,
   type Function as FunctionDefinition,
+  FunctionOptionsSchema,
   FunctionSchema$,
   Function_FunctionType as FunctionType,
   LydianError,
@@ -10,11 +12,12 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AppRecord } from "../apps/store.ts";
 import { type Database, openDatabase } from "../database/database.ts";
+import { contentOf } from "./definition-content.ts";
 import { Functions } from "./functions.ts";
-import { layoutOf } from "./metadata.ts";
 import { createFunctionsRpc } from "./rpc.ts";
 import { FunctionStore } from "./store.ts";
 import { validateDefinition } from "./validate.ts";
+import { VariantStore } from "./variants.ts";
 
 type Changes = MessageInitShape<typeof FunctionSchema$>;
 
@@ -127,7 +130,9 @@ describe("functions", () => {
   const open = () =>
     new Functions({
       store: new FunctionStore(database),
+      variants: new VariantStore(database),
       app: (appId) => (appId === app.id ? app : undefined),
+      prepare: async () => undefined,
       requireParts: ({ imageId }) => {
         if (imageId !== "im-1") throw new LydianError("not_found", `There is no image "${imageId}".`);
       },
@@ -172,25 +177,98 @@ describe("functions", () => {
     expect(() => functions.require(id, "ac-2")).toThrow(expect.objectContaining({ code: "not_found" }));
   });
 
-  it("form the layout when they are published, by their own name and of their own app", async () => {
-    const [one, two] = [
-      await functions.define(app, definition(), ""),
-      await functions.define(app, definition({ functionName: "two" }), ""),
-    ];
-    expect(layoutOf(functions.published(app.id)).functionIds).toEqual({});
-    await functions.publish(app, { hello: one.id, two: two.id });
-    expect(layoutOf(functions.published(app.id)).functionIds).toEqual({ hello: one.id, two: two.id });
-    await functions.publish(app, { two: two.id });
-    expect(layoutOf(open().published(app.id)).functionIds).toEqual({ two: two.id });
-    await expect(functions.publish(app, { other: one.id })).rejects.toMatchObject({ code: "invalid_argument" });
-    await expect(functions.publish({ ...app, id: "ap-2" }, { hello: one.id })).rejects.toMatchObject({ code: "invalid_argument" });
+  it("keep the id of a definition that is defined again, whatever the order of its maps", async () => {
+    const first = await functions.define(app, definition({ timeoutSecs: 5 }), "");
+    const second = await functions.define(app, definition({ timeoutSecs: 6 }), "");
+    expect(second.definitionId).not.toBe(first.definitionId);
+    expect((await functions.define(app, definition({ timeoutSecs: 5 }), "")).definitionId).toBe(first.definitionId);
+    const python = (mountIds: string[], experimentalOptions: Record<string, string>) =>
+      contentOf(definition({ runtime: "", mountIds, experimentalOptions }));
+    expect(python(["mo-1", "mo-2"], { a: "1", b: "2" })).toEqual(python(["mo-2", "mo-1"], { b: "2", a: "1" }));
+    expect(contentOf(definition({ mountIds: ["mo-1", "mo-2"] }))).not.toEqual(contentOf(definition({ mountIds: ["mo-2", "mo-1"] })));
+  });
+
+  it("give an equal request an equal variant, which follows its base", async () => {
+    const base = await functions.define(app, definition(), "");
+    const params = new Uint8Array([1, 2, 3]);
+    const options = create(FunctionOptionsSchema, { timeoutSecs: 7 });
+    const [one, two] = await Promise.all([functions.bind(base, params, options), functions.bind(base, params, options)]);
+    expect(two.id).toBe(one.id);
+    expect((await open().bind(base, params, options)).id).toBe(one.id);
+    expect(one.id).not.toBe(base.id);
+    expect(one).toMatchObject({ name: "hello", params, definition: { timeoutSecs: 7, maxConcurrentInputs: 0 } });
+    expect((await functions.bind(base, params, create(FunctionOptionsSchema))).id).not.toBe(one.id);
+    const anew = await functions.define(app, definition({ maxConcurrentInputs: 9 }), "");
+    expect(functions.get(one.id)).toMatchObject({
+      definitionId: anew.definitionId,
+      params,
+      definition: { timeoutSecs: 7, maxConcurrentInputs: 9 },
+    });
+    expect(open().get(one.id)).toMatchObject({ id: one.id, definition: { timeoutSecs: 7, maxConcurrentInputs: 9 } });
+    await expect(functions.bind(one, params, options)).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+
+  it("refuse options as they refuse definitions", async () => {
+    const base = await functions.define(app, definition(), "");
+    const bind = (changes: MessageInitShape<typeof FunctionOptionsSchema>) =>
+      functions.bind(base, new Uint8Array(), create(FunctionOptionsSchema, changes));
+    await expect(bind({ timeoutSecs: 100_000 })).rejects.toMatchObject({
+      code: "invalid_argument",
+      message: expect.stringMatching(/100000/),
+    });
+    await expect(bind({ resources: { gpuConfig: { gpuType: "H100", count: 1 } } })).rejects.toMatchObject({ code: "unimplemented" });
+    await expect(bind({ routingRegion: "eu" })).rejects.toMatchObject({
+      message: expect.stringMatching(/"hello" ask for a routing region/),
+    });
+    await expect(bind({ pinnedAppVersion: 3 })).rejects.toMatchObject({ code: "unimplemented" });
+  });
+
+  it("take other settings of their autoscaler until they are published", async () => {
+    const base = await functions.define(
+      app,
+      definition({ concurrencyLimit: 4, autoscalerSettings: { minContainers: 1, maxContainers: 4 } }),
+      "",
+    );
+    const changed = await functions.setSettings(base, create(AutoscalerSettingsSchema, { maxContainers: 0, scaledownWindow: 9 }));
+    expect(changed).toMatchObject({
+      definitionId: base.definitionId,
+      definition: { concurrencyLimit: 0, autoscalerSettings: { minContainers: 1, maxContainers: 0, scaledownWindow: 9 } },
+    });
+    await functions.setSettings(base, create(AutoscalerSettingsSchema, { bufferContainers: 2 }));
+    expect(open().get(base.id)?.definition.autoscalerSettings).toMatchObject({ maxContainers: 0, scaledownWindow: 9, bufferContainers: 2 });
+    const tooMany = create(AutoscalerSettingsSchema, { minContainers: 1_000_000 });
+    await expect(functions.setSettings(base, tooMany)).rejects.toMatchObject({ code: "invalid_argument" });
+    const variant = await functions.bind(base, new Uint8Array([1]), create(FunctionOptionsSchema));
+    await functions.setSettings(variant, create(AutoscalerSettingsSchema, { minContainers: 3 }));
+    expect(open().get(variant.id)?.definition.autoscalerSettings).toMatchObject({ minContainers: 3, maxContainers: 0 });
+    expect(functions.get(base.id)?.definition.autoscalerSettings?.minContainers).toBe(1);
   });
 
   it("tell the official clients what these must know", async () => {
     const apps = { requireLive: () => app };
-    const rpc = createFunctionsRpc({ functions, apps: apps as never, stats: () => ({ backlog: 3, running: 2, containers: 1 }) });
+    const rpc = createFunctionsRpc({
+      functions,
+      apps: apps as never,
+      stats: () => ({ backlog: 3, running: 2, containers: 1 }),
+      find: () => expect.unreachable(),
+      onSettings: () => {},
+    });
     const context = { caller: { kind: "client", workspaceId: "ac-1", tokenId: "ak-1" } } as never;
-    const reserved = await rpc.functionPrecreate?.({ appId: "ap-1", functionName: "hello", methodDefinitions: {} } as never, context);
+    const request = { appId: "ap-1", functionName: "hello", supportedInputFormats: [], supportedOutputFormats: [] };
+    const methodDefinitions = { run: { supportedInputFormats: [DataFormat.CBOR], supportedOutputFormats: [] } };
+    const reserved = await rpc.functionPrecreate?.({ ...request, methodDefinitions } as never, context);
+    expect(reserved?.handleMetadata).toMatchObject({
+      functionName: "hello",
+      methodHandleMetadata: {
+        run: {
+          functionName: "hello.run",
+          isMethod: true,
+          useMethodName: "run",
+          supportedInputFormats: [DataFormat.CBOR],
+          supportedOutputFormats: [DataFormat.CBOR, DataFormat.CBOR_TS],
+        },
+      },
+    });
     const made = await rpc.functionCreate?.(
       { appId: "ap-1", function: definition(), existingFunctionId: reserved?.functionId } as never,
       context,
@@ -201,6 +279,7 @@ describe("functions", () => {
         functionName: "hello",
         appId: "ap-1",
         functionType: FunctionType.FUNCTION,
+        definitionId: functions.get(reserved?.functionId ?? "")?.definitionId,
         supportedInputFormats: [DataFormat.CBOR, DataFormat.CBOR_TS],
         maxObjectSizeBytes: 33_554_432n,
       },
@@ -215,9 +294,7 @@ describe("functions", () => {
     });
     await expect(async () => rpc.functionCreate?.({ appId: "ap-1" } as never, context)).rejects.toMatchObject({ code: "invalid_argument" });
     await expect(async () =>
-      rpc.functionPrecreate?.({ functionName: "x", methodDefinitions: { a: {} } } as never, context),
-    ).rejects.toMatchObject({
-      code: "unimplemented",
-    });
+      rpc.functionPrecreate?.({ ...request, methodDefinitions: {}, webhookConfig: {} } as never, context),
+    ).rejects.toMatchObject({ code: "unimplemented", message: expect.stringMatching(/web endpoints/) });
   });
 });

@@ -3,7 +3,7 @@ import { type Headers, LydianError, ModalClient, type Peer, PROTOCOL_VERSION, PR
 import type { Caller, ContainerCaller } from "./caller.ts";
 import type { Tokens } from "./tokens.ts";
 
-/** What user code in a container may ask for: its own work, and calls of functions of its own app. */
+/** What user code in a container may ask for: its own work, and calls of functions of its environment. */
 const FOR_CONTAINERS: readonly (keyof typeof ModalClient.method)[] = [
   ...(["containerHello", "containerHeartbeat", "functionGetInputs", "functionPutOutputs", "taskResult", "containerStop"] as const),
   "functionGetDynamicConcurrency",
@@ -16,6 +16,10 @@ const FOR_CONTAINERS: readonly (keyof typeof ModalClient.method)[] = [
     "functionGet",
     "functionGetById",
     "functionGetCurrentStats",
+    "functionBindParams",
+    "functionUpdateSchedulingParams",
+    "functionGetSchedulingParams",
+    "classGet",
   ] as const),
 ];
 

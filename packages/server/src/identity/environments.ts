@@ -72,12 +72,7 @@ export class Environments {
     name: string,
     { isDefault = false, idempotencyKey = "" }: { readonly isDefault?: boolean; readonly idempotencyKey?: string } = {},
   ): Promise<EnvironmentRecord> {
-    if (!NAME.test(name)) {
-      throw new LydianError(
-        "invalid_argument",
-        `${JSON.stringify(name.slice(0, 100))} is not a name of an environment: 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, and not with "en-".`,
-      );
-    }
+    checkName(name);
     const record = { id: newId("en"), workspaceId, name, isDefault, createdAt: Date.now(), isDeleted: false };
     const id = await this.#database.commit(() => {
       const claimed = claimKey(this.#database, `EnvironmentCreate/${workspaceId}`, idempotencyKey, record.id, record.createdAt);
@@ -92,6 +87,21 @@ export class Environments {
     return this.#byId.get(id) ?? record;
   }
 
+  /** What is in it stays: everything refers to its id. */
+  async rename(workspaceId: string, name: string, newName: string): Promise<EnvironmentRecord> {
+    checkName(newName);
+    const known = this.#byId.get(this.require(workspaceId, name).id);
+    if (known === undefined || known.name === newName) return this.require(workspaceId, name);
+    const taken = new LydianError("already_exists", `The environment ${JSON.stringify(newName)} exists already.`);
+    await this.#database.commit(() => {
+      const sql = "UPDATE OR IGNORE environments SET name = ? WHERE id = ?";
+      if (this.#database.prepare(sql).run(newName, known.id).changes === 0) throw taken;
+    });
+    const renamed = { ...known, name: newName };
+    this.#byId.set(known.id, renamed);
+    return renamed;
+  }
+
   async delete(workspaceId: string, name: string): Promise<EnvironmentRecord> {
     const record = this.require(workspaceId, name);
     if (record.isDefault)
@@ -102,4 +112,12 @@ export class Environments {
     this.#byId.set(record.id, { ...record, isDeleted: true });
     return record;
   }
+}
+
+function checkName(name: string): void {
+  if (NAME.test(name)) return;
+  throw new LydianError(
+    "invalid_argument",
+    `${JSON.stringify(name.slice(0, 100))} is not a name of an environment: 1 to 64 letters, digits, "_" or "-", beginning with a letter or digit, and not with "en-".`,
+  );
 }

@@ -8,6 +8,7 @@ import { createAuthenticate } from "./authenticate.ts";
 import type { ContainerCaller } from "./caller.ts";
 import { Environments } from "./environments.ts";
 import { ensureLocalToken, ensureWorkspace, type Workspace } from "./first-start.ts";
+import { createIdentityRpc } from "./rpc.ts";
 import { Tokens } from "./tokens.ts";
 
 let database: Database;
@@ -142,6 +143,21 @@ describe("environments", () => {
 
   it.each(["", "en-1", "-a", "a b", "a".repeat(65), "é"])("may not be called %j", async (name) => {
     await expect(environments.create(workspace.id, name)).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+
+  it("take another name, unless it is taken, and keep their id", async () => {
+    const made = await environments.create(workspace.id, "staging");
+    await environments.create(workspace.id, "live");
+    const rpc = createIdentityRpc({ workspace, environments, tokens, stopApps: async () => {} });
+    const context = { caller: { kind: "client", workspaceId: workspace.id, tokenId: "ak-1" } } as never;
+    const update = (changes: object) => rpc.environmentUpdate?.({ currentName: "staging", ...changes } as never, context);
+    await expect(async () => update({ name: "live" })).rejects.toMatchObject({ code: "already_exists" });
+    await expect(async () => update({ name: "en-1" })).rejects.toMatchObject({ code: "invalid_argument" });
+    await expect(async () => update({ webSuffix: "x" })).rejects.toMatchObject({ code: "unimplemented" });
+    await expect(async () => update({ imageBuilderVersion: "2023.12" })).rejects.toThrow(/as version 2025.06 does, not as "2023.12"/);
+    expect(await update({ name: "test" })).toMatchObject({ environmentId: made.id, name: "test" });
+    expect(new Environments(database).require(workspace.id, "test").id).toBe(made.id);
+    expect(environments.find(workspace.id, "staging")).toBeUndefined();
   });
 });
 

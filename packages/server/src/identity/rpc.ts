@@ -57,6 +57,17 @@ export function createIdentityRpc({
       return {};
     },
 
+    async environmentUpdate({ currentName, name, imageBuilderVersion, ...rest }, { caller }) {
+      if (rest.webSuffix) throw notServed("suffix of web addresses");
+      if (rest.maxConcurrentTasks || rest.maxConcurrentGpus) throw notServed("limits of containers");
+      if (imageBuilderVersion && imageBuilderVersion !== IMAGE_BUILDER_VERSION) {
+        const message = `This server builds images as version ${IMAGE_BUILDER_VERSION} does, not as ${JSON.stringify(imageBuilderVersion.slice(0, 50))}.`;
+        throw new LydianError("invalid_argument", message);
+      }
+      const known = environments.require(caller.workspaceId, currentName);
+      return item(name ? await environments.rename(caller.workspaceId, known.name, name) : known);
+    },
+
     async environmentDelete({ name }, { caller }) {
       const { id } = await environments.delete(caller.workspaceId, name);
       await stopApps(id, `The environment ${JSON.stringify(name)} was deleted.`);
@@ -64,6 +75,8 @@ export function createIdentityRpc({
     },
   };
 }
+
+const notServed = (what: string) => new LydianError("unimplemented", `Environments have no ${what} on this server.`);
 
 const item = (record: EnvironmentRecord) => ({
   name: record.name,

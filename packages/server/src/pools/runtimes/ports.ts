@@ -35,6 +35,7 @@ export interface ClientPackagesPort {
 
 /** Of the apps that containers belong to. */
 export interface LayoutsPort {
+  /** What a container is told of its app: functions (a class is "Name.*" among them) and classes by name, and every object. */
   layout(appId: string): Exclude<MessageInitShape<typeof AppLayoutSchema>, { $typeName: string }>;
   environmentName(environmentId: string): string;
 }

@@ -7,7 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { FileDescriptor, TaskLogs, Warning } from "./notices_pb.js";
-import type { AppLayout } from "./objects_pb.js";
+import type { AppLayout, ObjectCreationType } from "./objects_pb.js";
 
 /**
  * Describes the file modal/client/apps.proto.
@@ -117,9 +117,21 @@ export declare type AppPublishRequest = Message<"modal.client.AppPublishRequest"
   definitionIds: { [key: string]: string };
 
   /**
+   * @generated from field: modal.client.CommitInfo commit_info = 10;
+   */
+  commitInfo?: CommitInfo | undefined;
+
+  /**
    * @generated from field: map<string, string> tags = 11;
    */
   tags: { [key: string]: string };
+
+  /**
+   * A version that waits to be promoted. Refused.
+   *
+   * @generated from field: bool staged = 12;
+   */
+  staged: boolean;
 };
 
 /**
@@ -127,6 +139,59 @@ export declare type AppPublishRequest = Message<"modal.client.AppPublishRequest"
  * Use `create(AppPublishRequestSchema)` to create a new message.
  */
 export declare const AppPublishRequestSchema: GenMessage<AppPublishRequest>;
+
+/**
+ * The state of the deployer's source tree.
+ *
+ * @generated from message modal.client.CommitInfo
+ */
+export declare type CommitInfo = Message<"modal.client.CommitInfo"> & {
+  /**
+   * @generated from field: string vcs = 1;
+   */
+  vcs: string;
+
+  /**
+   * @generated from field: string branch = 2;
+   */
+  branch: string;
+
+  /**
+   * @generated from field: string commit_hash = 3;
+   */
+  commitHash: string;
+
+  /**
+   * @generated from field: int64 commit_timestamp = 4;
+   */
+  commitTimestamp: bigint;
+
+  /**
+   * @generated from field: bool dirty = 5;
+   */
+  dirty: boolean;
+
+  /**
+   * @generated from field: string author_name = 6;
+   */
+  authorName: string;
+
+  /**
+   * @generated from field: string author_email = 7;
+   */
+  authorEmail: string;
+
+  /**
+   * @generated from field: string repo_url = 8;
+   */
+  repoUrl: string;
+};
+
+/**
+ * Describes the message modal.client.CommitInfo.
+ * Use `create(CommitInfoSchema)` to create a new message.
+ */
+export declare const CommitInfoSchema: GenMessage<CommitInfo>;
 
 /**
  * @generated from message modal.client.AppPublishResponse
@@ -287,6 +352,11 @@ export declare type AppListResponse_AppListItem = Message<"modal.client.AppListR
    * @generated from field: string name = 10;
    */
   name: string;
+
+  /**
+   * @generated from field: modal.client.AppHandleMetadata metadata = 11;
+   */
+  metadata?: AppHandleMetadata | undefined;
 };
 
 /**
@@ -434,6 +504,8 @@ export declare type AppGetByDeploymentNameRequest = Message<"modal.client.AppGet
 export declare const AppGetByDeploymentNameRequestSchema: GenMessage<AppGetByDeploymentNameRequest>;
 
 /**
+ * Without app_id when no app is deployed under the name; previous_app_id is the last one that was.
+ *
  * @generated from message modal.client.AppGetByDeploymentNameResponse
  */
 export declare type AppGetByDeploymentNameResponse = Message<"modal.client.AppGetByDeploymentNameResponse"> & {
@@ -451,6 +523,11 @@ export declare type AppGetByDeploymentNameResponse = Message<"modal.client.AppGe
    * @generated from field: string environment_name = 3;
    */
   environmentName: string;
+
+  /**
+   * @generated from field: modal.client.AppLifecycle lifecycle = 4;
+   */
+  lifecycle?: AppLifecycle | undefined;
 };
 
 /**
@@ -458,6 +535,346 @@ export declare type AppGetByDeploymentNameResponse = Message<"modal.client.AppGe
  * Use `create(AppGetByDeploymentNameResponseSchema)` to create a new message.
  */
 export declare const AppGetByDeploymentNameResponseSchema: GenMessage<AppGetByDeploymentNameResponse>;
+
+/**
+ * By name or by id. UNSPECIFIED only looks it up.
+ *
+ * @generated from message modal.client.AppGetOrCreateRequest
+ */
+export declare type AppGetOrCreateRequest = Message<"modal.client.AppGetOrCreateRequest"> & {
+  /**
+   * @generated from field: string app_name = 1;
+   */
+  appName: string;
+
+  /**
+   * @generated from field: string environment_name = 2;
+   */
+  environmentName: string;
+
+  /**
+   * @generated from field: modal.client.ObjectCreationType object_creation_type = 3;
+   */
+  objectCreationType: ObjectCreationType;
+};
+
+/**
+ * Describes the message modal.client.AppGetOrCreateRequest.
+ * Use `create(AppGetOrCreateRequestSchema)` to create a new message.
+ */
+export declare const AppGetOrCreateRequestSchema: GenMessage<AppGetOrCreateRequest>;
+
+/**
+ * @generated from message modal.client.AppGetOrCreateResponse
+ */
+export declare type AppGetOrCreateResponse = Message<"modal.client.AppGetOrCreateResponse"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: modal.client.AppHandleMetadata handle_metadata = 2;
+   */
+  handleMetadata?: AppHandleMetadata | undefined;
+};
+
+/**
+ * Describes the message modal.client.AppGetOrCreateResponse.
+ * Use `create(AppGetOrCreateResponseSchema)` to create a new message.
+ */
+export declare const AppGetOrCreateResponseSchema: GenMessage<AppGetOrCreateResponse>;
+
+/**
+ * `functions`: ids by tag.
+ *
+ * @generated from message modal.client.AppHandleMetadata
+ */
+export declare type AppHandleMetadata = Message<"modal.client.AppHandleMetadata"> & {
+  /**
+   * @generated from field: string description = 1;
+   */
+  description: string;
+
+  /**
+   * @generated from field: string app_id = 2;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: string environment_name = 3;
+   */
+  environmentName: string;
+
+  /**
+   * @generated from field: modal.client.AppLifecycle lifecycle = 4;
+   */
+  lifecycle?: AppLifecycle | undefined;
+
+  /**
+   * @generated from field: map<string, string> functions = 5;
+   */
+  functions: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> servers = 6;
+   */
+  servers: { [key: string]: string };
+};
+
+/**
+ * Describes the message modal.client.AppHandleMetadata.
+ * Use `create(AppHandleMetadataSchema)` to create a new message.
+ */
+export declare const AppHandleMetadataSchema: GenMessage<AppHandleMetadata>;
+
+/**
+ * Newest first.
+ *
+ * @generated from message modal.client.AppDeploymentHistoryRequest
+ */
+export declare type AppDeploymentHistoryRequest = Message<"modal.client.AppDeploymentHistoryRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message modal.client.AppDeploymentHistoryRequest.
+ * Use `create(AppDeploymentHistoryRequestSchema)` to create a new message.
+ */
+export declare const AppDeploymentHistoryRequestSchema: GenMessage<AppDeploymentHistoryRequest>;
+
+/**
+ * @generated from message modal.client.AppDeploymentHistoryResponse
+ */
+export declare type AppDeploymentHistoryResponse = Message<"modal.client.AppDeploymentHistoryResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.AppDeploymentHistory app_deployment_histories = 1;
+   */
+  appDeploymentHistories: AppDeploymentHistory[];
+
+  /**
+   * @generated from field: uint32 production_app_version = 2;
+   */
+  productionAppVersion: number;
+};
+
+/**
+ * Describes the message modal.client.AppDeploymentHistoryResponse.
+ * Use `create(AppDeploymentHistoryResponseSchema)` to create a new message.
+ */
+export declare const AppDeploymentHistoryResponseSchema: GenMessage<AppDeploymentHistoryResponse>;
+
+/**
+ * @generated from message modal.client.AppDeploymentHistory
+ */
+export declare type AppDeploymentHistory = Message<"modal.client.AppDeploymentHistory"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: uint32 version = 2;
+   */
+  version: number;
+
+  /**
+   * @generated from field: string client_version = 3;
+   */
+  clientVersion: string;
+
+  /**
+   * @generated from field: double deployed_at = 4;
+   */
+  deployedAt: number;
+
+  /**
+   * @generated from field: string deployed_by = 5;
+   */
+  deployedBy: string;
+
+  /**
+   * @generated from field: string tag = 6;
+   */
+  tag: string;
+
+  /**
+   * The version that this one brought back; 0 for none.
+   *
+   * @generated from field: uint32 rollback_version = 7;
+   */
+  rollbackVersion: number;
+
+  /**
+   * @generated from field: bool rollback_allowed = 8;
+   */
+  rollbackAllowed: boolean;
+
+  /**
+   * @generated from field: optional modal.client.CommitInfo commit_info = 10;
+   */
+  commitInfo?: CommitInfo | undefined;
+
+  /**
+   * @generated from field: modal.client.DeploymentType deployment_type = 11;
+   */
+  deploymentType: DeploymentType;
+};
+
+/**
+ * Describes the message modal.client.AppDeploymentHistory.
+ * Use `create(AppDeploymentHistorySchema)` to create a new message.
+ */
+export declare const AppDeploymentHistorySchema: GenMessage<AppDeploymentHistory>;
+
+/**
+ * Deploys an earlier version again, as a new one; -1 is the one before the current.
+ *
+ * @generated from message modal.client.AppRollbackRequest
+ */
+export declare type AppRollbackRequest = Message<"modal.client.AppRollbackRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: int32 version = 2;
+   */
+  version: number;
+};
+
+/**
+ * Describes the message modal.client.AppRollbackRequest.
+ * Use `create(AppRollbackRequestSchema)` to create a new message.
+ */
+export declare const AppRollbackRequestSchema: GenMessage<AppRollbackRequest>;
+
+/**
+ * @generated from message modal.client.AppRollbackResponse
+ */
+export declare type AppRollbackResponse = Message<"modal.client.AppRollbackResponse"> & {
+  /**
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: repeated modal.client.Warning server_warnings = 3;
+   */
+  serverWarnings: Warning[];
+
+  /**
+   * @generated from field: double deployed_at = 4;
+   */
+  deployedAt: number;
+};
+
+/**
+ * Describes the message modal.client.AppRollbackResponse.
+ * Use `create(AppRollbackResponseSchema)` to create a new message.
+ */
+export declare const AppRollbackResponseSchema: GenMessage<AppRollbackResponse>;
+
+/**
+ * Deploys the current version again, in new containers.
+ *
+ * @generated from message modal.client.AppRolloverRequest
+ */
+export declare type AppRolloverRequest = Message<"modal.client.AppRolloverRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message modal.client.AppRolloverRequest.
+ * Use `create(AppRolloverRequestSchema)` to create a new message.
+ */
+export declare const AppRolloverRequestSchema: GenMessage<AppRolloverRequest>;
+
+/**
+ * @generated from message modal.client.AppRolloverResponse
+ */
+export declare type AppRolloverResponse = Message<"modal.client.AppRolloverResponse"> & {
+  /**
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: repeated modal.client.Warning server_warnings = 3;
+   */
+  serverWarnings: Warning[];
+
+  /**
+   * @generated from field: double deployed_at = 4;
+   */
+  deployedAt: number;
+};
+
+/**
+ * Describes the message modal.client.AppRolloverResponse.
+ * Use `create(AppRolloverResponseSchema)` to create a new message.
+ */
+export declare const AppRolloverResponseSchema: GenMessage<AppRolloverResponse>;
+
+/**
+ * @generated from message modal.client.AppSetTagsRequest
+ */
+export declare type AppSetTagsRequest = Message<"modal.client.AppSetTagsRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: map<string, string> tags = 2;
+   */
+  tags: { [key: string]: string };
+};
+
+/**
+ * Describes the message modal.client.AppSetTagsRequest.
+ * Use `create(AppSetTagsRequestSchema)` to create a new message.
+ */
+export declare const AppSetTagsRequestSchema: GenMessage<AppSetTagsRequest>;
+
+/**
+ * @generated from message modal.client.AppGetTagsRequest
+ */
+export declare type AppGetTagsRequest = Message<"modal.client.AppGetTagsRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message modal.client.AppGetTagsRequest.
+ * Use `create(AppGetTagsRequestSchema)` to create a new message.
+ */
+export declare const AppGetTagsRequestSchema: GenMessage<AppGetTagsRequest>;
+
+/**
+ * @generated from message modal.client.AppGetTagsResponse
+ */
+export declare type AppGetTagsResponse = Message<"modal.client.AppGetTagsResponse"> & {
+  /**
+   * @generated from field: map<string, string> tags = 1;
+   */
+  tags: { [key: string]: string };
+};
+
+/**
+ * Describes the message modal.client.AppGetTagsResponse.
+ * Use `create(AppGetTagsResponseSchema)` to create a new message.
+ */
+export declare const AppGetTagsResponseSchema: GenMessage<AppGetTagsResponse>;
 
 /**
  * A stream that follows; it ends after `timeout` seconds or when the app is done. Empty filters match everything.
@@ -702,4 +1119,44 @@ export enum AppStopSource {
  * Describes the enum modal.client.AppStopSource.
  */
 export declare const AppStopSourceSchema: GenEnum<AppStopSource>;
+
+/**
+ * @generated from enum modal.client.DeploymentType
+ */
+export enum DeploymentType {
+  /**
+   * @generated from enum value: DEPLOYMENT_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: DEPLOYMENT_TYPE_STANDARD = 1;
+   */
+  STANDARD = 1,
+
+  /**
+   * @generated from enum value: DEPLOYMENT_TYPE_ROLLBACK = 2;
+   */
+  ROLLBACK = 2,
+
+  /**
+   * @generated from enum value: DEPLOYMENT_TYPE_ROLLOVER = 3;
+   */
+  ROLLOVER = 3,
+
+  /**
+   * @generated from enum value: DEPLOYMENT_TYPE_PROMOTION = 4;
+   */
+  PROMOTION = 4,
+
+  /**
+   * @generated from enum value: DEPLOYMENT_TYPE_STAGED = 5;
+   */
+  STAGED = 5,
+}
+
+/**
+ * Describes the enum modal.client.DeploymentType.
+ */
+export declare const DeploymentTypeSchema: GenEnum<DeploymentType>;
 

@@ -12,7 +12,7 @@ import { file_modal_client_objects } from "./objects_pb.js";
  * Describes the file modal/client/apps.proto.
  */
 export const file_modal_client_apps = /*@__PURE__*/
-  fileDesc("Chdtb2RhbC9jbGllbnQvYXBwcy5wcm90bxIMbW9kYWwuY2xpZW50ItEBChBBcHBDcmVhdGVSZXF1ZXN0EhMKC2Rlc2NyaXB0aW9uGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYBSABKAkSKQoJYXBwX3N0YXRlGAYgASgOMhYubW9kYWwuY2xpZW50LkFwcFN0YXRlEjYKBHRhZ3MYByADKAsyKC5tb2RhbC5jbGllbnQuQXBwQ3JlYXRlUmVxdWVzdC5UYWdzRW50cnkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTwoRQXBwQ3JlYXRlUmVzcG9uc2USDgoGYXBwX2lkGAEgASgJEhQKDGFwcF9wYWdlX3VybBgCIAEoCRIUCgxhcHBfbG9nc191cmwYAyABKAkiywQKEUFwcFB1Ymxpc2hSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhYKDmRlcGxveW1lbnRfdGFnGAMgASgJEikKCWFwcF9zdGF0ZRgEIAEoDjIWLm1vZGFsLmNsaWVudC5BcHBTdGF0ZRJGCgxmdW5jdGlvbl9pZHMYBSADKAsyMC5tb2RhbC5jbGllbnQuQXBwUHVibGlzaFJlcXVlc3QuRnVuY3Rpb25JZHNFbnRyeRJACgljbGFzc19pZHMYBiADKAsyLS5tb2RhbC5jbGllbnQuQXBwUHVibGlzaFJlcXVlc3QuQ2xhc3NJZHNFbnRyeRJKCg5kZWZpbml0aW9uX2lkcxgHIAMoCzIyLm1vZGFsLmNsaWVudC5BcHBQdWJsaXNoUmVxdWVzdC5EZWZpbml0aW9uSWRzRW50cnkSNwoEdGFncxgLIAMoCzIpLm1vZGFsLmNsaWVudC5BcHBQdWJsaXNoUmVxdWVzdC5UYWdzRW50cnkaMgoQRnVuY3Rpb25JZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi8KDUNsYXNzSWRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARo0ChJEZWZpbml0aW9uSWRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJmChJBcHBQdWJsaXNoUmVzcG9uc2USCwoDdXJsGAEgASgJEi4KD3NlcnZlcl93YXJuaW5ncxgDIAMoCzIVLm1vZGFsLmNsaWVudC5XYXJuaW5nEhMKC2RlcGxveWVkX2F0GAQgASgBIiUKE0FwcEhlYXJ0YmVhdFJlcXVlc3QSDgoGYXBwX2lkGAEgASgJInIKGkFwcENsaWVudERpc2Nvbm5lY3RSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIxCgZyZWFzb24YAiABKA4yIS5tb2RhbC5jbGllbnQuQXBwRGlzY29ubmVjdFJlYXNvbhIRCglleGNlcHRpb24YAyABKAkiTQoOQXBwU3RvcFJlcXVlc3QSDgoGYXBwX2lkGAEgASgJEisKBnNvdXJjZRgCIAEoDjIbLm1vZGFsLmNsaWVudC5BcHBTdG9wU291cmNlIioKDkFwcExpc3RSZXF1ZXN0EhgKEGVudmlyb25tZW50X25hbWUYASABKAki9QEKD0FwcExpc3RSZXNwb25zZRI3CgRhcHBzGAEgAygLMikubW9kYWwuY2xpZW50LkFwcExpc3RSZXNwb25zZS5BcHBMaXN0SXRlbRqoAQoLQXBwTGlzdEl0ZW0SDgoGYXBwX2lkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEiUKBXN0YXRlGAQgASgOMhYubW9kYWwuY2xpZW50LkFwcFN0YXRlEhIKCmNyZWF0ZWRfYXQYBSABKAESEgoKc3RvcHBlZF9hdBgGIAEoARIXCg9uX3J1bm5pbmdfdGFza3MYCCABKAUSDAoEbmFtZRgKIAEoCSIoChZBcHBHZXRMaWZlY3ljbGVSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCSJIChdBcHBHZXRMaWZlY3ljbGVSZXNwb25zZRItCglsaWZlY3ljbGUYASABKAsyGi5tb2RhbC5jbGllbnQuQXBwTGlmZWN5Y2xlIsQBCgxBcHBMaWZlY3ljbGUSKQoJYXBwX3N0YXRlGAEgASgOMhYubW9kYWwuY2xpZW50LkFwcFN0YXRlEhIKCmNyZWF0ZWRfYXQYAiABKAESEgoKY3JlYXRlZF9ieRgDIAEoCRITCgtkZXBsb3llZF9hdBgEIAEoARITCgtkZXBsb3llZF9ieRgFIAEoCRIPCgd2ZXJzaW9uGAYgASgFEhIKCnN0b3BwZWRfYXQYByABKAESEgoKc3RvcHBlZF9ieRgIIAEoCSIlChNBcHBHZXRMYXlvdXRSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCSJDChRBcHBHZXRMYXlvdXRSZXNwb25zZRIrCgphcHBfbGF5b3V0GAEgASgLMhcubW9kYWwuY2xpZW50LkFwcExheW91dCJHCh1BcHBHZXRCeURlcGxveW1lbnROYW1lUmVxdWVzdBIMCgRuYW1lGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYBCABKAkiYwoeQXBwR2V0QnlEZXBsb3ltZW50TmFtZVJlc3BvbnNlEg4KBmFwcF9pZBgBIAEoCRIXCg9wcmV2aW91c19hcHBfaWQYAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgDIAEoCSLUAQoRQXBwR2V0TG9nc1JlcXVlc3QSDgoGYXBwX2lkGAEgASgJEg8KB3RpbWVvdXQYAiABKAISFQoNbGFzdF9lbnRyeV9pZBgEIAEoCRITCgtmdW5jdGlvbl9pZBgFIAEoCRIQCghpbnB1dF9pZBgGIAEoCRIPCgd0YXNrX2lkGAcgASgJEhgKEGZ1bmN0aW9uX2NhbGxfaWQYCSABKAkSNQoPZmlsZV9kZXNjcmlwdG9yGAggASgOMhwubW9kYWwuY2xpZW50LkZpbGVEZXNjcmlwdG9yIrEBCg1UYXNrTG9nc0JhdGNoEg8KB3Rhc2tfaWQYASABKAkSJQoFaXRlbXMYAiADKAsyFi5tb2RhbC5jbGllbnQuVGFza0xvZ3MSEAoIZW50cnlfaWQYBSABKAkSEAoIYXBwX2RvbmUYCiABKAgSEwoLZnVuY3Rpb25faWQYCyABKAkSEAoIaW5wdXRfaWQYDCABKAkSEAoIaW1hZ2VfaWQYDSABKAkSCwoDZW9mGA4gASgIKo0CCghBcHBTdGF0ZRIZChVBUFBfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNBUFBfU1RBVEVfRVBIRU1FUkFMEAESFgoSQVBQX1NUQVRFX0RFVEFDSEVEEAISFgoSQVBQX1NUQVRFX0RFUExPWUVEEAMSFgoSQVBQX1NUQVRFX1NUT1BQSU5HEAQSFQoRQVBQX1NUQVRFX1NUT1BQRUQQBRIaChZBUFBfU1RBVEVfSU5JVElBTElaSU5HEAYSFgoSQVBQX1NUQVRFX0RJU0FCTEVEEAcSIwofQVBQX1NUQVRFX0RFVEFDSEVEX0RJU0NPTk5FQ1RFRBAIEhUKEUFQUF9TVEFURV9ERVJJVkVEEAkqoQIKE0FwcERpc2Nvbm5lY3RSZWFzb24SJQohQVBQX0RJU0NPTk5FQ1RfUkVBU09OX1VOU1BFQ0lGSUVEEAASKQolQVBQX0RJU0NPTk5FQ1RfUkVBU09OX0xPQ0FMX0VYQ0VQVElPThABEiwKKEFQUF9ESVNDT05ORUNUX1JFQVNPTl9LRVlCT0FSRF9JTlRFUlJVUFQQAhIuCipBUFBfRElTQ09OTkVDVF9SRUFTT05fRU5UUllQT0lOVF9DT01QTEVURUQQAxIuCipBUFBfRElTQ09OTkVDVF9SRUFTT05fREVQTE9ZTUVOVF9FWENFUFRJT04QBBIqCiZBUFBfRElTQ09OTkVDVF9SRUFTT05fUkVNT1RFX0VYQ0VQVElPThAFKoUBCg1BcHBTdG9wU291cmNlEh8KG0FQUF9TVE9QX1NPVVJDRV9VTlNQRUNJRklFRBAAEhcKE0FQUF9TVE9QX1NPVVJDRV9DTEkQARIhCh1BUFBfU1RPUF9TT1VSQ0VfUFlUSE9OX0NMSUVOVBACEhcKE0FQUF9TVE9QX1NPVVJDRV9XRUIQA2IGcHJvdG8z", [file_modal_client_notices, file_modal_client_objects]);
+  fileDesc("Chdtb2RhbC9jbGllbnQvYXBwcy5wcm90bxIMbW9kYWwuY2xpZW50ItEBChBBcHBDcmVhdGVSZXF1ZXN0EhMKC2Rlc2NyaXB0aW9uGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYBSABKAkSKQoJYXBwX3N0YXRlGAYgASgOMhYubW9kYWwuY2xpZW50LkFwcFN0YXRlEjYKBHRhZ3MYByADKAsyKC5tb2RhbC5jbGllbnQuQXBwQ3JlYXRlUmVxdWVzdC5UYWdzRW50cnkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTwoRQXBwQ3JlYXRlUmVzcG9uc2USDgoGYXBwX2lkGAEgASgJEhQKDGFwcF9wYWdlX3VybBgCIAEoCRIUCgxhcHBfbG9nc191cmwYAyABKAkiigUKEUFwcFB1Ymxpc2hSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhYKDmRlcGxveW1lbnRfdGFnGAMgASgJEikKCWFwcF9zdGF0ZRgEIAEoDjIWLm1vZGFsLmNsaWVudC5BcHBTdGF0ZRJGCgxmdW5jdGlvbl9pZHMYBSADKAsyMC5tb2RhbC5jbGllbnQuQXBwUHVibGlzaFJlcXVlc3QuRnVuY3Rpb25JZHNFbnRyeRJACgljbGFzc19pZHMYBiADKAsyLS5tb2RhbC5jbGllbnQuQXBwUHVibGlzaFJlcXVlc3QuQ2xhc3NJZHNFbnRyeRJKCg5kZWZpbml0aW9uX2lkcxgHIAMoCzIyLm1vZGFsLmNsaWVudC5BcHBQdWJsaXNoUmVxdWVzdC5EZWZpbml0aW9uSWRzRW50cnkSLQoLY29tbWl0X2luZm8YCiABKAsyGC5tb2RhbC5jbGllbnQuQ29tbWl0SW5mbxI3CgR0YWdzGAsgAygLMikubW9kYWwuY2xpZW50LkFwcFB1Ymxpc2hSZXF1ZXN0LlRhZ3NFbnRyeRIOCgZzdGFnZWQYDCABKAgaMgoQRnVuY3Rpb25JZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi8KDUNsYXNzSWRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARo0ChJEZWZpbml0aW9uSWRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKkAQoKQ29tbWl0SW5mbxILCgN2Y3MYASABKAkSDgoGYnJhbmNoGAIgASgJEhMKC2NvbW1pdF9oYXNoGAMgASgJEhgKEGNvbW1pdF90aW1lc3RhbXAYBCABKAMSDQoFZGlydHkYBSABKAgSEwoLYXV0aG9yX25hbWUYBiABKAkSFAoMYXV0aG9yX2VtYWlsGAcgASgJEhAKCHJlcG9fdXJsGAggASgJImYKEkFwcFB1Ymxpc2hSZXNwb25zZRILCgN1cmwYASABKAkSLgoPc2VydmVyX3dhcm5pbmdzGAMgAygLMhUubW9kYWwuY2xpZW50Lldhcm5pbmcSEwoLZGVwbG95ZWRfYXQYBCABKAEiJQoTQXBwSGVhcnRiZWF0UmVxdWVzdBIOCgZhcHBfaWQYASABKAkicgoaQXBwQ2xpZW50RGlzY29ubmVjdFJlcXVlc3QSDgoGYXBwX2lkGAEgASgJEjEKBnJlYXNvbhgCIAEoDjIhLm1vZGFsLmNsaWVudC5BcHBEaXNjb25uZWN0UmVhc29uEhEKCWV4Y2VwdGlvbhgDIAEoCSJNCg5BcHBTdG9wUmVxdWVzdBIOCgZhcHBfaWQYASABKAkSKwoGc291cmNlGAIgASgOMhsubW9kYWwuY2xpZW50LkFwcFN0b3BTb3VyY2UiKgoOQXBwTGlzdFJlcXVlc3QSGAoQZW52aXJvbm1lbnRfbmFtZRgBIAEoCSKoAgoPQXBwTGlzdFJlc3BvbnNlEjcKBGFwcHMYASADKAsyKS5tb2RhbC5jbGllbnQuQXBwTGlzdFJlc3BvbnNlLkFwcExpc3RJdGVtGtsBCgtBcHBMaXN0SXRlbRIOCgZhcHBfaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSJQoFc3RhdGUYBCABKA4yFi5tb2RhbC5jbGllbnQuQXBwU3RhdGUSEgoKY3JlYXRlZF9hdBgFIAEoARISCgpzdG9wcGVkX2F0GAYgASgBEhcKD25fcnVubmluZ190YXNrcxgIIAEoBRIMCgRuYW1lGAogASgJEjEKCG1ldGFkYXRhGAsgASgLMh8ubW9kYWwuY2xpZW50LkFwcEhhbmRsZU1ldGFkYXRhIigKFkFwcEdldExpZmVjeWNsZVJlcXVlc3QSDgoGYXBwX2lkGAEgASgJIkgKF0FwcEdldExpZmVjeWNsZVJlc3BvbnNlEi0KCWxpZmVjeWNsZRgBIAEoCzIaLm1vZGFsLmNsaWVudC5BcHBMaWZlY3ljbGUixAEKDEFwcExpZmVjeWNsZRIpCglhcHBfc3RhdGUYASABKA4yFi5tb2RhbC5jbGllbnQuQXBwU3RhdGUSEgoKY3JlYXRlZF9hdBgCIAEoARISCgpjcmVhdGVkX2J5GAMgASgJEhMKC2RlcGxveWVkX2F0GAQgASgBEhMKC2RlcGxveWVkX2J5GAUgASgJEg8KB3ZlcnNpb24YBiABKAUSEgoKc3RvcHBlZF9hdBgHIAEoARISCgpzdG9wcGVkX2J5GAggASgJIiUKE0FwcEdldExheW91dFJlcXVlc3QSDgoGYXBwX2lkGAEgASgJIkMKFEFwcEdldExheW91dFJlc3BvbnNlEisKCmFwcF9sYXlvdXQYASABKAsyFy5tb2RhbC5jbGllbnQuQXBwTGF5b3V0IkcKHUFwcEdldEJ5RGVwbG95bWVudE5hbWVSZXF1ZXN0EgwKBG5hbWUYAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgEIAEoCSKSAQoeQXBwR2V0QnlEZXBsb3ltZW50TmFtZVJlc3BvbnNlEg4KBmFwcF9pZBgBIAEoCRIXCg9wcmV2aW91c19hcHBfaWQYAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgDIAEoCRItCglsaWZlY3ljbGUYBCABKAsyGi5tb2RhbC5jbGllbnQuQXBwTGlmZWN5Y2xlIoMBChVBcHBHZXRPckNyZWF0ZVJlcXVlc3QSEAoIYXBwX25hbWUYASABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgCIAEoCRI+ChRvYmplY3RfY3JlYXRpb25fdHlwZRgDIAEoDjIgLm1vZGFsLmNsaWVudC5PYmplY3RDcmVhdGlvblR5cGUiYgoWQXBwR2V0T3JDcmVhdGVSZXNwb25zZRIOCgZhcHBfaWQYASABKAkSOAoPaGFuZGxlX21ldGFkYXRhGAIgASgLMh8ubW9kYWwuY2xpZW50LkFwcEhhbmRsZU1ldGFkYXRhIuUCChFBcHBIYW5kbGVNZXRhZGF0YRITCgtkZXNjcmlwdGlvbhgBIAEoCRIOCgZhcHBfaWQYAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgDIAEoCRItCglsaWZlY3ljbGUYBCABKAsyGi5tb2RhbC5jbGllbnQuQXBwTGlmZWN5Y2xlEkEKCWZ1bmN0aW9ucxgFIAMoCzIuLm1vZGFsLmNsaWVudC5BcHBIYW5kbGVNZXRhZGF0YS5GdW5jdGlvbnNFbnRyeRI9CgdzZXJ2ZXJzGAYgAygLMiwubW9kYWwuY2xpZW50LkFwcEhhbmRsZU1ldGFkYXRhLlNlcnZlcnNFbnRyeRowCg5GdW5jdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi4KDFNlcnZlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi0KG0FwcERlcGxveW1lbnRIaXN0b3J5UmVxdWVzdBIOCgZhcHBfaWQYASABKAkihAEKHEFwcERlcGxveW1lbnRIaXN0b3J5UmVzcG9uc2USRAoYYXBwX2RlcGxveW1lbnRfaGlzdG9yaWVzGAEgAygLMiIubW9kYWwuY2xpZW50LkFwcERlcGxveW1lbnRIaXN0b3J5Eh4KFnByb2R1Y3Rpb25fYXBwX3ZlcnNpb24YAiABKA0itQIKFEFwcERlcGxveW1lbnRIaXN0b3J5Eg4KBmFwcF9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEhYKDmNsaWVudF92ZXJzaW9uGAMgASgJEhMKC2RlcGxveWVkX2F0GAQgASgBEhMKC2RlcGxveWVkX2J5GAUgASgJEgsKA3RhZxgGIAEoCRIYChByb2xsYmFja192ZXJzaW9uGAcgASgNEhgKEHJvbGxiYWNrX2FsbG93ZWQYCCABKAgSMgoLY29tbWl0X2luZm8YCiABKAsyGC5tb2RhbC5jbGllbnQuQ29tbWl0SW5mb0gAiAEBEjUKD2RlcGxveW1lbnRfdHlwZRgLIAEoDjIcLm1vZGFsLmNsaWVudC5EZXBsb3ltZW50VHlwZUIOCgxfY29tbWl0X2luZm8iNQoSQXBwUm9sbGJhY2tSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFImcKE0FwcFJvbGxiYWNrUmVzcG9uc2USCwoDdXJsGAEgASgJEi4KD3NlcnZlcl93YXJuaW5ncxgDIAMoCzIVLm1vZGFsLmNsaWVudC5XYXJuaW5nEhMKC2RlcGxveWVkX2F0GAQgASgBIiQKEkFwcFJvbGxvdmVyUmVxdWVzdBIOCgZhcHBfaWQYASABKAkiZwoTQXBwUm9sbG92ZXJSZXNwb25zZRILCgN1cmwYASABKAkSLgoPc2VydmVyX3dhcm5pbmdzGAMgAygLMhUubW9kYWwuY2xpZW50Lldhcm5pbmcSEwoLZGVwbG95ZWRfYXQYBCABKAEiiQEKEUFwcFNldFRhZ3NSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRI3CgR0YWdzGAIgAygLMikubW9kYWwuY2xpZW50LkFwcFNldFRhZ3NSZXF1ZXN0LlRhZ3NFbnRyeRorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIjChFBcHBHZXRUYWdzUmVxdWVzdBIOCgZhcHBfaWQYASABKAkiewoSQXBwR2V0VGFnc1Jlc3BvbnNlEjgKBHRhZ3MYASADKAsyKi5tb2RhbC5jbGllbnQuQXBwR2V0VGFnc1Jlc3BvbnNlLlRhZ3NFbnRyeRorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLUAQoRQXBwR2V0TG9nc1JlcXVlc3QSDgoGYXBwX2lkGAEgASgJEg8KB3RpbWVvdXQYAiABKAISFQoNbGFzdF9lbnRyeV9pZBgEIAEoCRITCgtmdW5jdGlvbl9pZBgFIAEoCRIQCghpbnB1dF9pZBgGIAEoCRIPCgd0YXNrX2lkGAcgASgJEhgKEGZ1bmN0aW9uX2NhbGxfaWQYCSABKAkSNQoPZmlsZV9kZXNjcmlwdG9yGAggASgOMhwubW9kYWwuY2xpZW50LkZpbGVEZXNjcmlwdG9yIrEBCg1UYXNrTG9nc0JhdGNoEg8KB3Rhc2tfaWQYASABKAkSJQoFaXRlbXMYAiADKAsyFi5tb2RhbC5jbGllbnQuVGFza0xvZ3MSEAoIZW50cnlfaWQYBSABKAkSEAoIYXBwX2RvbmUYCiABKAgSEwoLZnVuY3Rpb25faWQYCyABKAkSEAoIaW5wdXRfaWQYDCABKAkSEAoIaW1hZ2VfaWQYDSABKAkSCwoDZW9mGA4gASgIKo0CCghBcHBTdGF0ZRIZChVBUFBfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNBUFBfU1RBVEVfRVBIRU1FUkFMEAESFgoSQVBQX1NUQVRFX0RFVEFDSEVEEAISFgoSQVBQX1NUQVRFX0RFUExPWUVEEAMSFgoSQVBQX1NUQVRFX1NUT1BQSU5HEAQSFQoRQVBQX1NUQVRFX1NUT1BQRUQQBRIaChZBUFBfU1RBVEVfSU5JVElBTElaSU5HEAYSFgoSQVBQX1NUQVRFX0RJU0FCTEVEEAcSIwofQVBQX1NUQVRFX0RFVEFDSEVEX0RJU0NPTk5FQ1RFRBAIEhUKEUFQUF9TVEFURV9ERVJJVkVEEAkqoQIKE0FwcERpc2Nvbm5lY3RSZWFzb24SJQohQVBQX0RJU0NPTk5FQ1RfUkVBU09OX1VOU1BFQ0lGSUVEEAASKQolQVBQX0RJU0NPTk5FQ1RfUkVBU09OX0xPQ0FMX0VYQ0VQVElPThABEiwKKEFQUF9ESVNDT05ORUNUX1JFQVNPTl9LRVlCT0FSRF9JTlRFUlJVUFQQAhIuCipBUFBfRElTQ09OTkVDVF9SRUFTT05fRU5UUllQT0lOVF9DT01QTEVURUQQAxIuCipBUFBfRElTQ09OTkVDVF9SRUFTT05fREVQTE9ZTUVOVF9FWENFUFRJT04QBBIqCiZBUFBfRElTQ09OTkVDVF9SRUFTT05fUkVNT1RFX0VYQ0VQVElPThAFKoUBCg1BcHBTdG9wU291cmNlEh8KG0FQUF9TVE9QX1NPVVJDRV9VTlNQRUNJRklFRBAAEhcKE0FQUF9TVE9QX1NPVVJDRV9DTEkQARIhCh1BUFBfU1RPUF9TT1VSQ0VfUFlUSE9OX0NMSUVOVBACEhcKE0FQUF9TVE9QX1NPVVJDRV9XRUIQAyrGAQoORGVwbG95bWVudFR5cGUSHwobREVQTE9ZTUVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASHAoYREVQTE9ZTUVOVF9UWVBFX1NUQU5EQVJEEAESHAoYREVQTE9ZTUVOVF9UWVBFX1JPTExCQUNLEAISHAoYREVQTE9ZTUVOVF9UWVBFX1JPTExPVkVSEAMSHQoZREVQTE9ZTUVOVF9UWVBFX1BST01PVElPThAEEhoKFkRFUExPWU1FTlRfVFlQRV9TVEFHRUQQBWIGcHJvdG8z", [file_modal_client_notices, file_modal_client_objects]);
 
 /**
  * Describes the message modal.client.AppCreateRequest.
@@ -36,116 +36,214 @@ export const AppPublishRequestSchema = /*@__PURE__*/
   messageDesc(file_modal_client_apps, 2);
 
 /**
+ * Describes the message modal.client.CommitInfo.
+ * Use `create(CommitInfoSchema)` to create a new message.
+ */
+export const CommitInfoSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 3);
+
+/**
  * Describes the message modal.client.AppPublishResponse.
  * Use `create(AppPublishResponseSchema)` to create a new message.
  */
 export const AppPublishResponseSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 3);
+  messageDesc(file_modal_client_apps, 4);
 
 /**
  * Describes the message modal.client.AppHeartbeatRequest.
  * Use `create(AppHeartbeatRequestSchema)` to create a new message.
  */
 export const AppHeartbeatRequestSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 4);
+  messageDesc(file_modal_client_apps, 5);
 
 /**
  * Describes the message modal.client.AppClientDisconnectRequest.
  * Use `create(AppClientDisconnectRequestSchema)` to create a new message.
  */
 export const AppClientDisconnectRequestSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 5);
+  messageDesc(file_modal_client_apps, 6);
 
 /**
  * Describes the message modal.client.AppStopRequest.
  * Use `create(AppStopRequestSchema)` to create a new message.
  */
 export const AppStopRequestSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 6);
+  messageDesc(file_modal_client_apps, 7);
 
 /**
  * Describes the message modal.client.AppListRequest.
  * Use `create(AppListRequestSchema)` to create a new message.
  */
 export const AppListRequestSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 7);
+  messageDesc(file_modal_client_apps, 8);
 
 /**
  * Describes the message modal.client.AppListResponse.
  * Use `create(AppListResponseSchema)` to create a new message.
  */
 export const AppListResponseSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 8);
+  messageDesc(file_modal_client_apps, 9);
 
 /**
  * Describes the message modal.client.AppListResponse.AppListItem.
  * Use `create(AppListResponse_AppListItemSchema)` to create a new message.
  */
 export const AppListResponse_AppListItemSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 8, 0);
+  messageDesc(file_modal_client_apps, 9, 0);
 
 /**
  * Describes the message modal.client.AppGetLifecycleRequest.
  * Use `create(AppGetLifecycleRequestSchema)` to create a new message.
  */
 export const AppGetLifecycleRequestSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 9);
+  messageDesc(file_modal_client_apps, 10);
 
 /**
  * Describes the message modal.client.AppGetLifecycleResponse.
  * Use `create(AppGetLifecycleResponseSchema)` to create a new message.
  */
 export const AppGetLifecycleResponseSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 10);
+  messageDesc(file_modal_client_apps, 11);
 
 /**
  * Describes the message modal.client.AppLifecycle.
  * Use `create(AppLifecycleSchema)` to create a new message.
  */
 export const AppLifecycleSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 11);
+  messageDesc(file_modal_client_apps, 12);
 
 /**
  * Describes the message modal.client.AppGetLayoutRequest.
  * Use `create(AppGetLayoutRequestSchema)` to create a new message.
  */
 export const AppGetLayoutRequestSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 12);
+  messageDesc(file_modal_client_apps, 13);
 
 /**
  * Describes the message modal.client.AppGetLayoutResponse.
  * Use `create(AppGetLayoutResponseSchema)` to create a new message.
  */
 export const AppGetLayoutResponseSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 13);
+  messageDesc(file_modal_client_apps, 14);
 
 /**
  * Describes the message modal.client.AppGetByDeploymentNameRequest.
  * Use `create(AppGetByDeploymentNameRequestSchema)` to create a new message.
  */
 export const AppGetByDeploymentNameRequestSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 14);
+  messageDesc(file_modal_client_apps, 15);
 
 /**
  * Describes the message modal.client.AppGetByDeploymentNameResponse.
  * Use `create(AppGetByDeploymentNameResponseSchema)` to create a new message.
  */
 export const AppGetByDeploymentNameResponseSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 15);
+  messageDesc(file_modal_client_apps, 16);
+
+/**
+ * Describes the message modal.client.AppGetOrCreateRequest.
+ * Use `create(AppGetOrCreateRequestSchema)` to create a new message.
+ */
+export const AppGetOrCreateRequestSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 17);
+
+/**
+ * Describes the message modal.client.AppGetOrCreateResponse.
+ * Use `create(AppGetOrCreateResponseSchema)` to create a new message.
+ */
+export const AppGetOrCreateResponseSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 18);
+
+/**
+ * Describes the message modal.client.AppHandleMetadata.
+ * Use `create(AppHandleMetadataSchema)` to create a new message.
+ */
+export const AppHandleMetadataSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 19);
+
+/**
+ * Describes the message modal.client.AppDeploymentHistoryRequest.
+ * Use `create(AppDeploymentHistoryRequestSchema)` to create a new message.
+ */
+export const AppDeploymentHistoryRequestSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 20);
+
+/**
+ * Describes the message modal.client.AppDeploymentHistoryResponse.
+ * Use `create(AppDeploymentHistoryResponseSchema)` to create a new message.
+ */
+export const AppDeploymentHistoryResponseSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 21);
+
+/**
+ * Describes the message modal.client.AppDeploymentHistory.
+ * Use `create(AppDeploymentHistorySchema)` to create a new message.
+ */
+export const AppDeploymentHistorySchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 22);
+
+/**
+ * Describes the message modal.client.AppRollbackRequest.
+ * Use `create(AppRollbackRequestSchema)` to create a new message.
+ */
+export const AppRollbackRequestSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 23);
+
+/**
+ * Describes the message modal.client.AppRollbackResponse.
+ * Use `create(AppRollbackResponseSchema)` to create a new message.
+ */
+export const AppRollbackResponseSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 24);
+
+/**
+ * Describes the message modal.client.AppRolloverRequest.
+ * Use `create(AppRolloverRequestSchema)` to create a new message.
+ */
+export const AppRolloverRequestSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 25);
+
+/**
+ * Describes the message modal.client.AppRolloverResponse.
+ * Use `create(AppRolloverResponseSchema)` to create a new message.
+ */
+export const AppRolloverResponseSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 26);
+
+/**
+ * Describes the message modal.client.AppSetTagsRequest.
+ * Use `create(AppSetTagsRequestSchema)` to create a new message.
+ */
+export const AppSetTagsRequestSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 27);
+
+/**
+ * Describes the message modal.client.AppGetTagsRequest.
+ * Use `create(AppGetTagsRequestSchema)` to create a new message.
+ */
+export const AppGetTagsRequestSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 28);
+
+/**
+ * Describes the message modal.client.AppGetTagsResponse.
+ * Use `create(AppGetTagsResponseSchema)` to create a new message.
+ */
+export const AppGetTagsResponseSchema = /*@__PURE__*/
+  messageDesc(file_modal_client_apps, 29);
 
 /**
  * Describes the message modal.client.AppGetLogsRequest.
  * Use `create(AppGetLogsRequestSchema)` to create a new message.
  */
 export const AppGetLogsRequestSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 16);
+  messageDesc(file_modal_client_apps, 30);
 
 /**
  * Describes the message modal.client.TaskLogsBatch.
  * Use `create(TaskLogsBatchSchema)` to create a new message.
  */
 export const TaskLogsBatchSchema = /*@__PURE__*/
-  messageDesc(file_modal_client_apps, 17);
+  messageDesc(file_modal_client_apps, 31);
 
 /**
  * Describes the enum modal.client.AppState.
@@ -186,4 +284,16 @@ export const AppStopSourceSchema = /*@__PURE__*/
  */
 export const AppStopSource = /*@__PURE__*/
   tsEnum(AppStopSourceSchema);
+
+/**
+ * Describes the enum modal.client.DeploymentType.
+ */
+export const DeploymentTypeSchema = /*@__PURE__*/
+  enumDesc(file_modal_client_apps, 3);
+
+/**
+ * @generated from enum modal.client.DeploymentType
+ */
+export const DeploymentType = /*@__PURE__*/
+  tsEnum(DeploymentTypeSchema);
 

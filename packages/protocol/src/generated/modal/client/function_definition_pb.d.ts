@@ -943,6 +943,16 @@ export declare type MethodDefinition = Message<"modal.client.MethodDefinition"> 
   functionType: Function_FunctionType;
 
   /**
+   * @generated from field: modal.client.WebhookConfig webhook_config = 3;
+   */
+  webhookConfig?: WebhookConfig | undefined;
+
+  /**
+   * @generated from field: string web_url = 4;
+   */
+  webUrl: string;
+
+  /**
    * @generated from field: modal.client.FunctionSchema function_schema = 7;
    */
   functionSchema?: FunctionSchema | undefined;

@@ -6,8 +6,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { AutoscalerSettings, ClassParameterInfo, Function, Function_FunctionType, FunctionSchema, HTTPConfig, MethodDefinition, Schedule, WebhookConfig } from "./function_definition_pb.js";
-import type { DataFormat } from "./execution_pb.js";
+import type { AutoscalerSettings, ClassParameterInfo, CloudBucketMount, Function, Function_FunctionType, FunctionSchema, HTTPConfig, MethodDefinition, Resources, Schedule, SchedulerPlacement, VolumeMount, WebhookConfig } from "./function_definition_pb.js";
+import type { DataFormat, FunctionRetryPolicy } from "./execution_pb.js";
 import type { FunctionHandleMetadata } from "./objects_pb.js";
 import type { Warning } from "./notices_pb.js";
 
@@ -387,7 +387,7 @@ export declare type FunctionCreateResponse = Message<"modal.client.FunctionCreat
 export declare const FunctionCreateResponseSchema: GenMessage<FunctionCreateResponse>;
 
 /**
- * By name within a deployed app.
+ * By name within a deployed app. Version 0 is the current one.
  *
  * @generated from message modal.client.FunctionGetRequest
  */
@@ -406,6 +406,11 @@ export declare type FunctionGetRequest = Message<"modal.client.FunctionGetReques
    * @generated from field: string environment_name = 4;
    */
   environmentName: string;
+
+  /**
+   * @generated from field: int32 app_version = 5;
+   */
+  appVersion: number;
 };
 
 /**
@@ -427,6 +432,11 @@ export declare type FunctionGetResponse = Message<"modal.client.FunctionGetRespo
    * @generated from field: modal.client.FunctionHandleMetadata handle_metadata = 2;
    */
   handleMetadata?: FunctionHandleMetadata | undefined;
+
+  /**
+   * @generated from field: repeated modal.client.Warning server_warnings = 4;
+   */
+  serverWarnings: Warning[];
 
   /**
    * @generated from field: modal.client.FunctionData function = 5;
@@ -476,6 +486,290 @@ export declare type FunctionGetByIdResponse = Message<"modal.client.FunctionGetB
  * Use `create(FunctionGetByIdResponseSchema)` to create a new message.
  */
 export declare const FunctionGetByIdResponseSchema: GenMessage<FunctionGetByIdResponse>;
+
+/**
+ * A variant of a function: one instance of a class, or other options. Equal requests have the same variant.
+ *
+ * @generated from message modal.client.FunctionBindParamsRequest
+ */
+export declare type FunctionBindParamsRequest = Message<"modal.client.FunctionBindParamsRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * The constructor's arguments, in the format of class_parameter_info.
+   *
+   * @generated from field: bytes serialized_params = 2;
+   */
+  serializedParams: Uint8Array;
+
+  /**
+   * @generated from field: modal.client.FunctionOptions function_options = 3;
+   */
+  functionOptions?: FunctionOptions | undefined;
+
+  /**
+   * @generated from field: string environment_name = 4;
+   */
+  environmentName: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionBindParamsRequest.
+ * Use `create(FunctionBindParamsRequestSchema)` to create a new message.
+ */
+export declare const FunctionBindParamsRequestSchema: GenMessage<FunctionBindParamsRequest>;
+
+/**
+ * @generated from message modal.client.FunctionBindParamsResponse
+ */
+export declare type FunctionBindParamsResponse = Message<"modal.client.FunctionBindParamsResponse"> & {
+  /**
+   * @generated from field: string bound_function_id = 1;
+   */
+  boundFunctionId: string;
+
+  /**
+   * @generated from field: modal.client.FunctionHandleMetadata handle_metadata = 2;
+   */
+  handleMetadata?: FunctionHandleMetadata | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionBindParamsResponse.
+ * Use `create(FunctionBindParamsResponseSchema)` to create a new message.
+ */
+export declare const FunctionBindParamsResponseSchema: GenMessage<FunctionBindParamsResponse>;
+
+/**
+ * What a variant has other than its base. What is not set is inherited; lists are added unless their flag says replace.
+ *
+ * @generated from message modal.client.FunctionOptions
+ */
+export declare type FunctionOptions = Message<"modal.client.FunctionOptions"> & {
+  /**
+   * @generated from field: repeated string secret_ids = 1;
+   */
+  secretIds: string[];
+
+  /**
+   * @generated from field: repeated string mount_ids = 2;
+   */
+  mountIds: string[];
+
+  /**
+   * Merged field by field.
+   *
+   * @generated from field: optional modal.client.Resources resources = 3;
+   */
+  resources?: Resources | undefined;
+
+  /**
+   * @generated from field: optional modal.client.FunctionRetryPolicy retry_policy = 4;
+   */
+  retryPolicy?: FunctionRetryPolicy | undefined;
+
+  /**
+   * Containers at most.
+   *
+   * @generated from field: optional uint32 concurrency_limit = 5;
+   */
+  concurrencyLimit?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 timeout_secs = 6;
+   */
+  timeoutSecs?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 task_idle_timeout_secs = 7;
+   */
+  taskIdleTimeoutSecs?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 warm_pool_size = 8;
+   */
+  warmPoolSize?: number | undefined;
+
+  /**
+   * @generated from field: repeated modal.client.VolumeMount volume_mounts = 9;
+   */
+  volumeMounts: VolumeMount[];
+
+  /**
+   * @generated from field: optional uint32 target_concurrent_inputs = 10;
+   */
+  targetConcurrentInputs?: number | undefined;
+
+  /**
+   * @generated from field: bool replace_volume_mounts = 11;
+   */
+  replaceVolumeMounts: boolean;
+
+  /**
+   * @generated from field: bool replace_secret_ids = 12;
+   */
+  replaceSecretIds: boolean;
+
+  /**
+   * @generated from field: optional uint32 buffer_containers = 13;
+   */
+  bufferContainers?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 max_concurrent_inputs = 14;
+   */
+  maxConcurrentInputs?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 batch_max_size = 15;
+   */
+  batchMaxSize?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 batch_linger_ms = 16;
+   */
+  batchLingerMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional modal.client.SchedulerPlacement scheduler_placement = 17;
+   */
+  schedulerPlacement?: SchedulerPlacement | undefined;
+
+  /**
+   * @generated from field: optional string cloud_provider_str = 18;
+   */
+  cloudProviderStr?: string | undefined;
+
+  /**
+   * @generated from field: bool replace_cloud_bucket_mounts = 19;
+   */
+  replaceCloudBucketMounts: boolean;
+
+  /**
+   * @generated from field: repeated modal.client.CloudBucketMount cloud_bucket_mounts = 20;
+   */
+  cloudBucketMounts: CloudBucketMount[];
+
+  /**
+   * Refused: calls go to the current version.
+   *
+   * @generated from field: optional int32 pinned_app_version = 21;
+   */
+  pinnedAppVersion?: number | undefined;
+
+  /**
+   * @generated from field: optional string routing_region = 22;
+   */
+  routingRegion?: string | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionOptions.
+ * Use `create(FunctionOptionsSchema)` to create a new message.
+ */
+export declare const FunctionOptionsSchema: GenMessage<FunctionOptions>;
+
+/**
+ * Changes settings of the autoscaler until the next deployment. What is not set stays; 0 containers at most are no limit.
+ *
+ * @generated from message modal.client.FunctionUpdateSchedulingParamsRequest
+ */
+export declare type FunctionUpdateSchedulingParamsRequest = Message<"modal.client.FunctionUpdateSchedulingParamsRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: modal.client.AutoscalerSettings settings = 3;
+   */
+  settings?: AutoscalerSettings | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionUpdateSchedulingParamsRequest.
+ * Use `create(FunctionUpdateSchedulingParamsRequestSchema)` to create a new message.
+ */
+export declare const FunctionUpdateSchedulingParamsRequestSchema: GenMessage<FunctionUpdateSchedulingParamsRequest>;
+
+/**
+ * @generated from message modal.client.FunctionUpdateSchedulingParamsResponse
+ */
+export declare type FunctionUpdateSchedulingParamsResponse = Message<"modal.client.FunctionUpdateSchedulingParamsResponse"> & {
+  /**
+   * @generated from field: modal.client.AutoscalerSettings current_settings = 1;
+   */
+  currentSettings?: AutoscalerSettings | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionUpdateSchedulingParamsResponse.
+ * Use `create(FunctionUpdateSchedulingParamsResponseSchema)` to create a new message.
+ */
+export declare const FunctionUpdateSchedulingParamsResponseSchema: GenMessage<FunctionUpdateSchedulingParamsResponse>;
+
+/**
+ * @generated from message modal.client.FunctionGetSchedulingParamsRequest
+ */
+export declare type FunctionGetSchedulingParamsRequest = Message<"modal.client.FunctionGetSchedulingParamsRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetSchedulingParamsRequest.
+ * Use `create(FunctionGetSchedulingParamsRequestSchema)` to create a new message.
+ */
+export declare const FunctionGetSchedulingParamsRequestSchema: GenMessage<FunctionGetSchedulingParamsRequest>;
+
+/**
+ * @generated from message modal.client.FunctionGetSchedulingParamsResponse
+ */
+export declare type FunctionGetSchedulingParamsResponse = Message<"modal.client.FunctionGetSchedulingParamsResponse"> & {
+  /**
+   * @generated from field: modal.client.AutoscalerConfiguration autoscaler_configuration = 1;
+   */
+  autoscalerConfiguration?: AutoscalerConfiguration | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetSchedulingParamsResponse.
+ * Use `create(FunctionGetSchedulingParamsResponseSchema)` to create a new message.
+ */
+export declare const FunctionGetSchedulingParamsResponseSchema: GenMessage<FunctionGetSchedulingParamsResponse>;
+
+/**
+ * `settings` are those in force: the overrides over what the definition says (`static_settings`).
+ *
+ * @generated from message modal.client.AutoscalerConfiguration
+ */
+export declare type AutoscalerConfiguration = Message<"modal.client.AutoscalerConfiguration"> & {
+  /**
+   * @generated from field: modal.client.AutoscalerSettings settings = 1;
+   */
+  settings?: AutoscalerSettings | undefined;
+
+  /**
+   * @generated from field: modal.client.AutoscalerSettings static_settings = 4;
+   */
+  staticSettings?: AutoscalerSettings | undefined;
+
+  /**
+   * @generated from field: modal.client.AutoscalerSettings override_settings = 5;
+   */
+  overrideSettings?: AutoscalerSettings | undefined;
+};
+
+/**
+ * Describes the message modal.client.AutoscalerConfiguration.
+ * Use `create(AutoscalerConfigurationSchema)` to create a new message.
+ */
+export declare const AutoscalerConfigurationSchema: GenMessage<AutoscalerConfiguration>;
 
 /**
  * @generated from message modal.client.FunctionGetCurrentStatsRequest

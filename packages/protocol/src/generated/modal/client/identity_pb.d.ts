@@ -299,6 +299,51 @@ export declare type EnvironmentCreateRequest = Message<"modal.client.Environment
 export declare const EnvironmentCreateRequestSchema: GenMessage<EnvironmentCreateRequest>;
 
 /**
+ * What is not set stays.
+ *
+ * @generated from message modal.client.EnvironmentUpdateRequest
+ */
+export declare type EnvironmentUpdateRequest = Message<"modal.client.EnvironmentUpdateRequest"> & {
+  /**
+   * @generated from field: string current_name = 1;
+   */
+  currentName: string;
+
+  /**
+   * @generated from field: google.protobuf.StringValue name = 2;
+   */
+  name?: string | undefined;
+
+  /**
+   * Refused, like limits: nothing here obeys them yet.
+   *
+   * @generated from field: google.protobuf.StringValue web_suffix = 3;
+   */
+  webSuffix?: string | undefined;
+
+  /**
+   * @generated from field: optional int32 max_concurrent_tasks = 4;
+   */
+  maxConcurrentTasks?: number | undefined;
+
+  /**
+   * @generated from field: optional int32 max_concurrent_gpus = 5;
+   */
+  maxConcurrentGpus?: number | undefined;
+
+  /**
+   * @generated from field: optional string image_builder_version = 7;
+   */
+  imageBuilderVersion?: string | undefined;
+};
+
+/**
+ * Describes the message modal.client.EnvironmentUpdateRequest.
+ * Use `create(EnvironmentUpdateRequestSchema)` to create a new message.
+ */
+export declare const EnvironmentUpdateRequestSchema: GenMessage<EnvironmentUpdateRequest>;
+
+/**
  * @generated from message modal.client.EnvironmentDeleteRequest
  */
 export declare type EnvironmentDeleteRequest = Message<"modal.client.EnvironmentDeleteRequest"> & {

@@ -152,6 +152,44 @@ export declare type TaskProgress = Message<"modal.client.TaskProgress"> & {
 export declare const TaskProgressSchema: GenMessage<TaskProgress>;
 
 /**
+ * A detail of the error NOT_FOUND of FunctionGet: why there is no such function.
+ *
+ * @generated from message modal.client.FunctionLookupError
+ */
+export declare type FunctionLookupError = Message<"modal.client.FunctionLookupError"> & {
+  /**
+   * @generated from field: modal.client.FunctionLookupError.Reason reason = 1;
+   */
+  reason: FunctionLookupError_Reason;
+};
+
+/**
+ * Describes the message modal.client.FunctionLookupError.
+ * Use `create(FunctionLookupErrorSchema)` to create a new message.
+ */
+export declare const FunctionLookupErrorSchema: GenMessage<FunctionLookupError>;
+
+/**
+ * @generated from enum modal.client.FunctionLookupError.Reason
+ */
+export enum FunctionLookupError_Reason {
+  /**
+   * @generated from enum value: REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: REASON_CLASS_NAME_USED = 1;
+   */
+  CLASS_NAME_USED = 1,
+}
+
+/**
+ * Describes the enum modal.client.FunctionLookupError.Reason.
+ */
+export declare const FunctionLookupError_ReasonSchema: GenEnum<FunctionLookupError_Reason>;
+
+/**
  * A detail of an error status: the caller may try again after this many seconds.
  *
  * @generated from message modal.client.RPCRetryPolicy

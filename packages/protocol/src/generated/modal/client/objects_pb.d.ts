@@ -160,6 +160,13 @@ export declare type FunctionHandleMetadata = Message<"modal.client.FunctionHandl
    * @generated from field: string app_id = 52;
    */
   appId: string;
+
+  /**
+   * Of a variant: the function that it was made of.
+   *
+   * @generated from field: string base_function_id = 54;
+   */
+  baseFunctionId: string;
 };
 
 /**
@@ -239,7 +246,6 @@ export declare type ClassMethod = Message<"modal.client.ClassMethod"> & {
 export declare const ClassMethodSchema: GenMessage<ClassMethod>;
 
 /**
- * What GetOrCreate does when the object is there, or not. UNSPECIFIED only looks it up.
  * When it was made, and by whom.
  *
  * @generated from message modal.client.CreationInfo
@@ -286,6 +292,8 @@ export declare type ListPagination = Message<"modal.client.ListPagination"> & {
 export declare const ListPaginationSchema: GenMessage<ListPagination>;
 
 /**
+ * What GetOrCreate does when the object is there, or not. UNSPECIFIED only looks it up.
+ *
  * @generated from enum modal.client.ObjectCreationType
  */
 export enum ObjectCreationType {

@@ -5,11 +5,12 @@
 /* eslint-disable */
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
-import type { AppClientDisconnectRequestSchema, AppCreateRequestSchema, AppCreateResponseSchema, AppGetByDeploymentNameRequestSchema, AppGetByDeploymentNameResponseSchema, AppGetLayoutRequestSchema, AppGetLayoutResponseSchema, AppGetLifecycleRequestSchema, AppGetLifecycleResponseSchema, AppGetLogsRequestSchema, AppHeartbeatRequestSchema, AppListRequestSchema, AppListResponseSchema, AppPublishRequestSchema, AppPublishResponseSchema, AppStopRequestSchema, TaskLogsBatchSchema } from "./apps_pb.js";
+import type { AppClientDisconnectRequestSchema, AppCreateRequestSchema, AppCreateResponseSchema, AppDeploymentHistoryRequestSchema, AppDeploymentHistoryResponseSchema, AppGetByDeploymentNameRequestSchema, AppGetByDeploymentNameResponseSchema, AppGetLayoutRequestSchema, AppGetLayoutResponseSchema, AppGetLifecycleRequestSchema, AppGetLifecycleResponseSchema, AppGetLogsRequestSchema, AppGetOrCreateRequestSchema, AppGetOrCreateResponseSchema, AppGetTagsRequestSchema, AppGetTagsResponseSchema, AppHeartbeatRequestSchema, AppListRequestSchema, AppListResponseSchema, AppPublishRequestSchema, AppPublishResponseSchema, AppRollbackRequestSchema, AppRollbackResponseSchema, AppRolloverRequestSchema, AppRolloverResponseSchema, AppSetTagsRequestSchema, AppStopRequestSchema, TaskLogsBatchSchema } from "./apps_pb.js";
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
-import type { ClientHelloResponseSchema, EnvironmentCreateRequestSchema, EnvironmentDeleteRequestSchema, EnvironmentGetOrCreateRequestSchema, EnvironmentGetOrCreateResponseSchema, EnvironmentListResponseSchema, TokenInfoGetRequestSchema, TokenInfoGetResponseSchema, WorkspaceNameLookupResponseSchema } from "./identity_pb.js";
+import type { ClientHelloResponseSchema, EnvironmentCreateRequestSchema, EnvironmentDeleteRequestSchema, EnvironmentGetOrCreateRequestSchema, EnvironmentGetOrCreateResponseSchema, EnvironmentListItemSchema, EnvironmentListResponseSchema, EnvironmentUpdateRequestSchema, TokenInfoGetRequestSchema, TokenInfoGetResponseSchema, WorkspaceNameLookupResponseSchema } from "./identity_pb.js";
 import type { SecretDeleteRequestSchema, SecretGetInfoRequestSchema, SecretGetInfoResponseSchema, SecretGetOrCreateRequestSchema, SecretGetOrCreateResponseSchema, SecretListRequestSchema, SecretListResponseSchema, SecretUpdateRequestSchema } from "./secrets_pb.js";
-import type { FunctionCreateRequestSchema, FunctionCreateResponseSchema, FunctionGetByIdRequestSchema, FunctionGetByIdResponseSchema, FunctionGetCurrentStatsRequestSchema, FunctionGetRequestSchema, FunctionGetResponseSchema, FunctionPrecreateRequestSchema, FunctionPrecreateResponseSchema, FunctionStatsSchema } from "./functions_pb.js";
+import type { FunctionBindParamsRequestSchema, FunctionBindParamsResponseSchema, FunctionCreateRequestSchema, FunctionCreateResponseSchema, FunctionGetByIdRequestSchema, FunctionGetByIdResponseSchema, FunctionGetCurrentStatsRequestSchema, FunctionGetRequestSchema, FunctionGetResponseSchema, FunctionGetSchedulingParamsRequestSchema, FunctionGetSchedulingParamsResponseSchema, FunctionPrecreateRequestSchema, FunctionPrecreateResponseSchema, FunctionStatsSchema, FunctionUpdateSchedulingParamsRequestSchema, FunctionUpdateSchedulingParamsResponseSchema } from "./functions_pb.js";
+import type { ClassCreateRequestSchema, ClassCreateResponseSchema, ClassGetRequestSchema, ClassGetResponseSchema } from "./classes_pb.js";
 import type { DataChunkSchema, FunctionCallCancelRequestSchema, FunctionCallFromIdRequestSchema, FunctionCallFromIdResponseSchema, FunctionCallGetDataRequestSchema, FunctionCallGetInfoRequestSchema, FunctionCallGetInfoResponseSchema, FunctionCallPutDataRequestSchema, FunctionFinishInputsRequestSchema, FunctionGetOutputsRequestSchema, FunctionGetOutputsResponseSchema, FunctionMapRequestSchema, FunctionMapResponseSchema, FunctionPutInputsRequestSchema, FunctionPutInputsResponseSchema } from "./calls_pb.js";
 import type { ContainerHeartbeatRequestSchema, ContainerHeartbeatResponseSchema, ContainerStopRequestSchema, ContainerStopResponseSchema, FunctionGetDynamicConcurrencyRequestSchema, FunctionGetDynamicConcurrencyResponseSchema, FunctionGetInputsRequestSchema, FunctionGetInputsResponseSchema, FunctionPutOutputsRequestSchema, TaskGetInfoRequestSchema, TaskGetInfoResponseSchema, TaskListRequestSchema, TaskListResponseSchema, TaskResultRequestSchema } from "./containers_pb.js";
 import type { ImageFromIdRequestSchema, ImageFromIdResponseSchema, ImageGetOrCreateRequestSchema, ImageGetOrCreateResponseSchema, ImageJoinStreamingRequestSchema, ImageJoinStreamingResponseSchema } from "./images_pb.js";
@@ -100,6 +101,54 @@ export declare const ModalClient: GenService<{
     output: typeof AppGetByDeploymentNameResponseSchema;
   },
   /**
+   * @generated from rpc modal.client.ModalClient.AppGetOrCreate
+   */
+  appGetOrCreate: {
+    methodKind: "unary";
+    input: typeof AppGetOrCreateRequestSchema;
+    output: typeof AppGetOrCreateResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.AppDeploymentHistory
+   */
+  appDeploymentHistory: {
+    methodKind: "unary";
+    input: typeof AppDeploymentHistoryRequestSchema;
+    output: typeof AppDeploymentHistoryResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.AppRollback
+   */
+  appRollback: {
+    methodKind: "unary";
+    input: typeof AppRollbackRequestSchema;
+    output: typeof AppRollbackResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.AppRollover
+   */
+  appRollover: {
+    methodKind: "unary";
+    input: typeof AppRolloverRequestSchema;
+    output: typeof AppRolloverResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.AppSetTags
+   */
+  appSetTags: {
+    methodKind: "unary";
+    input: typeof AppSetTagsRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.AppGetTags
+   */
+  appGetTags: {
+    methodKind: "unary";
+    input: typeof AppGetTagsRequestSchema;
+    output: typeof AppGetTagsResponseSchema;
+  },
+  /**
    * @generated from rpc modal.client.ModalClient.AppGetLogs
    */
   appGetLogs: {
@@ -156,6 +205,14 @@ export declare const ModalClient: GenService<{
     methodKind: "unary";
     input: typeof EnvironmentCreateRequestSchema;
     output: typeof EmptySchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.EnvironmentUpdate
+   */
+  environmentUpdate: {
+    methodKind: "unary";
+    input: typeof EnvironmentUpdateRequestSchema;
+    output: typeof EnvironmentListItemSchema;
   },
   /**
    * @generated from rpc modal.client.ModalClient.EnvironmentDelete
@@ -242,12 +299,54 @@ export declare const ModalClient: GenService<{
     output: typeof FunctionGetByIdResponseSchema;
   },
   /**
+   * @generated from rpc modal.client.ModalClient.FunctionBindParams
+   */
+  functionBindParams: {
+    methodKind: "unary";
+    input: typeof FunctionBindParamsRequestSchema;
+    output: typeof FunctionBindParamsResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.FunctionUpdateSchedulingParams
+   */
+  functionUpdateSchedulingParams: {
+    methodKind: "unary";
+    input: typeof FunctionUpdateSchedulingParamsRequestSchema;
+    output: typeof FunctionUpdateSchedulingParamsResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.FunctionGetSchedulingParams
+   */
+  functionGetSchedulingParams: {
+    methodKind: "unary";
+    input: typeof FunctionGetSchedulingParamsRequestSchema;
+    output: typeof FunctionGetSchedulingParamsResponseSchema;
+  },
+  /**
    * @generated from rpc modal.client.ModalClient.FunctionGetCurrentStats
    */
   functionGetCurrentStats: {
     methodKind: "unary";
     input: typeof FunctionGetCurrentStatsRequestSchema;
     output: typeof FunctionStatsSchema;
+  },
+  /**
+   * Classes: names for the functions that serve them.
+   *
+   * @generated from rpc modal.client.ModalClient.ClassCreate
+   */
+  classCreate: {
+    methodKind: "unary";
+    input: typeof ClassCreateRequestSchema;
+    output: typeof ClassCreateResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.ClassGet
+   */
+  classGet: {
+    methodKind: "unary";
+    input: typeof ClassGetRequestSchema;
+    output: typeof ClassGetResponseSchema;
   },
   /**
    * Function calls: inputs in, outputs back, generator data in between.
