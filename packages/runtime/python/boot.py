@@ -58,9 +58,10 @@ def _ask(path):
     body = response.read()
     connection.close()
     if response.status != 200:
-        # The server has changed its mind: there is no function for this container.
-        print(body.decode(errors="replace"), file=sys.stderr)
-        os._exit(1)
+        answer = json.loads(body)
+        if answer.get("code") == "aborted":
+            os._exit(0)  # There is no function for this container any more.
+        raise SystemExit(f"The server gave this container no function: {answer.get('message')}")
     return json.loads(body)
 
 

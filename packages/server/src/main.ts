@@ -176,9 +176,9 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     classes,
     classStore,
     versions: new VersionStore(database),
-    // A retired function keeps its pool until its calls are done; its minimum of containers is what has to go.
     onPublished: (published, retired) => {
-      for (const id of [...published, ...retired]) pools.ensure(id);
+      for (const id of published) pools.ensure(id);
+      for (const id of retired) pools.unlist(id);
     },
   });
   const lookup = new Lookup(apps, environments);

@@ -21,6 +21,8 @@ export interface PoolDependencies {
   /** Starts one for this pool, or answers why it will never work. */
   readonly startContainer: (pool: Pool, queuedAt: number) => { readonly impossible: string } | PoolContainer;
   readonly stopContainer: (container: PoolContainer, reason: string) => void;
+  /** Lets it finish what it runs, and end. */
+  readonly retireContainer: (container: PoolContainer, reason: string) => void;
   readonly changed: (appId: string) => void;
   readonly log: (message: string) => void;
 }
@@ -30,8 +32,7 @@ const FIRST_START_GUESS_MS = 500;
 export class Pool {
   readonly functionId: string;
   readonly containers = new Set<PoolContainer>();
-  /** The definition may be replaced by a later one with the same id. */
-  fn: CalledFunction;
+  #fn: CalledFunction;
   readonly #dependencies: PoolDependencies;
   readonly #lane: Lane;
   /** Containers that wait for inputs; the last to come is the first to get, so that the others become idle. */
@@ -40,6 +41,8 @@ export class Pool {
   readonly #batches = new Set<Batch>();
   /** Ready and without input, longest idle first. */
   readonly #idle = new Set<PoolContainer>();
+  /** Those of an earlier definition, which finish what they run. */
+  readonly #retired = new Set<PoolContainer>();
   /** Ready in name only: they have taken all the inputs they may, or their one slot is held by code that was given up. */
   readonly #spent = new Set<PoolContainer>();
   #starting = 0;
@@ -52,13 +55,14 @@ export class Pool {
   #capacityReason: string | undefined;
   /** Has given up on keeping minContainers until something is asked of it. */
   #resting = false;
+  #unlisted = false;
   #scheduled = false;
   #stopped = false;
   #again: Deadline | undefined;
   readonly #evaluateNow = () => this.#evaluate();
 
   constructor(fn: CalledFunction, dependencies: PoolDependencies) {
-    this.fn = fn;
+    this.#fn = fn;
     this.functionId = fn.id;
     this.#dependencies = dependencies;
     this.#lane = dependencies.calls.lane(fn.id);
@@ -91,6 +95,32 @@ export class Pool {
     if (this.containers.size >= maxContainers)
       return `all slots of ${this.#ready} containers are busy, and ${maxContainers} is the most the function may have`;
     return "waiting for a free slot";
+  }
+
+  get fn(): CalledFunction {
+    return this.#fn;
+  }
+
+  /** The function was published anew. Containers of another definition take nothing more, and those of the new one do not wait for them. */
+  redefine(fn: CalledFunction): void {
+    const isOther = fn.definitionId !== this.#fn.definitionId;
+    this.#fn = fn;
+    this.#unlisted = false;
+    if (isOther) this.#retireAll("another definition of its function was published");
+  }
+
+  /** The function is no longer one of its app: no containers are kept for it. Calls by its id are still served. */
+  unlist(): void {
+    this.#unlisted = true;
+    this.wake();
+  }
+
+  #retireAll(reason: string): void {
+    for (const container of this.containers) {
+      if (!container.live) continue;
+      this.#retired.add(container);
+      this.#dependencies.retireContainer(container, reason);
+    }
   }
 
   /** Something about the function's inputs or containers changed. */
@@ -172,6 +202,7 @@ export class Pool {
   async ended(container: PoolContainer, was: PoolContainer["state"], report: EndReport): Promise<void> {
     if (was !== "draining") this.draining(container, was);
     this.containers.delete(container);
+    this.#retired.delete(container);
     this.#dependencies.changed(this.fn.appId);
     if (was !== "ready" && container.stopReason === undefined) await this.#startFailed(container, report);
     else await this.#release(container, report);
@@ -285,14 +316,14 @@ export class Pool {
       changed(this.fn.appId);
     }
     const bounds = boundsOf(this.fn.definition);
-    const decision = decideScaling(this.#snapshot(now), this.#resting ? { ...bounds, minContainers: 0 } : bounds);
+    const decision = decideScaling(this.#snapshot(now), this.#resting || this.#unlisted ? { ...bounds, minContainers: 0 } : bounds);
     if (decision.againAt !== undefined) this.#lookAgain(decision.againAt);
     let stop = decision.stop;
     for (const container of this.#idle) {
       if (stop-- <= 0) break;
       this.#dependencies.stopContainer(container, "it was idle");
     }
-    if (decision.start > 0) this.#start(Math.min(decision.start, bounds.maxContainers - this.containers.size), now);
+    if (decision.start > 0) this.#start(Math.min(decision.start, bounds.maxContainers - this.containers.size + this.#retired.size), now);
   }
 
   #start(count: number, now: number): void {

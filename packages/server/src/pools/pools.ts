@@ -3,7 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import type { ContainerHost } from "@lydian/containers";
 import { type Function as FunctionDefinition, type Listener, LydianError } from "@lydian/protocol";
 import type { Calls } from "../calls/calls.ts";
-import type { AppsPort, CalledFunction, FunctionsPort } from "../calls/functions-port.ts";
+import { type AppsPort, type CalledFunction, type FunctionsPort, timeoutMsOf } from "../calls/functions-port.ts";
 import { OUR_RUNTIME } from "../functions/refusals.ts";
 import type { ContainerCaller } from "../identity/caller.ts";
 import { newId } from "../ids.ts";
@@ -133,11 +133,22 @@ export class Pools {
     for (const functionId of this.#calls.backlogged()) this.#pool(functionId)?.wake();
   }
 
-  /** A function was defined or published: its minimum of containers is started. */
+  /** A function is no longer one of its app. */
+  unlist(functionId: string): void {
+    this.#pools.get(functionId)?.unlist();
+  }
+
+  /** A function was published: its minimum of containers is started, and containers of earlier definitions are replaced. */
   ensure(functionId: string): void {
-    const fn = this.#options.functions.get(functionId);
-    if (fn !== undefined) this.#expect(fn);
-    if (fn !== undefined && (boundsOf(fn.definition).minContainers > 0 || this.#pools.has(functionId))) this.#pool(functionId)?.wake();
+    const { functions } = this.#options;
+    const fn = functions.get(functionId);
+    if (fn === undefined) return;
+    this.#expect(fn);
+    // Its variants follow it.
+    for (const pool of this.#pools.values()) {
+      if (pool.fn.appId === fn.appId && pool.functionId !== functionId) this.#pool(pool.functionId);
+    }
+    if (boundsOf(fn.definition).minContainers > 0 || this.#pools.has(functionId)) this.#pool(functionId)?.wake();
   }
 
   /**
@@ -244,17 +255,34 @@ export class Pools {
     this.#expect(container.fn);
   }
 
-  /** Takes nothing new from now on; ends when what runs has ended, at most after the grace. */
-  stopContainer(container: PoolContainer, reason: string, graceMs = STOP_GRACE_MS): void {
-    if (!container.live) return;
+  /** Takes nothing new from now on; ends when what runs has ended, at the latest by its timeout. */
+  #retire(container: PoolContainer, reason: string): void {
+    if (this.#calls.runningOn(container.taskId) === 0 || container.fn === undefined) {
+      this.stopContainer(container, reason);
+      return;
+    }
+    this.#takesNothing(container, reason);
     const { deadlines, clock } = this.#calls;
+    const until = clock.now() + timeoutMsOf(container.fn.definition) + STOP_GRACE_MS;
+    deadlines.cancel(container.deadline);
+    container.deadline = deadlines.add(until, () => this.#signalStop(container, STOP_GRACE_MS));
+  }
+
+  #takesNothing(container: PoolContainer, reason: string): void {
     const was = container.state;
-    const { fetch } = container;
     container.stopReason = reason;
     container.apply("stop");
     this.poolOf(container)?.draining(container, was);
     container.give?.();
     container.beat?.();
+  }
+
+  /** Takes nothing new from now on; ends when what runs has ended, at most after the grace. */
+  stopContainer(container: PoolContainer, reason: string, graceMs = STOP_GRACE_MS): void {
+    if (!container.live) return;
+    const { deadlines, clock } = this.#calls;
+    const { fetch } = container;
+    this.#takesNothing(container, reason);
     fetch?.answer([{ killSwitch: true }]);
     // Its loop was waiting and leaves by itself; whatever else it is doing needs the signal.
     if (fetch !== undefined && this.#calls.runningOn(container.taskId) === 0) {
@@ -289,7 +317,7 @@ export class Pools {
     const known = this.#pools.get(functionId);
     const fn = this.#options.functions.get(functionId);
     if (known !== undefined) {
-      if (fn !== undefined) known.fn = fn;
+      if (fn !== undefined && fn !== known.fn) known.redefine(fn);
       return known;
     }
     if (fn === undefined || !this.#started || this.#stopping || !this.#options.apps.isLive(fn.appId)) return undefined;
@@ -298,6 +326,7 @@ export class Pools {
       capacity: this.#capacity,
       startContainer: (of, queuedAt) => this.#startFor(of, queuedAt),
       stopContainer: (container, reason) => this.stopContainer(container, reason),
+      retireContainer: (container, reason) => this.#retire(container, reason),
       changed: (appId) => this.#watch.changed(appId),
       log: this.#options.log,
     });

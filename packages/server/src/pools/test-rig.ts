@@ -121,7 +121,7 @@ export class Rig {
       apps,
       images: { rootfs: (id) => (id === "im-1" || id === "im-2" ? { layers: ["/layer"], env: {} } : undefined) },
       mounts: {
-        clientVersion: () => undefined,
+        clientVersion: (id) => (id === "mo-client" ? "1.6.4" : undefined),
         files: () => [{ path: "/app/main.mjs" }],
         layer: async () => "/mount",
         linkInto: async () => undefined,
@@ -156,7 +156,7 @@ export class Rig {
     this.runtime = createRuntimeRpc(this.pools);
   }
 
-  define(id: string, definition: MessageInitShape<typeof FunctionSchema$>): void {
+  define(id: string, definition: MessageInitShape<typeof FunctionSchema$>, definitionId = "de-1"): void {
     const whole: FunctionDefinition = create(FunctionSchema$, {
       runtime: "lydian-node",
       imageId: "im-1",
@@ -165,7 +165,7 @@ export class Rig {
       ...definition,
     } as MessageInitShape<typeof FunctionSchema$>);
     const owner = { appId: "ap-1", workspaceId: "ac-1", environmentId: "en-1" };
-    this.functions.set(id, { id, ...owner, name: id, definition: whole, definitionId: "", params: new Uint8Array() });
+    this.functions.set(id, { id, ...owner, name: id, definition: whole, definitionId, params: new Uint8Array() });
   }
 
   /** What an earlier process left is found again. */
