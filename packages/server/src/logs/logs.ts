@@ -1,6 +1,6 @@
 // Log lines of apps. Appending never waits: lines that arrive in one turn are written together, behind the caller's back.
 import { Wakeup } from "../calls/wakeup.ts";
-import type { LogStore, StoredLog } from "./store.ts";
+import type { LogCount, LogStore, StoredLog } from "./store.ts";
 
 export interface LogEntry {
   readonly appId: string;
@@ -23,6 +23,15 @@ export interface LogFilter {
   readonly inputId?: string;
   /** 0: all. */
   readonly fd?: number;
+}
+
+/** Milliseconds since the epoch. */
+export interface LogWindow {
+  readonly since: number;
+  /** Not included. */
+  readonly until: number;
+  /** Lines that contain it; empty for all. */
+  readonly text: string;
 }
 
 export interface LogLimits {
@@ -120,6 +129,16 @@ export class Logs {
     const newest = this.#store.newest();
     const lines = this.#store.after(appId, place, filter, PAGE);
     return { lines, place: lines.length === PAGE ? (lines.at(-1)?.entryId ?? place) : Math.max(place, newest) };
+  }
+
+  /** The last lines of a window of time, oldest first. */
+  within(appId: string, window: LogWindow, filter: LogFilter, limit: number): StoredLog[] {
+    return this.#store.within(appId, window, filter, limit);
+  }
+
+  /** How many lines there are by parts of a window, each `partMs` long and beginning at a multiple of it. */
+  count(appId: string, window: LogWindow, filter: LogFilter, partMs: number): LogCount[] {
+    return this.#store.count(appId, window, filter, partMs);
   }
 
   /** The app prints no more: whoever follows it is told. */

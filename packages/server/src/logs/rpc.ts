@@ -1,7 +1,7 @@
-import { type Handlers, LydianError, type ModalClient } from "@lydian/protocol";
+import { type Handlers, LydianError, type ModalClient, type Timestamp, timestampFromMs, timestampMs } from "@lydian/protocol";
 import type { Apps } from "../apps/apps.ts";
 import type { Caller } from "../identity/caller.ts";
-import type { LogFilter, Logs } from "./logs.ts";
+import type { LogFilter, Logs, LogWindow } from "./logs.ts";
 import type { StoredLog } from "./store.ts";
 
 export interface LogsRpcDependencies {
@@ -10,6 +10,9 @@ export interface LogsRpcDependencies {
 }
 
 const MAX_HOLD_SECONDS = 55;
+const MAX_FETCHED = 20_000;
+/** Parts that a window of time is counted by. */
+const MAX_PARTS = 10_000;
 
 export function createLogsRpc({ logs, apps }: LogsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
   return {
@@ -37,7 +40,61 @@ export function createLogsRpc({ logs, apps }: LogsRpcDependencies): Partial<Hand
         await logs.changed(appId).wait(restMs, signal, draining);
       }
     },
+
+    appFetchLogs(request, { caller }) {
+      const { appId, limit } = request;
+      apps.require(appId, caller.workspaceId);
+      const most = Math.min(limit || MAX_FETCHED, MAX_FETCHED);
+      return { batches: [...batches(logs.within(appId, windowOf(request), pastFilterOf(request), most))] };
+    },
+
+    appCountLogs(request, { caller }) {
+      const { appId, bucketSecs } = request;
+      apps.require(appId, caller.workspaceId);
+      const window = windowOf(request);
+      const partMs = bucketSecs * 1000;
+      const first = Math.floor(window.since / partMs);
+      const parts = Math.ceil(window.until / partMs) - first;
+      if (!(parts <= MAX_PARTS)) {
+        const message = `bucket_secs ${bucketSecs} cuts the window into more than ${MAX_PARTS} parts; ask for longer parts or a shorter window.`;
+        throw new LydianError("invalid_argument", message);
+      }
+      const buckets = Array.from({ length: Math.max(0, parts) }, (_, at) => ({
+        bucketStartAt: timestampFromMs((first + at) * partMs),
+        stdoutLogs: 0n,
+        stderrLogs: 0n,
+        systemLogs: 0n,
+      }));
+      for (const { at, fd, lines } of logs.count(appId, window, pastFilterOf(request), partMs)) {
+        const bucket = buckets[at / partMs - first];
+        if (bucket !== undefined) bucket[fd === 1 ? "stdoutLogs" : fd === 2 ? "stderrLogs" : "systemLogs"] += BigInt(lines);
+      }
+      return { appId, buckets };
+    },
   };
+}
+
+interface PastRequest {
+  readonly since?: Timestamp | undefined;
+  readonly until?: Timestamp | undefined;
+  readonly searchText: string;
+  readonly taskId: string;
+  readonly functionId: string;
+  readonly parametrizedFunctionId: string;
+  readonly functionCallId: string;
+  readonly source: number;
+}
+
+function windowOf({ since, until, searchText }: PastRequest): LogWindow {
+  return {
+    since: since === undefined ? 0 : timestampMs(since),
+    until: until === undefined ? Date.now() + 1 : timestampMs(until),
+    text: searchText,
+  };
+}
+
+function pastFilterOf({ taskId, functionId, parametrizedFunctionId, functionCallId: callId, source: fd }: PastRequest): LogFilter {
+  return { taskId, functionId: parametrizedFunctionId || functionId, callId, fd };
 }
 
 function filterOf(request: {

@@ -1,5 +1,5 @@
 import type { Database } from "../database/database.ts";
-import type { LogEntry, LogFilter } from "./logs.ts";
+import type { LogEntry, LogFilter, LogWindow } from "./logs.ts";
 
 export interface StoredLog {
   readonly entryId: number;
@@ -13,15 +13,27 @@ export interface StoredLog {
   readonly text: string;
 }
 
+export interface LogCount {
+  /** Beginning of the part of time, in milliseconds since the epoch. */
+  readonly at: number;
+  readonly fd: number;
+  readonly lines: number;
+}
+
 /** A deletion blocks everyone for as long as it takes. */
 const CHUNK = 5_000;
 /** So that an app at its limit does not cost a deletion per line. */
 const MIN_DELETED = 100;
 
-const SELECT = `SELECT entry_id AS entryId, task_id AS taskId, function_id AS functionId, call_id AS callId, input_id AS inputId,
-  image_id AS imageId, fd, at, text FROM logs
-  WHERE app_id = ? AND entry_id > ? AND (? = '' OR task_id = ?) AND (? = '' OR function_id = ?) AND (? = '' OR call_id = ?)
-  AND (? = '' OR input_id = ?) AND (? = 0 OR fd = ?) ORDER BY entry_id LIMIT ?`;
+const COLUMNS = `entry_id AS entryId, task_id AS taskId, function_id AS functionId, call_id AS callId, input_id AS inputId,
+  image_id AS imageId, fd, at, text`;
+const FILTER = `(? = '' OR task_id = ?) AND (? = '' OR function_id = ?) AND (? = '' OR call_id = ?) AND (? = '' OR input_id = ?)
+  AND (? = 0 OR fd = ?)`;
+const WINDOW = "at >= ? AND at < ? AND (? = '' OR instr(text, ?) > 0)";
+const SELECT = `SELECT ${COLUMNS} FROM logs WHERE app_id = ? AND entry_id > ? AND ${FILTER} ORDER BY entry_id LIMIT ?`;
+const SELECT_LAST = `SELECT ${COLUMNS} FROM logs WHERE app_id = ? AND ${WINDOW} AND ${FILTER} ORDER BY entry_id DESC LIMIT ?`;
+const COUNT = `SELECT CAST(at / ? AS INTEGER) AS part, fd, COUNT(*) AS lines FROM logs WHERE app_id = ? AND ${WINDOW} AND ${FILTER}
+  GROUP BY part, fd`;
 
 export class LogStore {
   readonly #database: Database;
@@ -43,10 +55,23 @@ export class LogStore {
   }
 
   after(appId: string, entryId: number, filter: LogFilter, limit: number): StoredLog[] {
-    const { taskId = "", functionId = "", callId = "", inputId = "", fd = 0 } = filter;
+    return this.#database.prepare(SELECT).all<StoredLog>(appId, entryId, ...filterValues(filter), limit);
+  }
+
+  /** The last lines, oldest first. */
+  within(appId: string, window: LogWindow, filter: LogFilter, limit: number): StoredLog[] {
+    const values = [...windowValues(window), ...filterValues(filter)];
     return this.#database
-      .prepare(SELECT)
-      .all<StoredLog>(appId, entryId, taskId, taskId, functionId, functionId, callId, callId, inputId, inputId, fd, fd, limit);
+      .prepare(SELECT_LAST)
+      .all<StoredLog>(appId, ...values, limit)
+      .reverse();
+  }
+
+  /** Only parts with lines. */
+  count(appId: string, window: LogWindow, filter: LogFilter, partMs: number): LogCount[] {
+    const values = [...windowValues(window), ...filterValues(filter)];
+    const rows = this.#database.prepare(COUNT).all<{ part: number; fd: number; lines: number }>(partMs, appId, ...values);
+    return rows.map(({ part, fd, lines }) => ({ at: part * partMs, fd, lines }));
   }
 
   /** Of all apps. */
@@ -76,4 +101,12 @@ export class LogStore {
       "DELETE FROM logs WHERE entry_id IN (SELECT entry_id FROM logs WHERE app_id IN (SELECT id FROM apps WHERE stopped_at < ?) LIMIT ?)";
     return this.#database.commit(() => this.#database.prepare(sql).run(time, CHUNK).changes);
   }
+}
+
+function filterValues({ taskId = "", functionId = "", callId = "", inputId = "", fd = 0 }: LogFilter): (string | number)[] {
+  return [taskId, taskId, functionId, functionId, callId, callId, inputId, inputId, fd, fd];
+}
+
+function windowValues({ since, until, text }: LogWindow): (string | number)[] {
+  return [since, until, text, text];
 }

@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { FileDescriptor, TaskLogs, Warning } from "./notices_pb.js";
 import type { AppLayout, ObjectCreationType } from "./objects_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file modal/client/apps.proto.
@@ -928,6 +929,208 @@ export declare type AppGetLogsRequest = Message<"modal.client.AppGetLogsRequest"
  * Use `create(AppGetLogsRequestSchema)` to create a new message.
  */
 export declare const AppGetLogsRequestSchema: GenMessage<AppGetLogsRequest>;
+
+/**
+ * Lines of a window of time: the last `limit` of them, oldest first. Empty filters match everything.
+ *
+ * @generated from message modal.client.AppFetchLogsRequest
+ */
+export declare type AppFetchLogsRequest = Message<"modal.client.AppFetchLogsRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 2;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Not included. Absent: now.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 limit = 4;
+   */
+  limit: number;
+
+  /**
+   * @generated from field: modal.client.FileDescriptor source = 5;
+   */
+  source: FileDescriptor;
+
+  /**
+   * @generated from field: string function_id = 6;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: string function_call_id = 7;
+   */
+  functionCallId: string;
+
+  /**
+   * @generated from field: string task_id = 8;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: string search_text = 10;
+   */
+  searchText: string;
+
+  /**
+   * Of one variant of a function.
+   *
+   * @generated from field: string parametrized_function_id = 11;
+   */
+  parametrizedFunctionId: string;
+};
+
+/**
+ * Describes the message modal.client.AppFetchLogsRequest.
+ * Use `create(AppFetchLogsRequestSchema)` to create a new message.
+ */
+export declare const AppFetchLogsRequestSchema: GenMessage<AppFetchLogsRequest>;
+
+/**
+ * @generated from message modal.client.AppFetchLogsResponse
+ */
+export declare type AppFetchLogsResponse = Message<"modal.client.AppFetchLogsResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.TaskLogsBatch batches = 1;
+   */
+  batches: TaskLogsBatch[];
+};
+
+/**
+ * Describes the message modal.client.AppFetchLogsResponse.
+ * Use `create(AppFetchLogsResponseSchema)` to create a new message.
+ */
+export declare const AppFetchLogsResponseSchema: GenMessage<AppFetchLogsResponse>;
+
+/**
+ * How many lines there are, by parts of a window of time.
+ *
+ * @generated from message modal.client.AppCountLogsRequest
+ */
+export declare type AppCountLogsRequest = Message<"modal.client.AppCountLogsRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: string function_id = 3;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: string function_call_id = 4;
+   */
+  functionCallId: string;
+
+  /**
+   * @generated from field: string search_text = 6;
+   */
+  searchText: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 7;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 8;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Parts begin at multiples of it since 1970.
+   *
+   * @generated from field: uint32 bucket_secs = 9;
+   */
+  bucketSecs: number;
+
+  /**
+   * @generated from field: modal.client.FileDescriptor source = 10;
+   */
+  source: FileDescriptor;
+
+  /**
+   * @generated from field: string parametrized_function_id = 11;
+   */
+  parametrizedFunctionId: string;
+};
+
+/**
+ * Describes the message modal.client.AppCountLogsRequest.
+ * Use `create(AppCountLogsRequestSchema)` to create a new message.
+ */
+export declare const AppCountLogsRequestSchema: GenMessage<AppCountLogsRequest>;
+
+/**
+ * @generated from message modal.client.AppCountLogsResponse
+ */
+export declare type AppCountLogsResponse = Message<"modal.client.AppCountLogsResponse"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * In order, empty ones too.
+   *
+   * @generated from field: repeated modal.client.AppCountLogsResponse.LogBucket buckets = 2;
+   */
+  buckets: AppCountLogsResponse_LogBucket[];
+};
+
+/**
+ * Describes the message modal.client.AppCountLogsResponse.
+ * Use `create(AppCountLogsResponseSchema)` to create a new message.
+ */
+export declare const AppCountLogsResponseSchema: GenMessage<AppCountLogsResponse>;
+
+/**
+ * @generated from message modal.client.AppCountLogsResponse.LogBucket
+ */
+export declare type AppCountLogsResponse_LogBucket = Message<"modal.client.AppCountLogsResponse.LogBucket"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp bucket_start_at = 1;
+   */
+  bucketStartAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint64 stdout_logs = 2;
+   */
+  stdoutLogs: bigint;
+
+  /**
+   * @generated from field: uint64 stderr_logs = 3;
+   */
+  stderrLogs: bigint;
+
+  /**
+   * @generated from field: uint64 system_logs = 4;
+   */
+  systemLogs: bigint;
+};
+
+/**
+ * Describes the message modal.client.AppCountLogsResponse.LogBucket.
+ * Use `create(AppCountLogsResponse_LogBucketSchema)` to create a new message.
+ */
+export declare const AppCountLogsResponse_LogBucketSchema: GenMessage<AppCountLogsResponse_LogBucket>;
 
 /**
  * Log lines of one container (wire name: task). `entry_id` is the cursor to resume after.

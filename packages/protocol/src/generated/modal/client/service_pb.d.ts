@@ -5,7 +5,7 @@
 /* eslint-disable */
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
-import type { AppClientDisconnectRequestSchema, AppCreateRequestSchema, AppCreateResponseSchema, AppDeploymentHistoryRequestSchema, AppDeploymentHistoryResponseSchema, AppGetByDeploymentNameRequestSchema, AppGetByDeploymentNameResponseSchema, AppGetLayoutRequestSchema, AppGetLayoutResponseSchema, AppGetLifecycleRequestSchema, AppGetLifecycleResponseSchema, AppGetLogsRequestSchema, AppGetOrCreateRequestSchema, AppGetOrCreateResponseSchema, AppGetTagsRequestSchema, AppGetTagsResponseSchema, AppHeartbeatRequestSchema, AppListRequestSchema, AppListResponseSchema, AppPublishRequestSchema, AppPublishResponseSchema, AppRollbackRequestSchema, AppRollbackResponseSchema, AppRolloverRequestSchema, AppRolloverResponseSchema, AppSetTagsRequestSchema, AppStopRequestSchema, TaskLogsBatchSchema } from "./apps_pb.js";
+import type { AppClientDisconnectRequestSchema, AppCountLogsRequestSchema, AppCountLogsResponseSchema, AppCreateRequestSchema, AppCreateResponseSchema, AppDeploymentHistoryRequestSchema, AppDeploymentHistoryResponseSchema, AppFetchLogsRequestSchema, AppFetchLogsResponseSchema, AppGetByDeploymentNameRequestSchema, AppGetByDeploymentNameResponseSchema, AppGetLayoutRequestSchema, AppGetLayoutResponseSchema, AppGetLifecycleRequestSchema, AppGetLifecycleResponseSchema, AppGetLogsRequestSchema, AppGetOrCreateRequestSchema, AppGetOrCreateResponseSchema, AppGetTagsRequestSchema, AppGetTagsResponseSchema, AppHeartbeatRequestSchema, AppListRequestSchema, AppListResponseSchema, AppPublishRequestSchema, AppPublishResponseSchema, AppRollbackRequestSchema, AppRollbackResponseSchema, AppRolloverRequestSchema, AppRolloverResponseSchema, AppSetTagsRequestSchema, AppStopRequestSchema, TaskLogsBatchSchema } from "./apps_pb.js";
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { ClientHelloResponseSchema, EnvironmentCreateRequestSchema, EnvironmentDeleteRequestSchema, EnvironmentGetOrCreateRequestSchema, EnvironmentGetOrCreateResponseSchema, EnvironmentListItemSchema, EnvironmentListResponseSchema, EnvironmentUpdateRequestSchema, TokenInfoGetRequestSchema, TokenInfoGetResponseSchema, WorkspaceNameLookupResponseSchema } from "./identity_pb.js";
 import type { SecretDeleteRequestSchema, SecretGetInfoRequestSchema, SecretGetInfoResponseSchema, SecretGetOrCreateRequestSchema, SecretGetOrCreateResponseSchema, SecretListRequestSchema, SecretListResponseSchema, SecretUpdateRequestSchema } from "./secrets_pb.js";
@@ -155,6 +155,22 @@ export declare const ModalClient: GenService<{
     methodKind: "server_streaming";
     input: typeof AppGetLogsRequestSchema;
     output: typeof TaskLogsBatchSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.AppFetchLogs
+   */
+  appFetchLogs: {
+    methodKind: "unary";
+    input: typeof AppFetchLogsRequestSchema;
+    output: typeof AppFetchLogsResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.AppCountLogs
+   */
+  appCountLogs: {
+    methodKind: "unary";
+    input: typeof AppCountLogsRequestSchema;
+    output: typeof AppCountLogsResponseSchema;
   },
   /**
    * Who calls: workspaces, environments and tokens.
