@@ -5,7 +5,7 @@
 /* eslint-disable */
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
-import type { AppClientDisconnectRequestSchema, AppCreateRequestSchema, AppCreateResponseSchema, AppDeploymentHistoryRequestSchema, AppDeploymentHistoryResponseSchema, AppGetByDeploymentNameRequestSchema, AppGetByDeploymentNameResponseSchema, AppGetLayoutRequestSchema, AppGetLayoutResponseSchema, AppGetLifecycleRequestSchema, AppGetLifecycleResponseSchema, AppGetLogsRequestSchema, AppGetOrCreateRequestSchema, AppGetOrCreateResponseSchema, AppGetTagsRequestSchema, AppGetTagsResponseSchema, AppHeartbeatRequestSchema, AppListRequestSchema, AppListResponseSchema, AppPublishRequestSchema, AppPublishResponseSchema, AppRollbackRequestSchema, AppRollbackResponseSchema, AppRolloverRequestSchema, AppRolloverResponseSchema, AppSetTagsRequestSchema, AppStopRequestSchema, TaskLogsBatchSchema } from "./apps_pb.js";
+import type { AppClientDisconnectRequestSchema, AppCreateRequestSchema, AppCreateResponseSchema, AppDeploymentHistoryRequestSchema, AppDeploymentHistoryResponseSchema, AppGetByDeploymentNameRequestSchema, AppGetByDeploymentNameResponseSchema, AppGetInfoRequestSchema, AppGetInfoResponseSchema, AppGetLayoutRequestSchema, AppGetLayoutResponseSchema, AppGetLifecycleRequestSchema, AppGetLifecycleResponseSchema, AppGetLogsRequestSchema, AppGetOrCreateRequestSchema, AppGetOrCreateResponseSchema, AppGetTagsRequestSchema, AppGetTagsResponseSchema, AppHeartbeatRequestSchema, AppListRequestSchema, AppListResponseSchema, AppPublishRequestSchema, AppPublishResponseSchema, AppRollbackRequestSchema, AppRollbackResponseSchema, AppRolloverRequestSchema, AppRolloverResponseSchema, AppSetTagsRequestSchema, AppStopRequestSchema, TaskLogsBatchSchema } from "./apps_pb.js";
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { ClientHelloResponseSchema, EnvironmentCreateRequestSchema, EnvironmentDeleteRequestSchema, EnvironmentGetOrCreateRequestSchema, EnvironmentGetOrCreateResponseSchema, EnvironmentListItemSchema, EnvironmentListResponseSchema, EnvironmentUpdateRequestSchema, TokenInfoGetRequestSchema, TokenInfoGetResponseSchema, WorkspaceNameLookupResponseSchema } from "./identity_pb.js";
 import type { SecretDeleteRequestSchema, SecretGetInfoRequestSchema, SecretGetInfoResponseSchema, SecretGetOrCreateRequestSchema, SecretGetOrCreateResponseSchema, SecretListRequestSchema, SecretListResponseSchema, SecretUpdateRequestSchema } from "./secrets_pb.js";
@@ -107,6 +107,14 @@ export declare const ModalClient: GenService<{
     methodKind: "unary";
     input: typeof AppGetOrCreateRequestSchema;
     output: typeof AppGetOrCreateResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.AppGetInfo
+   */
+  appGetInfo: {
+    methodKind: "unary";
+    input: typeof AppGetInfoRequestSchema;
+    output: typeof AppGetInfoResponseSchema;
   },
   /**
    * @generated from rpc modal.client.ModalClient.AppDeploymentHistory
