@@ -169,7 +169,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     classes,
     classStore,
     versions: new VersionStore(database),
-    // A retired function keeps its pool until its calls are done; its minimum of containers is what has to go.
+    // Pools take over the definitions; those of retired functions keep no containers without calls.
     onPublished: (published, retired) => {
       for (const id of [...published, ...retired]) pools.ensure(id);
     },

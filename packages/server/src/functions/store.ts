@@ -27,6 +27,7 @@ export interface StoredFunction {
   readonly current: Definition | undefined;
   /** Over those of the definition, until the next publishing. */
   readonly settings: AutoscalerSettings | undefined;
+  readonly isPublished: boolean;
 }
 
 /** A function of a layout, with the definition that becomes current. */
@@ -158,5 +159,6 @@ const storedFunction = (row: FunctionRow): StoredFunction => ({
     row.definition_id === null || row.definition === null
       ? undefined
       : { id: row.definition_id, definition: fromBinary(FunctionSchema$, row.definition) },
+  isPublished: row.published === 1,
   settings: row.settings === null ? undefined : fromBinary(AutoscalerSettingsSchema, row.settings),
 });
