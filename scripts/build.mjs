@@ -3,7 +3,8 @@
 //   cli.js + chunks       the command line; the server and the bundler are chunks that load when they are needed
 //   index.js + chunks     the SDK
 //   launcher.js           the process of the container host that starts containers
-//   runtime/runtime.mjs   what runs inside a container
+//   runtime/runtime.mjs   what runs inside a container of a TypeScript function
+//   runtime/boot.py       what runs before the official client in a container of a Python function
 //   build.json            an id of the content, and what it was made from
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -48,6 +49,7 @@ const TARGETS = [
   },
   { entryPoints: { launcher: "packages/containers/src/launcher/main.ts" }, outdir: DIST },
   { entryPoints: { runtime: "packages/runtime/src/main.ts" }, outdir: join(DIST, "runtime"), outExtension: { ".js": ".mjs" } },
+  { entryPoints: { boot: "packages/runtime/python/boot.py" }, outdir: join(DIST, "runtime"), loader: { ".py": "copy" }, banner: {} },
 ];
 
 /** Builds all targets or none. Throws SetupError with esbuild's messages. */

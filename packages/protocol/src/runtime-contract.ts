@@ -64,3 +64,6 @@ export interface InputContext {
   /** Aborted when the input is cancelled, times out or the container stops. */
   readonly signal: AbortSignal;
 }
+
+/** In containers of the official runtime, which cannot read and write blobs over a socket: the loopback port that stands for it. */
+export const CONTAINER_HTTP_PORT = 61_437;

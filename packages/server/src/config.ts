@@ -10,7 +10,7 @@ const schema = z.object({
   /** A listening TCP socket that the parent holds; instead of `port`. */
   fd: z.number().int().min(3).optional(),
   containerHost: z.enum(["auto", "oci", "process"]).default("auto"),
-  /** Directory with runtime.mjs. */
+  /** Directory with the programs that run inside of containers: runtime.mjs and boot.py. */
   runtimeDir: z.string().min(1),
   /** The program that starts containers; default: beside this one. */
   launcherProgram: z.string().min(1).optional(),

@@ -14,11 +14,11 @@ import { createBlobsRpc } from "./blobs/rpc.ts";
 import { SignedUrls } from "./blobs/signed-urls.ts";
 import { BlobStore } from "./blobs/store.ts";
 import { Calls } from "./calls/calls.ts";
-import type { AppsPort, LayoutPort } from "./calls/functions-port.ts";
 import { createCallsRpc } from "./calls/rpc.ts";
 import { Classes } from "./classes/classes.ts";
 import { createClassesRpc } from "./classes/rpc.ts";
 import { ClassStore } from "./classes/store.ts";
+import { ClientPackages } from "./clients/client-packages.ts";
 import { type ResolvedServerConfig, resolveConfig, type ServerConfig } from "./config.ts";
 import { createControlRpc } from "./control/rpc.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
@@ -146,6 +146,12 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   });
   ends.defer(() => images.stop());
 
+  const clients = new ClientPackages({
+    build: async (lines, onLog) => (await builder.build({ lines, bases: {}, context: [], buildArgs: {} }, { onLog })).layers,
+    path: (layer) => layers.path(layer),
+    python: (imageId) => images.python(imageId),
+    log: (message) => log.warn(message),
+  });
   const logs = new Logs({ store: new LogStore(database), onError: (error) => log.error("log lines could not be stored", error) });
   ends.defer(() => logs.stop());
   const apps = new Apps(new AppStore(database), (what, error) => log.error(what, error));
@@ -159,6 +165,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
       for (const mountId of definition.mountIds) mounts.require(mountId, workspaceId);
       for (const secretId of definition.secretIds) secrets.require(secretId, workspaceId);
     },
+    prepare: (definition) => pools.prepare(definition),
   });
   const classStore = new ClassStore(database);
   const classes = new Classes(classStore);
@@ -169,9 +176,9 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     classes,
     classStore,
     versions: new VersionStore(database),
-    // Pools take over the definitions; those of retired functions keep no containers without calls.
     onPublished: (published, retired) => {
-      for (const id of [...published, ...retired]) pools.ensure(id);
+      for (const id of published) pools.ensure(id);
+      for (const id of retired) pools.unlist(id);
     },
   });
   const lookup = new Lookup(apps, environments);
@@ -179,24 +186,23 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   ends.defer(() => calls.stop());
 
   let server: GrpcServer | undefined;
-  const appsPort: AppsPort & LayoutPort = {
-    isLive: (appId) => apps.isLive(appId),
-    functionIds: (appId) => deployments.functionIds(appId),
-    layout: (appId) => deployments.layout(appId),
-    environmentName: (environmentId) => environments.nameOf(environmentId),
-  };
   const pools = new Pools({
     host,
     images,
     mounts,
     secrets,
+    clients,
     calls,
     functions,
     logs,
     runDir: join(dataDir, "run"),
     runtimeDir: config.runtimeDir,
     listen: (path, taskId) => (server as GrpcServer).listen({ path, mode: 0o666 }, taskId),
-    apps: appsPort,
+    apps: {
+      isLive: (appId) => apps.isLive(appId),
+      layout: (appId) => deployments.layout(appId),
+      environmentName: (environmentId) => environments.nameOf(environmentId),
+    },
     log: (message) => log.warn(message),
     ...(config.maxContainers === undefined ? {} : { limits: { maxContainers: config.maxContainers } }),
   });

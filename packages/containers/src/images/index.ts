@@ -4,4 +4,5 @@ export type { BuildSecrets, ContextFile, ImageRecipe } from "./build/context.ts"
 export { filesLayer } from "./build/files-layer.ts";
 export { ImageError, type ImageErrorKind } from "./errors.ts";
 export { type BuildLogLine, type BuiltImage, DEFAULT_PATH, type ImageConfig, type OnBuildLog } from "./image.ts";
+export { type ImageFiles, type ImagePython, inspectPython } from "./inspect-python.ts";
 export { LayerStore, type LayerStoreOptions } from "./layer-store.ts";

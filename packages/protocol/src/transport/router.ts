@@ -1,9 +1,11 @@
 // Finds the method of a call and keeps count of what is in flight.
 import { setMaxListeners } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { Bag } from "../bag.ts";
 import { LydianError } from "../errors.ts";
 import type { Headers, Peer } from "./context.ts";
+import { isJsonCall, JsonCall } from "./json-call.ts";
 import { LANE_PATH } from "./lane.ts";
 import type { CallEnvironment, PreparedMethod, ServedCall } from "./served-call.ts";
 import type { ServerOptions } from "./server.ts";
@@ -56,6 +58,17 @@ export class Router<C> {
     this.#calls.add(call);
     stream.on("close", () => this.#over(call));
     void call.serve();
+  }
+
+  /** Serves a unary call with JSON over HTTP/1.1. Answers false, with nothing done, when the request is none. */
+  serveJson(request: IncomingMessage, response: ServerResponse, peer: Peer): boolean {
+    const method = this.#methods.get(request.url ?? "");
+    if (method === undefined || method.streaming || !isJsonCall(request)) return false;
+    const call = new JsonCall(method, this.#environment, { request, response }, peer);
+    this.#calls.add(call);
+    response.on("close", () => this.#over(call));
+    void call.serve();
+    return true;
   }
 
   #serveLane(stream: ServerHttp2Stream, headers: Headers, peer: Peer): void {

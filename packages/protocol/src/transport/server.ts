@@ -1,4 +1,4 @@
-// Listeners, connections and the order in which they end. One port serves gRPC (h2c) and HTTP/1.1.
+// Listeners, connections and the order in which they end. One port serves gRPC (h2c) and HTTP/1.1, calls with JSON among the latter.
 import http from "node:http";
 import { LydianError } from "../errors.ts";
 import { ConnectionSet } from "./connection-set.ts";
@@ -12,7 +12,7 @@ export interface ServerOptions<C> {
   readonly services: readonly ServiceDefinition<C>[];
   /** Says who calls, or throws (usually `unauthenticated`). Runs before the request's body is read. */
   readonly authenticate: (headers: Headers, peer: Peer, method: string) => C | Promise<C>;
-  /** Serves HTTP/1.1 requests on the same listeners. Default: 404. */
+  /** Serves HTTP/1.1 requests on the same listeners, but for calls with JSON. Default: 404. */
   readonly http?: (request: http.IncomingMessage, response: http.ServerResponse, peer: Peer) => void;
   /** Called with what a handler threw unexpectedly; the caller only sees INTERNAL. */
   readonly onError?: (error: unknown, method: string) => void;
@@ -68,7 +68,8 @@ class Server<C> implements GrpcServer {
     this.#http.on("request", (request, response) => {
       this.#requests++;
       response.on("close", () => this.#requestDone());
-      serve(request, response, this.#httpPeers.get(request.socket) ?? { transport: "tcp" });
+      const peer: Peer = this.#httpPeers.get(request.socket) ?? { transport: "tcp" };
+      if (!this.#router.serveJson(request, response, peer)) serve(request, response, peer);
     });
   }
 

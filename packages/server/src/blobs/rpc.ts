@@ -1,4 +1,4 @@
-import { type CallContext, type Handlers, LydianError, type ModalClient } from "@lydian/protocol";
+import { type CallContext, CONTAINER_HTTP_PORT, type Handlers, LydianError, type ModalClient } from "@lydian/protocol";
 import type { Caller } from "../identity/caller.ts";
 import type { Blobs } from "./blobs.ts";
 
@@ -34,9 +34,9 @@ export function createBlobsRpc(dependencies: BlobsRpcDependencies): Partial<Hand
   };
 }
 
-/** On a unix socket the host in the URL says nothing: callers there send path and query over the same socket. */
+/** On a unix socket callers send path and query over the same socket. Those that cannot find it behind a port of their container. */
 function base(context: CallContext<Caller>, publicUrl: string | undefined): string {
-  if (context.peer.transport === "unix") return "http://localhost";
+  if (context.peer.transport === "unix") return `http://localhost:${CONTAINER_HTTP_PORT}`;
   if (publicUrl !== undefined) return publicUrl.replace(/\/+$/, "");
   const authority = context.headers[":authority"] ?? context.headers.host;
   if (authority === undefined || !/^[A-Za-z0-9.:[\]_-]+$/.test(authority))

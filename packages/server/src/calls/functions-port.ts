@@ -1,5 +1,5 @@
 // What calls and pools need to know of functions and apps, so that neither depends on how those are kept.
-import type { AppLayoutSchema, Function as FunctionDefinition, MessageInitShape } from "@lydian/protocol";
+import type { Function as FunctionDefinition } from "@lydian/protocol";
 import type { RetryPolicy } from "./retry-policy.ts";
 
 export interface CalledFunction {
@@ -23,14 +23,6 @@ export interface FunctionsPort {
 export interface AppsPort {
   /** Whether calls of the app's functions are taken. */
   isLive(appId: string): boolean;
-  /** Of its functions, by name. */
-  functionIds(appId: string): Readonly<Record<string, string>>;
-  environmentName(environmentId: string): string;
-}
-
-export interface LayoutPort {
-  /** What a container is told of its app: functions (a class is "Name.*" among them) and classes by name, and every object. */
-  layout(appId: string): MessageInitShape<typeof AppLayoutSchema>;
 }
 
 /** What may travel inside a message. More goes through a blob. */
@@ -56,7 +48,7 @@ export function retryPolicyOf(definition: FunctionDefinition): RetryPolicy | und
 
 /** Inputs one container runs at once: what the pool plans with, and the most a container may be given. */
 export function slotsOf(definition: FunctionDefinition): { readonly target: number; readonly max: number } {
-  const max = Math.max(1, definition.maxConcurrentInputs || definition.batchMaxSize || 1);
+  const max = Math.max(1, definition.maxConcurrentInputs) * Math.max(1, definition.batchMaxSize);
   const target = definition.targetConcurrentInputs || definition.autoscalerSettings?.targetConcurrency || max;
   return { target: Math.min(target, max), max };
 }

@@ -4,6 +4,7 @@ import calls from "./migrations/0002-calls.sql";
 import images from "./migrations/0003-images-mounts-blobs.sql";
 import secrets from "./migrations/0004-secrets.sql";
 import deployments from "./migrations/0005-deployments.sql";
+import clientMounts from "./migrations/0006-client-mounts.sql";
 
 export interface Migration {
   readonly version: number;
@@ -17,4 +18,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 3, name: "0003-images-mounts-blobs", sql: images },
   { version: 4, name: "0004-secrets", sql: secrets },
   { version: 5, name: "0005-deployments", sql: deployments },
+  { version: 6, name: "0006-client-mounts", sql: clientMounts },
 ];

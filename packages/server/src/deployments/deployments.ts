@@ -129,7 +129,7 @@ export class Deployments {
   }
 
   /** The names of an app, and of each object what a client or a container must know of it. */
-  layout(appId: string): MessageInitShape<typeof AppLayoutSchema> {
+  layout(appId: string): Exclude<MessageInitShape<typeof AppLayoutSchema>, { $typeName: string }> {
     const functions = this.functions(appId);
     const classes = this.#d.classes.ofLayout(appId);
     return {

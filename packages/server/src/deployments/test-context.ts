@@ -30,6 +30,7 @@ export function openNouns(database: Database) {
     store: functionStore,
     variants: new VariantStore(database),
     app: (id) => apps.get(id),
+    prepare: async () => undefined,
     requireParts: () => {},
   });
   const classStore = new ClassStore(database);

@@ -69,11 +69,27 @@ describe("a definition", () => {
     ["restricted access", { untrusted: true }, /restricted access/],
     ["experiments", { experimentalOptions: { fast: "1" } }, /experimental options/],
     ["scale-up windows", { autoscalerSettings: { scaleupWindow: 10 } }, /scale-up window/],
-    ["Python", { runtime: "" }, /only TypeScript functions are served/],
   ])("that asks for %s is refused by that name", (_what, changes, text) => {
     expect(() => validateDefinition(definition(changes))).toThrow(
       expect.objectContaining({ code: "unimplemented", message: expect.stringMatching(text) }),
     );
+  });
+
+  it("of the official client may have classes, batches and code of its own, and be defined inside another", () => {
+    const official: Changes = {
+      runtime: "",
+      moduleName: "main",
+      functionName: "größer.<locals>.Modell.*",
+      isClass: true,
+      methodDefinitions: { run: {} },
+      batchMaxSize: 5,
+      batchLingerMs: 100n,
+      checkpointingEnabled: true,
+      functionSerialized: new Uint8Array([1]),
+      mountClientDependencies: true,
+      supportedInputFormats: [DataFormat.PICKLE],
+    };
+    expect(() => validateDefinition(definition(official))).not.toThrow();
   });
 
   it.each<[string, Changes, RegExp]>([
@@ -116,6 +132,7 @@ describe("functions", () => {
       store: new FunctionStore(database),
       variants: new VariantStore(database),
       app: (appId) => (appId === app.id ? app : undefined),
+      prepare: async () => undefined,
       requireParts: ({ imageId }) => {
         if (imageId !== "im-1") throw new LydianError("not_found", `There is no image "${imageId}".`);
       },

@@ -20,6 +20,8 @@ export interface FunctionsDependencies {
   readonly app: (appId: string) => AppRecord | undefined;
   /** Throws when the image, a mount or a secret does not exist in the workspace. */
   readonly requireParts: (definition: FunctionDefinition, workspaceId: string) => void;
+  /** Gets ready what its containers need, or throws why there can be none. */
+  readonly prepare: (definition: FunctionDefinition) => Promise<void>;
 }
 
 interface CachedVariant {
@@ -63,6 +65,7 @@ export class Functions {
   async define(app: AppRecord, definition: FunctionDefinition, existingId: string): Promise<CalledFunction> {
     validateDefinition(definition);
     this.#d.requireParts(definition, app.workspaceId);
+    await this.#d.prepare(definition);
     const id = await this.reserve(app, definition.functionName);
     if (existingId !== "" && existingId !== id) {
       throw new LydianError(

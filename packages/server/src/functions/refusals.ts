@@ -6,7 +6,7 @@ import {
   LydianError,
 } from "@lydian/protocol";
 
-/** What `Function.runtime` says of a function of our own runtime. */
+/** What `Function.runtime` says of a function of our own runtime; all others are run by that of the official Python client. */
 export const OUR_RUNTIME = "lydian-node";
 
 const isSet = (value: unknown): boolean =>
@@ -21,8 +21,10 @@ const isSet = (value: unknown): boolean =>
 /** Maps of the wire are plain objects; messages carry their type's name and count as set when they are there. */
 const isMap = (value: unknown): value is object => typeof value === "object" && value !== null && !("$typeName" in value);
 
+type Refused = Partial<Record<keyof FunctionDefinition, string>>;
+
 /** Field of the definition → what it is called by those who write functions. */
-const NOT_SERVED: Partial<Record<keyof FunctionDefinition, string>> = {
+const NOT_SERVED: Refused = {
   volumeMounts: "volumes",
   sharedVolumeMounts: "network file systems",
   cloudBucketMounts: "bucket mounts",
@@ -31,24 +33,28 @@ const NOT_SERVED: Partial<Record<keyof FunctionDefinition, string>> = {
   httpConfig: "HTTP servers",
   isServer: "HTTP servers",
   proxyId: "proxies",
-  isClass: "classes",
-  isMethod: "methods",
-  methodDefinitions: "methods",
-  classParameterInfo: "class parameters",
   untrusted: "restricted access to the server",
-  mountClientDependencies: "dependencies of a client",
   experimentalOptions: "experimental options",
   isBuilderFunction: "image build functions",
-  checkpointingEnabled: "memory snapshots",
-  batchMaxSize: "batching",
-  batchLingerMs: "batching",
   i6pnEnabled: "i6pn networks",
-  functionSerialized: "serialized functions",
-  classSerialized: "serialized classes",
   ptyInfo: "interactive functions",
   schedulerPlacement: "regions and placement",
   cloudProviderStr: "choice of a cloud",
   ExperimentalGroupSize: "clusters",
+};
+
+/** What only the official runtime does so far. */
+const NOT_SERVED_BY_OURS: Refused = {
+  isClass: "classes",
+  isMethod: "methods",
+  methodDefinitions: "methods",
+  classParameterInfo: "class parameters",
+  mountClientDependencies: "dependencies of a client",
+  checkpointingEnabled: "memory snapshots",
+  batchMaxSize: "batching",
+  batchLingerMs: "batching",
+  functionSerialized: "serialized functions",
+  classSerialized: "serialized classes",
 };
 
 /** Settings of the autoscaler that nothing here obeys yet. */
@@ -61,16 +67,11 @@ const NOT_SERVED_SETTINGS = {
 /** Throws UNIMPLEMENTED for the first thing that is not served. */
 export function refuseUnserved(definition: FunctionDefinition): void {
   const { functionName: name, resources } = definition;
-  if (definition.runtime !== OUR_RUNTIME) {
-    throw new LydianError(
-      "unimplemented",
-      `The function ${JSON.stringify(name)} is for the runtime ${JSON.stringify(definition.runtime || "of the official Python client")}; only TypeScript functions are served so far.`,
-    );
-  }
+  const isOurs = definition.runtime === OUR_RUNTIME;
   if (resources?.rdma) throw notServed(name, "RDMA");
   if ((resources?.gpuConfig?.count ?? 0) > 0 || (resources?.gpuConfig?.gpuType ?? "") !== "") throw notServed(name, "GPUs");
-  if (definition.definitionType === DefinitionType.SERIALIZED) throw notServed(name, "serialized functions");
-  for (const [field, what] of Object.entries(NOT_SERVED)) {
+  if (isOurs && definition.definitionType === DefinitionType.SERIALIZED) throw notServed(name, "serialized functions");
+  for (const [field, what] of Object.entries(isOurs ? { ...NOT_SERVED, ...NOT_SERVED_BY_OURS } : NOT_SERVED)) {
     if (isSet(definition[field as keyof FunctionDefinition])) throw notServed(name, what);
   }
   for (const [setting, what] of Object.entries(NOT_SERVED_SETTINGS)) {

@@ -1,12 +1,15 @@
 import { type AutoscalerSettings, DataFormat, type Function as FunctionDefinition, LydianError } from "@lydian/protocol";
-import { refuseUnserved } from "./refusals.ts";
+import { OUR_RUNTIME, refuseUnserved } from "./refusals.ts";
 
-const NAME = /^[A-Za-z0-9_.$-]{1,128}$/;
+/** A class's functions are served by one, named "Class.*". */
+const NAME = /^[\p{L}\p{N}_.$*<>-]{1,128}$/u;
 const DAY_SECONDS = 86_400;
 const MAX_MILLI_CPU = 1_024_000;
 const MIN_MIB = 16;
 const MAX_MIB = 16_777_216;
 const MAX_MOUNTS = 64;
+const MAX_BATCH = 1000;
+const MAX_BATCH_LINGER_MS = 10 * 60 * 1000;
 const FORMATS: ReadonlySet<DataFormat> = new Set([DataFormat.CBOR, DataFormat.CBOR_TS]);
 
 interface Bound {
@@ -20,7 +23,7 @@ export function checkName(name: string): void {
   if (!NAME.test(name))
     throw new LydianError(
       "invalid_argument",
-      `${JSON.stringify(name.slice(0, 200))} is not a name of a function: 1 to 128 letters, digits, or any of "_.$-".`,
+      `${JSON.stringify(name.slice(0, 200))} is not a name of a function: 1 to 128 letters, digits, or any of "_.$-*<>".`,
     );
 }
 
@@ -47,6 +50,8 @@ function boundsOf({ resources, autoscalerSettings: auto, retryPolicy, ...definit
     { what: "memory limit (MiB)", value: resources?.memoryMbMax || MIN_MIB, min: MIN_MIB, max: MAX_MIB },
     { what: "ephemeral disk (MiB)", value: resources?.ephemeralDiskMb || MIN_MIB, min: MIN_MIB, max: MAX_MIB },
     { what: "concurrent inputs", value: definition.maxConcurrentInputs, min: 0, max: 10_000 },
+    { what: "inputs per batch", value: definition.batchMaxSize, min: 0, max: MAX_BATCH },
+    { what: "batch wait (ms)", value: Number(definition.batchLingerMs), min: 0, max: MAX_BATCH_LINGER_MS },
     { what: "inputs per container", value: definition.maxInputs, min: 0, max: 1_000_000 },
     { what: "retries", value: retryPolicy?.retries ?? 0, min: 0, max: 100 },
     { what: "first retry delay (ms)", value: retryPolicy?.initialDelayMs ?? 0, min: 0, max: DAY_SECONDS * 1000 },
@@ -61,13 +66,15 @@ function boundsOf({ resources, autoscalerSettings: auto, retryPolicy, ...definit
 
 function checkParts(definition: FunctionDefinition): void {
   if (definition.imageId === "") throw invalid(definition, "names no image; give it the id of one that was built.");
-  if (!definition.moduleName.startsWith("/")) {
+  const isOurs = definition.runtime === OUR_RUNTIME;
+  if (isOurs && !definition.moduleName.startsWith("/")) {
     const value = JSON.stringify(definition.moduleName.slice(0, 200));
     throw invalid(definition, `has the module ${value}; it must be the absolute path of a file in the container.`);
   }
   if (definition.mountIds.length > MAX_MOUNTS) {
     throw invalid(definition, `has ${definition.mountIds.length} mounts; it may have ${MAX_MOUNTS}. Put more files into fewer mounts.`);
   }
+  if (!isOurs) return;
   for (const formats of [definition.supportedInputFormats, definition.supportedOutputFormats]) {
     if (formats.length === 0 || formats.some((format) => FORMATS.has(format))) continue;
     throw invalid(definition, `speaks only the data formats ${formats.join(", ")}; TypeScript functions speak CBOR (4, 1001).`);

@@ -6,6 +6,7 @@ import type { Tokens } from "./tokens.ts";
 /** What user code in a container may ask for: its own work, and calls of functions of its environment. */
 const FOR_CONTAINERS: readonly (keyof typeof ModalClient.method)[] = [
   ...(["containerHello", "containerHeartbeat", "functionGetInputs", "functionPutOutputs", "taskResult", "containerStop"] as const),
+  "functionGetDynamicConcurrency",
   ...(["functionCallPutDataOut", "functionCallGetDataOut", "blobCreate", "blobGet"] as const),
   ...(["functionMap", "functionPutInputs", "functionFinishInputs", "functionGetOutputs"] as const),
   ...([

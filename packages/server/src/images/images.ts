@@ -14,6 +14,7 @@ import {
   type ContextFile,
   type ImageBuilder,
   ImageError,
+  type ImagePython,
   type ImageRecipe,
   type LayerStore,
 } from "@lydian/containers";
@@ -22,6 +23,7 @@ import type { Contents } from "../blobs/contents.ts";
 import { isId, newId } from "../ids.ts";
 import type { Mounts } from "../mounts/mounts.ts";
 import type { Secrets } from "../secrets/secrets.ts";
+import { Pythons } from "./pythons.ts";
 import { type ReceivedRecipe, recipeKey, type StoredRecipe } from "./recipe.ts";
 import { RunningBuild } from "./running-build.ts";
 import type { ImageEnd, ImageRecord, ImageStore, LogLine } from "./store.ts";
@@ -64,6 +66,7 @@ export class Images {
   readonly #running = new Map<string, RunningBuild>();
   /** Images never change once they are ready. */
   readonly #ready = new Map<string, BuiltImage>();
+  readonly #pythons: Pythons;
   readonly #queue: (() => void)[] = [];
   #active = 0;
   #stopping = false;
@@ -71,6 +74,7 @@ export class Images {
   constructor(dependencies: ImagesDependencies) {
     this.#dependencies = dependencies;
     this.#now = dependencies.now ?? Date.now;
+    this.#pythons = new Pythons((image) => dependencies.builder.python(image));
   }
 
   /** The image of a recipe: ready, or being built from now on. Throws for a recipe that cannot be built anywhere. */
@@ -128,6 +132,16 @@ export class Images {
     const { env, workdir, user } = image.config;
     const layers = image.layers.map((id) => this.#dependencies.layers.path(id)).reverse();
     return { layers, env: { ...env }, ...(workdir === undefined ? {} : { workdir }), ...(user === undefined ? {} : { user }) };
+  }
+
+  /**
+   * The Python of a finished image; undefined when it has none. Costs a container the first time. Throws
+   * `failed_precondition` when the image is not ready.
+   */
+  async python(imageId: string): Promise<ImagePython | undefined> {
+    const built = this.#built(imageId);
+    if (built === undefined) throw new LydianError("failed_precondition", `The image ${imageId} is not ready.`);
+    return this.#pythons.of(imageId, built);
   }
 
   /**

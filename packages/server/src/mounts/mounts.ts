@@ -1,4 +1,5 @@
 // Local files that reach containers: a list of paths and contents, either as a layer or linked into a directory.
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { copyFile, link, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -70,6 +71,20 @@ export class Mounts {
       });
     const id = await store.insert({ id: newId("mo", this.#now()), workspaceId, checksum, files }, this.#now());
     return { id, checksum };
+  }
+
+  /** The mount that stands for the package of an official client's version. Its files are made when a container needs them. */
+  async ofClient(workspaceId: string, clientVersion: string): Promise<{ readonly id: string; readonly checksum: string }> {
+    const { store } = this.#dependencies;
+    const checksum = createHash("sha256").update(`client ${clientVersion}`).digest("hex");
+    const known = store.find(workspaceId, checksum);
+    const record = { id: newId("mo", this.#now()), workspaceId, checksum, files: [], clientVersion };
+    return { id: known ?? (await store.insert(record, this.#now())), checksum };
+  }
+
+  /** The version of the client whose package the mount stands for; undefined for a mount of files. */
+  clientVersion(mountId: string): string | undefined {
+    return this.#known(mountId).clientVersion;
   }
 
   /** Throws `not_found` unless the mount exists and is the workspace's. */

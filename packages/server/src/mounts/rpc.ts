@@ -31,11 +31,8 @@ export function createMountsRpc(dependencies: { readonly mounts: Mounts }): Part
     },
 
     async mountGetOrCreate(request, { caller }) {
-      if (request.deploymentName !== "") {
-        throw new LydianError("not_found", `There is no mount named "${request.deploymentName}".`, {
-          hint: "Named mounts are not served yet; send the files instead.",
-        });
-      }
+      if (request.deploymentName !== "")
+        return handleOf(await mounts.ofClient(caller.workspaceId, clientVersionOf(request.deploymentName)));
       const { objectCreationType: type } = request;
       if (type !== ObjectCreationType.ANONYMOUS_OWNED_BY_APP && type !== ObjectCreationType.EPHEMERAL) {
         throw new LydianError(
@@ -44,10 +41,24 @@ export function createMountsRpc(dependencies: { readonly mounts: Mounts }): Part
           { hint: "ANONYMOUS_OWNED_BY_APP and EPHEMERAL are possible." },
         );
       }
-      const { id, checksum } = await mounts.getOrCreate(caller.workspaceId, request.files);
-      return { mountId: id, handleMetadata: { contentChecksumSha256Hex: checksum } };
+      return handleOf(await mounts.getOrCreate(caller.workspaceId, request.files));
     },
   };
+}
+
+const handleOf = ({ id, checksum }: { readonly id: string; readonly checksum: string }) => ({
+  mountId: id,
+  handleMetadata: { contentChecksumSha256Hex: checksum },
+});
+
+/** The only named mounts are those of the platform, and of these the packages of official clients: "modal-client-mount-1.6.4". */
+function clientVersionOf(name: string): string {
+  const version = /^modal-client-mount-(\d[0-9A-Za-z.+-]{0,40})$/.exec(name)?.[1];
+  if (version !== undefined) return version;
+  const hint = name.startsWith("python-build-standalone")
+    ? "`add_python` takes builds of Python from the platform, and this server has none: use an image that has a Python."
+    : "Send the files instead.";
+  throw new LydianError("not_found", `There is no mount named ${JSON.stringify(name.slice(0, 200))}.`, { hint });
 }
 
 function checkHash(hash: string): void {

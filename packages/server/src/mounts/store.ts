@@ -6,6 +6,8 @@ export interface MountRecord {
   readonly workspaceId: string;
   readonly checksum: string;
   readonly files: readonly MountedFile[];
+  /** Of a mount that stands for an official client's package of this version; it lists no files. */
+  readonly clientVersion?: string;
 }
 
 interface MountRow {
@@ -13,6 +15,7 @@ interface MountRow {
   workspace_id: string;
   checksum: string;
   files: string;
+  client_version: string | null;
 }
 
 export class MountStore {
@@ -27,8 +30,8 @@ export class MountStore {
     const files = JSON.stringify(mount.files.map((file) => [file.path, file.sha256, file.mode]));
     return this.#database.commit(() => {
       this.#database
-        .prepare("INSERT OR IGNORE INTO mounts (id, workspace_id, checksum, files, created_at) VALUES (?, ?, ?, ?, ?)")
-        .run(mount.id, mount.workspaceId, mount.checksum, files, now);
+        .prepare("INSERT OR IGNORE INTO mounts (id, workspace_id, checksum, files, client_version, created_at) VALUES (?, ?, ?, ?, ?, ?)")
+        .run(mount.id, mount.workspaceId, mount.checksum, files, mount.clientVersion ?? null, now);
       return this.find(mount.workspaceId, mount.checksum) ?? mount.id;
     });
   }
@@ -40,9 +43,12 @@ export class MountStore {
   }
 
   get(id: string): MountRecord | undefined {
-    const row = this.#database.prepare("SELECT id, workspace_id, checksum, files FROM mounts WHERE id = ?").get<MountRow>(id);
+    const row = this.#database
+      .prepare("SELECT id, workspace_id, checksum, files, client_version FROM mounts WHERE id = ?")
+      .get<MountRow>(id);
     if (row === undefined) return undefined;
     const files = (JSON.parse(row.files) as [string, string, number][]).map(([path, sha256, mode]) => ({ path, sha256, mode }));
-    return { id: row.id, workspaceId: row.workspace_id, checksum: row.checksum, files };
+    const record = { id: row.id, workspaceId: row.workspace_id, checksum: row.checksum, files };
+    return row.client_version === null ? record : { ...record, clientVersion: row.client_version };
   }
 }

@@ -6,6 +6,7 @@ import type { ResultInit } from "../calls/call.ts";
 import type { Deadline } from "../calls/deadlines.ts";
 import type { CalledFunction } from "../calls/functions-port.ts";
 import { type ContainerEvent, type ContainerState, nextContainerState } from "./container-state.ts";
+import type { StandbyKind } from "./runtimes/runtime-kind.ts";
 
 /** A FunctionGetInputs that waits for work. */
 export interface ParkedFetch {
@@ -30,10 +31,11 @@ export class PoolContainer {
   fn: CalledFunction | undefined;
   /** Once it is started. */
   running: Container | undefined;
-  /** The image its files come from. */
-  readonly imageId: string;
-  /** The directory seen as /app. */
-  appDir = "";
+  /** What it can become while it has no function; undefined when it was made for one. */
+  readonly standby: StandbyKind | undefined;
+  /** The directory for the files of its function, and where in their mounts those lie that go into it. */
+  filesDir = "";
+  filesPrefix = "/";
   /** Milliseconds of each stage of its start. */
   readonly stages: Record<string, number> = {};
   startedAt = 0;
@@ -65,9 +67,9 @@ export class PoolContainer {
   /** Resolves when every trace of it is gone. */
   ended: Promise<void> = new Promise(() => {});
 
-  constructor(options: { taskId: string; imageId: string; now: number }) {
+  constructor(options: { taskId: string; standby: StandbyKind | undefined; now: number }) {
     this.taskId = options.taskId;
-    this.imageId = options.imageId;
+    this.standby = options.standby;
     this.createdAt = options.now;
     this.stageAt = options.now;
     this.heardAt = options.now;

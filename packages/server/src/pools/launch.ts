@@ -10,19 +10,22 @@ import { OutputLines, type PrintedLine } from "./output-lines.ts";
 
 export interface LaunchPlan {
   readonly layers: readonly string[];
+  readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string | undefined;
   readonly limits: Limits;
   readonly network: "outbound" | "none";
-  /** Mounts whose files under /app/ it sees. */
-  readonly mountIds: readonly string[];
+  /** Files of mounts that lie under `prefix` can be linked to where it sees `target`, before it starts and later. */
+  readonly files: { readonly prefix: string; readonly target: string };
+  /** Mounts whose files are linked before it starts. */
+  readonly linkedMountIds: readonly string[];
 }
 
 export interface LaunchOptions {
   readonly host: ContainerHost;
   /** One directory a container below it. On the filesystem of the mounts' files, so that they can be linked. */
   readonly runDir: string;
-  /** Holds runtime.mjs. */
+  /** Holds the runtimes' programs. */
   readonly runtimeDir: string;
   readonly listen: (path: string, label: string) => Promise<Listener>;
   readonly linkInto: (mountId: string, prefix: string, dir: string) => Promise<void>;
@@ -47,12 +50,14 @@ export async function runContainer(container: PoolContainer, makePlan: () => Pro
   try {
     const plan = await makePlan();
     const runDir = join(dir, "run");
-    container.appDir = join(dir, "app");
+    container.filesDir = join(dir, "files");
+    container.filesPrefix = plan.files.prefix;
     await mkdir(join(runDir, "runtime"), { recursive: true, mode: 0o755 });
-    await mkdir(container.appDir, { mode: 0o755 });
+    await mkdir(join(runDir, "files"), { mode: 0o755 });
+    await mkdir(container.filesDir, { mode: 0o755 });
     // Anyone inside may connect: the socket's directory is the container's own, and its parent is the server's alone.
     listener = await options.listen(join(runDir, SOCKET), container.taskId);
-    await linkAll(container, plan.mountIds, options);
+    await linkAll(container, plan.linkedMountIds, options);
     if (!container.live) throw new Error("it was stopped before it was started");
     running = await options.host.start(specOf(container, plan, runDir, options));
     container.running = running;
@@ -68,21 +73,20 @@ export async function runContainer(container: PoolContainer, makePlan: () => Pro
   await Promise.all([options.onEnded(container, report), cleanUp(container, running, listener, dir, options)]);
 }
 
-/** Links the files of mounts that lie under /app/ into the container's directory. */
+/** Links files of mounts to where the container looks for them. */
 export async function linkAll(container: PoolContainer, mountIds: readonly string[], options: LaunchOptions): Promise<void> {
-  for (const mountId of mountIds) await options.linkInto(mountId, "/app/", container.appDir);
+  for (const mountId of mountIds) await options.linkInto(mountId, container.filesPrefix, container.filesDir);
 }
 
 function specOf(container: PoolContainer, plan: LaunchPlan, runDir: string, options: LaunchOptions): ContainerSpec {
   return {
     id: container.taskId,
     layers: plan.layers,
-    command: ["node", "/run/lydian/runtime/runtime.mjs"],
+    command: plan.command,
     env: {
       PATH: DEFAULT_PATH,
       HOME: "/root",
       ...plan.env,
-      LYDIAN_IS_REMOTE: "1",
       MODAL_IS_REMOTE: "1",
       MODAL_SERVER_URL: `unix:///run/lydian/${SOCKET}`,
       MODAL_TASK_ID: container.taskId,
@@ -93,7 +97,7 @@ function specOf(container: PoolContainer, plan: LaunchPlan, runDir: string, opti
     binds: [
       { source: runDir, target: "/run/lydian", readOnly: true },
       { source: options.runtimeDir, target: "/run/lydian/runtime", readOnly: true },
-      { source: container.appDir, target: "/app", readOnly: true },
+      { source: container.filesDir, target: plan.files.target, readOnly: true },
     ],
   };
 }

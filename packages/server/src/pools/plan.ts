@@ -1,31 +1,12 @@
-// From a function's definition to what its container needs, or the reason why it cannot have one here.
-import type { HostFeatures, Limits } from "@lydian/containers";
+// From a function's definition to the numbers that its pool and its containers obey.
+import type { Limits } from "@lydian/containers";
 import type { Function as FunctionDefinition } from "@lydian/protocol";
-import { OUR_RUNTIME } from "../functions/refusals.ts";
-import type { LaunchPlan } from "./launch.ts";
 import type { PoolBounds } from "./policy.ts";
 
 /** Above this a pool has as many as the machine takes. */
 const DEFAULT_MAX_CONTAINERS = 100;
 const DEFAULT_SCALEDOWN_SECONDS = 60;
 const DEFAULT_STARTUP_SECONDS = 300;
-const DEFAULT_DISK_MIB = 10_240;
-
-export interface RootFilesystem {
-  readonly layers: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly workdir?: string;
-}
-
-export interface MountsPort {
-  files(mountId: string): readonly { readonly path: string }[];
-  layer(mountId: string): Promise<string>;
-  linkInto(mountId: string, prefix: string, dir: string): Promise<void>;
-}
-
-export interface ImagesPort {
-  rootfs(imageId: string): RootFilesystem | undefined;
-}
 
 export function boundsOf(definition: FunctionDefinition): PoolBounds {
   const settings = definition.autoscalerSettings;
@@ -59,59 +40,10 @@ export function limitsOf(definition: FunctionDefinition): Limits {
   };
 }
 
-export interface SecretsPort {
-  /** The first of these that no longer exists. */
-  missing(ids: readonly string[]): string | undefined;
-  /** Their variables; of one name the last counts. */
-  environment(ids: readonly string[]): Record<string, string>;
-}
+/** Of a container's writable layer, where the function asks for nothing else. */
+const DEFAULT_DISK_MIB = 10_240;
 
-/** Why a container of this function cannot exist on this host; undefined when it can. */
-export function whyImpossible(
-  definition: FunctionDefinition,
-  features: HostFeatures,
-  mounts: MountsPort,
-  images: ImagesPort,
-  secrets: SecretsPort,
-): string | undefined {
-  if (definition.runtime !== OUR_RUNTIME) {
-    return `Functions of the runtime "${definition.runtime || "python"}" are not served yet; "${OUR_RUNTIME}" is.`;
-  }
-  if (definition.imageId === "") return "The function names no image.";
-  if (images.rootfs(definition.imageId) === undefined) return `The image ${definition.imageId} is not built.`;
-  const gone = secrets.missing(definition.secretIds);
-  if (gone !== undefined) return `The secret ${gone} of the function no longer exists.`;
-  if (definition.blockNetwork && !features.networkIsolation) return "The function blocks the network, which this container host cannot do.";
-  if (!features.images && outside(definition, mounts).length > 0)
-    return "The function has files outside /app, which this container host cannot place.";
-  return undefined;
-}
-
-export async function planOf(definition: FunctionDefinition, mounts: MountsPort, images: ImagesPort): Promise<LaunchPlan> {
-  const rootfs = images.rootfs(definition.imageId);
-  if (rootfs === undefined) throw new Error(`the image ${definition.imageId} is not built`);
-  const layers = await Promise.all(outside(definition, mounts).map((mountId) => mounts.layer(mountId)));
-  return {
-    layers: [...layers, ...rootfs.layers],
-    env: rootfs.env,
-    workdir: rootfs.workdir,
-    limits: limitsOf(definition),
-    network: definition.blockNetwork ? "none" : "outbound",
-    mountIds: definition.mountIds,
-  };
-}
-
-/** Whether a container that was started for nobody can become one of this function. */
-export function fitsStandby(definition: FunctionDefinition, mounts: MountsPort): boolean {
-  const { diskMiB = 0 } = limitsOf(definition);
-  return (
-    definition.runtime === OUR_RUNTIME &&
-    !definition.blockNetwork &&
-    diskMiB <= DEFAULT_DISK_MIB &&
-    outside(definition, mounts).length === 0
-  );
-}
-
-function outside({ mountIds }: FunctionDefinition, mounts: MountsPort): string[] {
-  return mountIds.filter((mountId) => mounts.files(mountId).some(({ path }) => !path.startsWith("/app/")));
+/** Whether a container that was started without limits can be given those of the function: the size of its disk is fixed. */
+export function fitsDisk(definition: FunctionDefinition): boolean {
+  return (limitsOf(definition).diskMiB ?? 0) <= DEFAULT_DISK_MIB;
 }

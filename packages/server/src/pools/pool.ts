@@ -7,6 +7,8 @@ import type { Calls } from "../calls/calls.ts";
 import type { Deadline } from "../calls/deadlines.ts";
 import { type CalledFunction, slotsOf } from "../calls/functions-port.ts";
 import type { Lane } from "../calls/lanes.ts";
+import { OUR_RUNTIME } from "../functions/refusals.ts";
+import type { Batch } from "./batch.ts";
 import type { Capacity } from "./capacity.ts";
 import type { EndReport, PoolContainer } from "./container.ts";
 import { endOf, startFailureText } from "./end-reason.ts";
@@ -19,6 +21,8 @@ export interface PoolDependencies {
   /** Starts one for this pool, or answers why it will never work. */
   readonly startContainer: (pool: Pool, queuedAt: number) => { readonly impossible: string } | PoolContainer;
   readonly stopContainer: (container: PoolContainer, reason: string) => void;
+  /** Lets it finish what it runs, and end. */
+  readonly retireContainer: (container: PoolContainer, reason: string) => void;
   readonly changed: (appId: string) => void;
   readonly log: (message: string) => void;
 }
@@ -28,14 +32,17 @@ const FIRST_START_GUESS_MS = 500;
 export class Pool {
   readonly functionId: string;
   readonly containers = new Set<PoolContainer>();
-  /** The definition may be replaced by a later one with the same id. */
-  fn: CalledFunction;
+  #fn: CalledFunction;
   readonly #dependencies: PoolDependencies;
   readonly #lane: Lane;
   /** Containers that wait for inputs; the last to come is the first to get, so that the others become idle. */
   readonly #parked: PoolContainer[] = [];
+  /** Batches that wait for more, the oldest first. */
+  readonly #batches = new Set<Batch>();
   /** Ready and without input, longest idle first. */
   readonly #idle = new Set<PoolContainer>();
+  /** Those of an earlier definition, which finish what they run. */
+  readonly #retired = new Set<PoolContainer>();
   /** Ready in name only: they have taken all the inputs they may, or their one slot is held by code that was given up. */
   readonly #spent = new Set<PoolContainer>();
   #starting = 0;
@@ -48,13 +55,14 @@ export class Pool {
   #capacityReason: string | undefined;
   /** Has given up on keeping minContainers until something is asked of it. */
   #resting = false;
+  #unlisted = false;
   #scheduled = false;
   #stopped = false;
   #again: Deadline | undefined;
   readonly #evaluateNow = () => this.#evaluate();
 
   constructor(fn: CalledFunction, dependencies: PoolDependencies) {
-    this.fn = fn;
+    this.#fn = fn;
     this.functionId = fn.id;
     this.#dependencies = dependencies;
     this.#lane = dependencies.calls.lane(fn.id);
@@ -89,6 +97,32 @@ export class Pool {
     return "waiting for a free slot";
   }
 
+  get fn(): CalledFunction {
+    return this.#fn;
+  }
+
+  /** The function was published anew. Containers of another definition take nothing more, and those of the new one do not wait for them. */
+  redefine(fn: CalledFunction): void {
+    const isOther = fn.definitionId !== this.#fn.definitionId;
+    this.#fn = fn;
+    this.#unlisted = false;
+    if (isOther) this.#retireAll("another definition of its function was published");
+  }
+
+  /** The function is no longer one of its app: no containers are kept for it. Calls by its id are still served. */
+  unlist(): void {
+    this.#unlisted = true;
+    this.wake();
+  }
+
+  #retireAll(reason: string): void {
+    for (const container of this.containers) {
+      if (!container.live) continue;
+      this.#retired.add(container);
+      this.#dependencies.retireContainer(container, reason);
+    }
+  }
+
   /** Something about the function's inputs or containers changed. */
   wake(): void {
     if (this.#scheduled || this.#stopped) return;
@@ -105,6 +139,16 @@ export class Pool {
     this.#parked.push(container);
     this.#noteIdle(container);
     this.wake();
+  }
+
+  /** A batch takes what is queued from now on, until it is full or `gathered`. */
+  gather(batch: Batch): void {
+    this.#batches.add(batch);
+    this.#fillBatches();
+  }
+
+  gathered(batch: Batch): void {
+    this.#batches.delete(batch);
   }
 
   unpark(container: PoolContainer): void {
@@ -158,6 +202,7 @@ export class Pool {
   async ended(container: PoolContainer, was: PoolContainer["state"], report: EndReport): Promise<void> {
     if (was !== "draining") this.draining(container, was);
     this.containers.delete(container);
+    this.#retired.delete(container);
     this.#dependencies.changed(this.fn.appId);
     if (was !== "ready" && container.stopReason === undefined) await this.#startFailed(container, report);
     else await this.#release(container, report);
@@ -188,7 +233,8 @@ export class Pool {
     await this.#dependencies.calls.failQueued(
       this.functionId,
       result,
-      failure?.dataOneof?.case === undefined ? DataFormat.UNSPECIFIED : DataFormat.CBOR_TS,
+      // Official clients unpickle the data of a failure without a format.
+      failure?.dataOneof?.case === undefined || this.fn.definition.runtime !== OUR_RUNTIME ? DataFormat.UNSPECIFIED : DataFormat.CBOR_TS,
     );
     this.#dependencies.changed(this.fn.appId);
   }
@@ -204,8 +250,18 @@ export class Pool {
     this.#dependencies.calls.deadlines.cancel(this.#again);
   }
 
+  #fillBatches(): void {
+    for (const batch of this.#batches) {
+      if (this.#lane.queue.size === 0) return;
+      const items = this.#dependencies.calls.take(this.functionId, batch.container.taskId, batch.room);
+      this.handedOut(batch.container, items.length);
+      batch.add(items);
+    }
+  }
+
   #dispatch(): void {
     const { calls } = this.#dependencies;
+    this.#fillBatches();
     while (this.#lane.queue.size > 0) {
       const container = this.#parked.at(-1);
       const fetch = container?.fetch;
@@ -260,14 +316,14 @@ export class Pool {
       changed(this.fn.appId);
     }
     const bounds = boundsOf(this.fn.definition);
-    const decision = decideScaling(this.#snapshot(now), this.#resting ? { ...bounds, minContainers: 0 } : bounds);
+    const decision = decideScaling(this.#snapshot(now), this.#resting || this.#unlisted ? { ...bounds, minContainers: 0 } : bounds);
     if (decision.againAt !== undefined) this.#lookAgain(decision.againAt);
     let stop = decision.stop;
     for (const container of this.#idle) {
       if (stop-- <= 0) break;
       this.#dependencies.stopContainer(container, "it was idle");
     }
-    if (decision.start > 0) this.#start(Math.min(decision.start, bounds.maxContainers - this.containers.size), now);
+    if (decision.start > 0) this.#start(Math.min(decision.start, bounds.maxContainers - this.containers.size + this.#retired.size), now);
   }
 
   #start(count: number, now: number): void {

@@ -232,7 +232,7 @@ describe("a pool", () => {
   });
 
   it("makes the next container of a series of cold starts before it is asked for", async () => {
-    const rig = await start({ standbyImages: 1 });
+    const rig = await start({ standbyKinds: 1 });
     for (const id of ["fu-2", "fu-3"]) rig.define(id, {});
     // One; its own and the next; the next and one more.
     for (const [id, started] of [
@@ -246,7 +246,7 @@ describe("a pool", () => {
   });
 
   it("gives a cold start the standby container of its image", async () => {
-    const rig = await start({ standbyImages: 1 });
+    const rig = await start({ standbyKinds: 1 });
     rig.define("fu-2", {});
     await rig.output(await rig.spawn("a"));
     while (rig.host.started < 2) await sleep(20);

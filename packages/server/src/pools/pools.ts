@@ -1,17 +1,22 @@
 // All pools and all containers. A container is a pool's from the moment it is given a function; its socket says which it is.
 import { mkdir, rm } from "node:fs/promises";
 import type { ContainerHost } from "@lydian/containers";
-import { type Listener, LydianError, type MessageInitShape, type StartResponseSchema } from "@lydian/protocol";
+import { type Function as FunctionDefinition, type Listener, LydianError } from "@lydian/protocol";
 import type { Calls } from "../calls/calls.ts";
-import { type AppsPort, type CalledFunction, type FunctionsPort, MAX_INLINE_BYTES, slotsOf, timeoutMsOf } from "../calls/functions-port.ts";
+import { type AppsPort, type CalledFunction, type FunctionsPort, timeoutMsOf } from "../calls/functions-port.ts";
+import { OUR_RUNTIME } from "../functions/refusals.ts";
 import type { ContainerCaller } from "../identity/caller.ts";
 import { newId } from "../ids.ts";
 import { Capacity, type CapacityLimits, defaultCapacity } from "./capacity.ts";
 import { type EndReport, PoolContainer } from "./container.ts";
 import { type LaunchOptions, type LaunchPlan, linkAll, runContainer } from "./launch.ts";
 import type { PrintedLine } from "./output-lines.ts";
-import { boundsOf, type ImagesPort, limitsOf, type MountsPort, maxInputsOf, planOf, type SecretsPort, whyImpossible } from "./plan.ts";
+import { boundsOf, limitsOf } from "./plan.ts";
 import { Pool } from "./pool.ts";
+import { NodeRuntime } from "./runtimes/node-runtime.ts";
+import type { ClientPackagesPort, ImagesPort, LayoutsPort, MountsPort, SecretsPort } from "./runtimes/ports.ts";
+import { PythonRuntime } from "./runtimes/python-runtime.ts";
+import type { RuntimeKind, StandbyKind, StartAnswer } from "./runtimes/runtime-kind.ts";
 import { Standbys } from "./standbys.ts";
 import { type AppNews, AppWatch } from "./watch.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -23,22 +28,23 @@ export interface LogsPort {
 export interface PoolsOptions {
   readonly calls: Calls;
   readonly functions: FunctionsPort;
-  readonly apps: AppsPort;
+  readonly apps: Pick<AppsPort, "isLive"> & LayoutsPort;
   readonly images: ImagesPort;
   readonly mounts: MountsPort;
   readonly secrets: SecretsPort;
+  readonly clients: ClientPackagesPort;
   readonly logs: LogsPort;
   readonly host: ContainerHost;
   /** Opens a unix socket of the server whose callers are known by the label. */
   readonly listen: (path: string, label: string) => Promise<Listener>;
   /** For the containers' sockets and files. Short (socket paths have a limit), and on the filesystem of the mounts' files. */
   readonly runDir: string;
-  /** Holds runtime.mjs. */
+  /** Holds the programs of the runtimes. */
   readonly runtimeDir: string;
   readonly log: (message: string) => void;
   readonly limits?: Partial<CapacityLimits>;
-  /** Images that have a standby container. Default 2; 0 for none. */
-  readonly standbyImages?: number;
+  /** Kinds of containers, by image and runtime, that have a standby container. Default 2; 0 for none. */
+  readonly standbyKinds?: number;
 }
 
 /** SIGINT to SIGKILL. */
@@ -71,6 +77,8 @@ export class Pools {
   readonly #standbys: Standbys;
   readonly #watch: AppWatch;
   readonly #launch: LaunchOptions;
+  readonly #node: RuntimeKind;
+  readonly #python: RuntimeKind;
   readonly #endedTasks = new Map<string, TaskRecord>();
   #started = false;
   #stopping = false;
@@ -80,15 +88,16 @@ export class Pools {
     const { clock, deadlines } = calls;
     this.#options = options;
     this.#calls = calls;
+    this.#node = new NodeRuntime(options);
+    this.#python = new PythonRuntime(options);
     this.#watch = new AppWatch(clock, deadlines);
     this.#capacity = new Capacity({ ...defaultCapacity(), ...options.limits }, () => this.#standbys.evict());
     this.#standbys = new Standbys({
-      maxImages: options.standbyImages ?? 2,
+      maxKinds: options.standbyKinds ?? 2,
       capacity: this.#capacity,
       clock,
       deadlines,
-      mounts,
-      start: (imageId) => this.#startStandby(imageId),
+      start: (kind) => this.#startStandby(kind),
       stop: (container, reason) => this.stopContainer(container, reason, STANDBY_GRACE_MS),
     });
     this.watchdog = new Watchdog({
@@ -124,10 +133,30 @@ export class Pools {
     for (const functionId of this.#calls.backlogged()) this.#pool(functionId)?.wake();
   }
 
-  /** A function was defined or published: its minimum of containers is started. */
+  /** A function is no longer one of its app. */
+  unlist(functionId: string): void {
+    this.#pools.get(functionId)?.unlist();
+  }
+
+  /** A function was published: its minimum of containers is started, and containers of earlier definitions are replaced. */
   ensure(functionId: string): void {
-    const fn = this.#options.functions.get(functionId);
-    if (fn !== undefined && (boundsOf(fn.definition).minContainers > 0 || this.#pools.has(functionId))) this.#pool(functionId)?.wake();
+    const { functions } = this.#options;
+    const fn = functions.get(functionId);
+    if (fn === undefined) return;
+    this.#expect(fn);
+    // Its variants follow it.
+    for (const pool of this.#pools.values()) {
+      if (pool.fn.appId === fn.appId && pool.functionId !== functionId) this.#pool(pool.functionId);
+    }
+    if (boundsOf(fn.definition).minContainers > 0 || this.#pools.has(functionId)) this.#pool(functionId)?.wake();
+  }
+
+  /**
+   * Gets ready what containers of such a function need, so that the first start finds it. Throws `failed_precondition` when there can
+   * be none.
+   */
+  async prepare(definition: FunctionDefinition): Promise<void> {
+    await this.#runtimeFor(definition).prepare(definition);
   }
 
   /** Cancels the app's calls and stops its containers. Resolves when they are gone. */
@@ -199,11 +228,21 @@ export class Pools {
     await container.prepared;
     if (!container.live) throw new LydianError("aborted", `The container is being stopped: ${container.stopReason ?? "its start failed"}`);
     container.apply("given");
-    return this.#startAnswer(container, container.fn);
+    return this.#runtimeOf(container.fn).answer(container, container.fn);
   }
 
-  /** ContainerHello: it takes inputs from now on. */
+  /** ContainerHello, which the official runtime says before it has loaded the user's code. */
   hello(container: PoolContainer): void {
+    if (container.fn === undefined || this.#runtimeOf(container.fn).readyAt === "hello") this.#takesInputs(container);
+  }
+
+  /** FunctionGetInputs: the first one says that the official runtime has loaded the user's code. */
+  asksForInputs(container: PoolContainer): void {
+    if (container.state !== "importing" || container.fn === undefined) return;
+    if (this.#runtimeOf(container.fn).readyAt === "fetch") this.#takesInputs(container);
+  }
+
+  #takesInputs(container: PoolContainer): void {
     const { clock } = this.#calls;
     const was = container.state;
     container.apply("hello");
@@ -213,20 +252,37 @@ export class Pools {
     this.watchdog.listen(container, container.fn);
     this.poolOf(container)?.becameReady(container);
     this.#watch.started(container.fn.appId, { taskId: container.taskId, functionId: container.fn.id, stageMs: container.stages });
-    this.#standbys.used(container.imageId);
+    this.#expect(container.fn);
+  }
+
+  /** Takes nothing new from now on; ends when what runs has ended, at the latest by its timeout. */
+  #retire(container: PoolContainer, reason: string): void {
+    if (this.#calls.runningOn(container.taskId) === 0 || container.fn === undefined) {
+      this.stopContainer(container, reason);
+      return;
+    }
+    this.#takesNothing(container, reason);
+    const { deadlines, clock } = this.#calls;
+    const until = clock.now() + timeoutMsOf(container.fn.definition) + STOP_GRACE_MS;
+    deadlines.cancel(container.deadline);
+    container.deadline = deadlines.add(until, () => this.#signalStop(container, STOP_GRACE_MS));
+  }
+
+  #takesNothing(container: PoolContainer, reason: string): void {
+    const was = container.state;
+    container.stopReason = reason;
+    container.apply("stop");
+    this.poolOf(container)?.draining(container, was);
+    container.give?.();
+    container.beat?.();
   }
 
   /** Takes nothing new from now on; ends when what runs has ended, at most after the grace. */
   stopContainer(container: PoolContainer, reason: string, graceMs = STOP_GRACE_MS): void {
     if (!container.live) return;
     const { deadlines, clock } = this.#calls;
-    const was = container.state;
     const { fetch } = container;
-    container.stopReason = reason;
-    container.apply("stop");
-    this.poolOf(container)?.draining(container, was);
-    container.give?.();
-    container.beat?.();
+    this.#takesNothing(container, reason);
     fetch?.answer([{ killSwitch: true }]);
     // Its loop was waiting and leaves by itself; whatever else it is doing needs the signal.
     if (fetch !== undefined && this.#calls.runningOn(container.taskId) === 0) {
@@ -261,7 +317,7 @@ export class Pools {
     const known = this.#pools.get(functionId);
     const fn = this.#options.functions.get(functionId);
     if (known !== undefined) {
-      if (fn !== undefined) known.fn = fn;
+      if (fn !== undefined && fn !== known.fn) known.redefine(fn);
       return known;
     }
     if (fn === undefined || !this.#started || this.#stopping || !this.#options.apps.isLive(fn.appId)) return undefined;
@@ -270,6 +326,7 @@ export class Pools {
       capacity: this.#capacity,
       startContainer: (of, queuedAt) => this.#startFor(of, queuedAt),
       stopContainer: (container, reason) => this.stopContainer(container, reason),
+      retireContainer: (container, reason) => this.#retire(container, reason),
       changed: (appId) => this.#watch.changed(appId),
       log: this.#options.log,
     });
@@ -278,33 +335,54 @@ export class Pools {
   }
 
   #startFor(pool: Pool, queuedAt: number): { readonly impossible: string } | PoolContainer {
-    const { host, mounts, images, secrets } = this.#options;
     const { definition } = pool.fn;
-    const impossible = whyImpossible(definition, host.features, mounts, images, secrets);
+    const impossible = this.#whyImpossible(pool.fn);
     if (impossible !== undefined) return { impossible };
-    const standby = this.#standbys.take(definition);
+    const runtime = this.#runtimeOf(pool.fn);
+    const standby = this.#standbys.take(runtime.standby(definition));
     if (standby !== undefined) {
       this.#specialise(standby, pool, queuedAt);
       return standby;
     }
-    const container = this.#create(definition.imageId);
+    const container = this.#create(undefined);
     this.#adopt(container, pool, queuedAt);
-    this.#run(container, () => planOf(definition, mounts, images));
+    this.#run(container, () => runtime.plan(definition));
     return container;
   }
 
-  #startStandby(imageId: string): PoolContainer | undefined {
-    const rootfs = this.#options.images.rootfs(imageId);
-    if (rootfs === undefined) return undefined;
-    const container = this.#create(imageId);
-    const { layers, env, workdir } = rootfs;
-    this.#run(container, async () => ({ layers, env, workdir, limits: {}, network: "outbound", mountIds: [] }));
+  #whyImpossible(fn: CalledFunction): string | undefined {
+    const { images, secrets } = this.#options;
+    const { definition } = fn;
+    if (definition.imageId === "") return "The function names no image.";
+    if (images.rootfs(definition.imageId) === undefined) return `The image ${definition.imageId} is not built.`;
+    const gone = secrets.missing(definition.secretIds);
+    if (gone !== undefined) return `The secret ${gone} of the function no longer exists.`;
+    return this.#runtimeOf(fn).whyImpossible(definition);
+  }
+
+  #runtimeOf({ definition }: CalledFunction): RuntimeKind {
+    return this.#runtimeFor(definition);
+  }
+
+  #runtimeFor(definition: FunctionDefinition): RuntimeKind {
+    return definition.runtime === OUR_RUNTIME ? this.#node : this.#python;
+  }
+
+  /** Another container of the function, or of one like it, may be wanted soon. */
+  #expect(fn: CalledFunction): void {
+    const kind = this.#runtimeOf(fn).standby(fn.definition);
+    if (kind !== undefined) this.#standbys.used(kind);
+  }
+
+  #startStandby(kind: StandbyKind): PoolContainer {
+    const container = this.#create(kind);
+    this.#run(container, kind.plan);
     return container;
   }
 
-  #create(imageId: string): PoolContainer {
+  #create(standby: StandbyKind | undefined): PoolContainer {
     const now = this.#calls.clock.now();
-    const container = new PoolContainer({ taskId: newId("ta", now), imageId, now });
+    const container = new PoolContainer({ taskId: newId("ta", now), standby, now });
     this.#containers.set(container.taskId, container);
     this.#capacity.startBegun();
     container.startCounted = true;
@@ -390,28 +468,6 @@ export class Pools {
       .catch((error: unknown) => this.#options.log(`Container ${container.taskId} could not be stopped: ${String(error)}`));
   }
 
-  #startAnswer(container: PoolContainer, fn: CalledFunction): StartAnswer {
-    const { apps, host, secrets } = this.#options;
-    const { definition } = fn;
-    const environment = apps.environmentName(fn.environmentId);
-    return {
-      functionId: fn.id,
-      appId: fn.appId,
-      environment,
-      functionIds: { ...apps.functionIds(fn.appId) },
-      // Without a file system of its own the container finds its code where it really lies.
-      module: host.features.images ? definition.moduleName : definition.moduleName.replace(/^\/app(?=\/)/, container.appDir),
-      appName: definition.appName,
-      functionName: definition.functionName,
-      timeoutSecs: timeoutMsOf(definition) / 1000,
-      slots: slotsOf(definition).max,
-      maxInputs: maxInputsOf(definition),
-      maxInlineBytes: BigInt(MAX_INLINE_BYTES),
-      // They are nowhere but in this answer: not in the container's configuration, and so in no file.
-      env: { ...secrets.environment(definition.secretIds), MODAL_ENVIRONMENT: environment, MODAL_IMAGE_ID: definition.imageId },
-    };
-  }
-
   #print(container: PoolContainer, lines: readonly PrintedLine[]): void {
     const { fn, taskId } = container;
     if (fn === undefined) return;
@@ -425,8 +481,6 @@ export class Pools {
     if (this.#endedTasks.size > MAX_ENDED_KNOWN && oldest !== undefined) this.#endedTasks.delete(oldest);
   }
 }
-
-export type StartAnswer = Exclude<MessageInitShape<typeof StartResponseSchema>, { $typeName: string }>;
 
 function recordOf(container: PoolContainer, fn: CalledFunction, finishedAt: number): TaskRecord {
   const { taskId, createdAt, startedAt } = container;

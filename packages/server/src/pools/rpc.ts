@@ -5,6 +5,7 @@ import type { Calls } from "../calls/calls.ts";
 import { DrainWatch } from "../calls/drain-watch.ts";
 import { slotsOf } from "../calls/functions-port.ts";
 import type { Caller } from "../identity/caller.ts";
+import { Batch } from "./batch.ts";
 import type { PoolContainer } from "./container.ts";
 import { maxInputsOf } from "./plan.ts";
 import type { Pool } from "./pool.ts";
@@ -51,13 +52,23 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
     async functionGetInputs(request, context) {
       drains.note(context.draining);
       const { container, pool } = serving(context.caller);
+      pools.asksForInputs(container);
       const key = context.headers["x-idempotency-key"];
       if (key !== undefined && container.lastFetch?.key === key) return { inputs: [...container.lastFetch.items] };
       if (container.abandoned.size > 0 && slotsOf(pool.fn.definition).max === 1)
         pools.watchdog.gaveUp(container, [...container.abandoned.keys()]);
-      const items = await nextInputs(dependencies, container, pool, maxOf(request, container, pool), context);
+      const max = maxOf(request, container, pool);
+      const first = await nextInputs(dependencies, container, pool, max, context);
+      const lingerMs = Number(request.batchLingerMs);
+      const isWhole = !(lingerMs > 0) || first.length === 0 || first.length >= max || first[0]?.killSwitch === true;
+      const items = isWhole ? first : await gather(dependencies, { container, pool, first, max, lingerMs }, context);
       if (key !== undefined && items.length > 0) container.lastFetch = { key, items };
       return { inputs: [...items] };
+    },
+
+    /** Nothing here measures how much a container could do: it runs what its function allows. */
+    functionGetDynamicConcurrency({ targetConcurrency, maxConcurrency }) {
+      return { concurrency: maxConcurrency || targetConcurrency || 1 };
     },
 
     async functionPutOutputs(request, { caller }) {
@@ -192,6 +203,32 @@ async function nextInputs(
     signal.addEventListener("abort", giveUp);
     container.fetch = parked;
     pool.park(container);
+  });
+}
+
+/** The inputs of a batch that waits for more, for so long. */
+function gather(
+  { calls }: PoolsRpcDependencies,
+  {
+    container,
+    pool,
+    first,
+    max,
+    lingerMs,
+  }: { container: PoolContainer; pool: Pool; first: readonly Delivery[]; max: number; lingerMs: number },
+  { signal, draining }: { readonly signal: AbortSignal; readonly draining: AbortSignal },
+): Promise<readonly Delivery[]> {
+  return new Promise((resolve) => {
+    const done = () => {
+      calls.deadlines.cancel(deadline);
+      for (const reason of [signal, draining]) reason.removeEventListener("abort", done);
+      pool.gathered(batch);
+      resolve(batch.items);
+    };
+    const batch = new Batch({ container, first, max, done });
+    const deadline = calls.deadlines.add(calls.clock.now() + lingerMs, done);
+    for (const reason of [signal, draining]) reason.addEventListener("abort", done, { once: true });
+    pool.gather(batch);
   });
 }
 

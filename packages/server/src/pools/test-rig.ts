@@ -63,7 +63,7 @@ export interface RigOptions {
   readonly definition?: MessageInitShape<typeof FunctionSchema$>;
   readonly limits?: Partial<CallLimits>;
   readonly capacity?: Partial<CapacityLimits>;
-  readonly standbyImages?: number;
+  readonly standbyKinds?: number;
   readonly clock?: Clock;
   /** Of an earlier rig, to start again on its data. */
   readonly dir?: string;
@@ -110,7 +110,7 @@ export class Rig {
     this.program = options.program ?? (({ serve }) => serve((item) => SUCCESS(`${textOf(item)}!`)));
     this.define("fu-1", options.definition ?? {});
     const functions = { get: (id: string) => this.functions.get(id) };
-    const apps = { isLive: (id: string) => this.liveApps.has(id), functionIds: () => ({}), environmentName: () => "main" };
+    const apps = { isLive: (id: string) => this.liveApps.has(id), layout: () => ({}), environmentName: () => "main" };
     const log = (message: string) => this.serverLog.push(message);
     const clock = options.clock ?? systemClock;
     this.calls = new Calls({ database, functions, apps, log, clock, ...(options.limits && { limits: options.limits }) });
@@ -120,15 +120,21 @@ export class Rig {
       functions,
       apps,
       images: { rootfs: (id) => (id === "im-1" || id === "im-2" ? { layers: ["/layer"], env: {} } : undefined) },
-      mounts: { files: () => [{ path: "/app/main.mjs" }], layer: async () => "/mount", linkInto: async () => undefined },
+      mounts: {
+        clientVersion: (id) => (id === "mo-client" ? "1.6.4" : undefined),
+        files: () => [{ path: "/app/main.mjs" }],
+        layer: async () => "/mount",
+        linkInto: async () => undefined,
+      },
       secrets: { missing: () => undefined, environment: () => ({}) },
+      clients: { layer: async () => ({ layer: "/client", python: "/usr/bin/python3" }) },
       logs: { append: ({ text }) => this.logs.push(text) },
       host: this.host,
       listen: async (path) => ({ address: `unix://${path}`, close: async () => undefined }),
       runDir: join(dir, "run"),
       runtimeDir: dir,
       log,
-      standbyImages: options.standbyImages ?? 0,
+      standbyKinds: options.standbyKinds ?? 0,
       ...(options.capacity && { limits: options.capacity }),
     });
     const requireFunction = (id: string) => {
@@ -150,7 +156,7 @@ export class Rig {
     this.runtime = createRuntimeRpc(this.pools);
   }
 
-  define(id: string, definition: MessageInitShape<typeof FunctionSchema$>): void {
+  define(id: string, definition: MessageInitShape<typeof FunctionSchema$>, definitionId = "de-1"): void {
     const whole: FunctionDefinition = create(FunctionSchema$, {
       runtime: "lydian-node",
       imageId: "im-1",
@@ -159,7 +165,7 @@ export class Rig {
       ...definition,
     } as MessageInitShape<typeof FunctionSchema$>);
     const owner = { appId: "ap-1", workspaceId: "ac-1", environmentId: "en-1" };
-    this.functions.set(id, { id, ...owner, name: id, definition: whole, definitionId: "", params: new Uint8Array() });
+    this.functions.set(id, { id, ...owner, name: id, definition: whole, definitionId, params: new Uint8Array() });
   }
 
   /** What an earlier process left is found again. */

@@ -7,7 +7,7 @@ import { pullImage } from "../registry/pull.ts";
 import { isReachable, registryUrl } from "../registry/reachable.ts";
 import { DOCKER_HUB, formatReference, type ImageReference, parseReference } from "../registry/reference.ts";
 import { TagMemory } from "../tag-memory.ts";
-import { makeBase, RECIPE_NAMES, recipeFor } from "./recipes.ts";
+import { makeBase, recipeFor, recipesBeside } from "./recipes.ts";
 
 export interface BaseImagesOptions {
   readonly store: LayerStore;
@@ -74,7 +74,7 @@ export class BaseImages {
         this.#options.hub === "never" ? "Docker Hub is switched off by configuration" : "Docker Hub could not be reached from this machine";
       throw new ImageError(
         "unreachable",
-        `The image "${name}" cannot be had: ${tried}, and there is no built-in recipe for it. Use one of ${RECIPE_NAMES}, or name a registry that is reachable, e.g. "registry.example.com/${name}".`,
+        `The image "${name}" cannot be had: ${tried}, and there is no built-in recipe for it. Use one of ${recipesBeside(reference)}, or name a registry that is reachable, e.g. "registry.example.com/${name}".`,
       );
     }
     return makeBase(recipe, this.#options.store, {

@@ -40,15 +40,40 @@ const LEFTOVERS = [
   "var/cache/apt/archives/lock",
 ];
 
+/** A system with more in it than Debian's minimum. */
+export interface DebianSystem {
+  /** The image that it is, for logs: "debian:bookworm-slim". */
+  readonly title: string;
+  /** Debian release by code name. */
+  readonly suite: string;
+  readonly packages?: readonly string[];
+  /** Lines for dpkg's configuration. */
+  readonly dpkgOptions?: readonly string[];
+  /** Changes the finished system. `version` is raised when it must give another one. */
+  readonly finish?: { readonly version: number; run(root: string, signal: AbortSignal): Promise<void> };
+}
+
+/** What `debian:<suite>-slim` is. */
+export function slimDebian(suite: string): DebianSystem {
+  return { title: `debian:${suite}-slim`, suite };
+}
+
 /** Makes the layer unless it is in the store, and returns its id. */
-export async function debianLayer(suite: string, store: LayerStore, options: { onLog: OnBuildLog; signal?: AbortSignal }): Promise<string> {
+export async function debianLayer(
+  system: DebianSystem,
+  store: LayerStore,
+  options: { onLog: OnBuildLog; signal?: AbortSignal },
+): Promise<string> {
+  const { title, suite, finish } = system;
   const [apt, certificates] = await Promise.all([readHostApt(suite), readHostCertificates()]);
   const id = layerKey({
     kind: "debian",
     version: RECIPE_VERSION,
     suite,
     arch: process.arch,
-    packages: PACKAGES,
+    packages: [...PACKAGES, ...(system.packages ?? [])],
+    dpkgOptions: system.dpkgOptions,
+    finish: finish?.version,
     sources: apt.lines,
     settings: apt.settings,
     certificates: certificates.key,
@@ -57,23 +82,24 @@ export async function debianLayer(suite: string, store: LayerStore, options: { o
     if (process.getuid?.() !== 0)
       throw new ImageError(
         "unsupported",
-        `Making the base image debian:${suite}-slim needs root (mmdebstrap unpacks a system). Run the server as root, or make a registry with the image reachable.`,
+        `Making the base image ${title} needs root (mmdebstrap unpacks a system). Run the server as root, or make a registry with the image reachable.`,
       );
     options.onLog({
       stream: "info",
-      text: `Making debian:${suite}-slim on this machine from ${apt.lines[0]?.split(" ")[1]} (about half a minute, once).`,
+      text: `Making ${title} on this machine from ${apt.lines[0]?.split(" ")[1]} (about half a minute, once).`,
     });
-    await bootstrap(suite, target, apt, options.onLog, signal).catch((error: unknown) => {
+    await bootstrap(system, target, apt, options.onLog, signal).catch((error: unknown) => {
       if (!(error instanceof ImageError) || error.kind === "cancelled") throw error;
       const hint =
         error.kind === "unsupported"
           ? "Install it (apt-get install mmdebstrap), or run: lydian doctor"
           : "Check that the Debian mirror is reachable (apt-get update).";
-      throw new ImageError(error.kind, `The base image debian:${suite}-slim could not be made. ${error.message}\n${hint}`, {
+      throw new ImageError(error.kind, `The base image ${title} could not be made. ${error.message}\n${hint}`, {
         cause: error,
       });
     });
     await installCertificates(certificates, target, signal);
+    await finish?.run(target, signal);
     for (const leftover of LEFTOVERS) await rm(join(target, leftover), { recursive: true, force: true });
     // Files that a container host puts its own over. Were they missing, each layer on top would get empty ones.
     for (const own of ["etc/resolv.conf", "etc/hosts", "etc/hostname"]) {
@@ -84,21 +110,21 @@ export async function debianLayer(suite: string, store: LayerStore, options: { o
   };
   await store.make(id, make, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
-    onShared: () => options.onLog({ stream: "info", text: `Waiting for debian:${suite}-slim, which another build is making.` }),
+    onShared: () => options.onLog({ stream: "info", text: `Waiting for ${title}, which another build is making.` }),
   });
   return id;
 }
 
-async function bootstrap(suite: string, target: string, apt: AptSources, onLog: OnBuildLog, signal: AbortSignal): Promise<void> {
+async function bootstrap(system: DebianSystem, target: string, apt: AptSources, onLog: OnBuildLog, signal: AbortSignal): Promise<void> {
   await runHostCommand("mmdebstrap", ["--version"], { signal, timeoutMs: 30_000 }); // Says that it is missing, if so.
   const args = [
     "--mode=root",
     "--format=directory",
     "--variant=minbase",
-    `--include=${PACKAGES.join(",")}`,
-    ...DPKG_OPTIONS.map((option) => `--dpkgopt=${option}`),
+    `--include=${[...PACKAGES, ...(system.packages ?? [])].join(",")}`,
+    ...[...DPKG_OPTIONS, ...(system.dpkgOptions ?? [])].map((option) => `--dpkgopt=${option}`),
     ...[...APT_SETTINGS, ...apt.settings].map((setting) => `--aptopt=${setting}`),
-    suite,
+    system.suite,
     target,
     ...apt.lines,
   ];

@@ -10,6 +10,11 @@ const LOCAL_CERTIFICATES = "/usr/local/share/ca-certificates";
 /** All of them in one file: Node adds the certificates of one file to its own. */
 const EXTRA_BUNDLE = "/usr/local/share/ca-certificates/lydian-host.pem";
 
+/** All certificates of an image's system, those of this machine included. */
+export const SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt";
+
+export const PYTHON_VARIABLES = ["PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"] as const;
+
 export interface HostCertificates {
   readonly files: readonly string[];
   readonly key: Hashable;
@@ -43,4 +48,10 @@ export async function installCertificates(certificates: HostCertificates, root: 
 /** What an image with these certificates needs in its environment. */
 export function certificateEnv(certificates: HostCertificates): Readonly<Record<string, string>> {
   return certificates.files.length === 0 ? {} : { NODE_EXTRA_CA_CERTS: EXTRA_BUNDLE };
+}
+
+/** What Python's tools need besides: pip, requests and uv bring certificates of their own and ignore the system's. */
+export function pythonCertificateEnv(certificates: HostCertificates): Readonly<Record<string, string>> {
+  if (certificates.files.length === 0) return {};
+  return Object.fromEntries(PYTHON_VARIABLES.map((name) => [name, SYSTEM_BUNDLE]));
 }

@@ -6,16 +6,18 @@ describe("buildEnvironment", () => {
     const env = buildEnvironment({
       hostEnv: {
         https_proxy: "http://me:secret@proxy:3128",
-        PIP_INDEX_URL: "https://me:secret@pypi.example/simple",
         AWS_SECRET_ACCESS_KEY: "x",
         NO_PROXY: "",
       },
+      pip: { PIP_INDEX_URL: "https://me:secret@pypi.example/simple", PIP_EXTRA_INDEX_URL: "https://me:secret@a.example https://b.example" },
       npmRegistry: "https://token@npm.example/",
       hasHostCertificates: true,
     });
     expect(env).toMatchObject({
       https_proxy: "http://me:secret@proxy:3128",
       PIP_INDEX_URL: "https://pypi.example/simple",
+      PIP_EXTRA_INDEX_URL: "https://a.example https://b.example",
+      UV_DEFAULT_INDEX: "https://pypi.example/simple",
       npm_config_registry: "https://npm.example/",
       PIP_CERT: "/etc/ssl/certs/ca-certificates.crt",
     });

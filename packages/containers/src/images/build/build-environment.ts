@@ -1,26 +1,16 @@
 // Variables that exist only while an image is built. They let apt, npm and pip reach what this machine reaches, and
 // enter neither the image nor the keys of its layers: the same recipe gives the same image behind another mirror.
+import { PYTHON_VARIABLES, SYSTEM_BUNDLE } from "../bases/host-certificates.ts";
 
 /** Variables of this machine that a build step sees as well. */
-const CARRIED = [
-  "PIP_INDEX_URL",
-  "PIP_EXTRA_INDEX_URL",
-  "UV_INDEX_URL",
-  "UV_DEFAULT_INDEX",
-  "http_proxy",
-  "https_proxy",
-  "no_proxy",
-  "HTTP_PROXY",
-  "HTTPS_PROXY",
-  "NO_PROXY",
-];
-/** The certificates of the system, those of this machine included: pip and uv bring others of their own. */
-const SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
+const CARRIED = ["UV_INDEX_URL", "UV_DEFAULT_INDEX", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 
 export interface BuildEnvironmentOptions {
   readonly hostEnv: NodeJS.ProcessEnv;
   /** Absent: npm's default. */
   readonly npmRegistry?: string;
+  /** pip's settings of this machine, as variables. Default none. */
+  readonly pip?: Readonly<Record<string, string>>;
   /** The base image has certificates of this machine. */
   readonly hasHostCertificates: boolean;
 }
@@ -37,8 +27,12 @@ export function buildEnvironment(options: BuildEnvironmentOptions): Readonly<Rec
     // A proxy cannot be used without its password; a registry that is read can.
     if (value !== undefined && value !== "") env[name] = /_proxy$/i.test(name) ? value : withoutCredentials(value);
   }
+  for (const [name, value] of Object.entries(options.pip ?? {}))
+    env[name] = name === "PIP_PROXY" ? value : value.split(/\s+/).map(withoutCredentials).join(" ");
+  // uv does not read pip's configuration; where pip has an index of its own, the public one may be out of reach.
+  if (env.PIP_INDEX_URL !== undefined && !options.hostEnv.UV_INDEX_URL) env.UV_DEFAULT_INDEX ??= env.PIP_INDEX_URL;
   if (options.npmRegistry !== undefined) env.npm_config_registry = withoutCredentials(options.npmRegistry);
-  if (options.hasHostCertificates) for (const name of ["PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]) env[name] = SYSTEM_CERTIFICATES;
+  if (options.hasHostCertificates) for (const name of PYTHON_VARIABLES) env[name] = SYSTEM_BUNDLE;
   return env;
 }
 

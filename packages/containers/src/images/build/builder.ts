@@ -7,12 +7,14 @@ import type { Instruction, Run } from "../dockerfile/instructions.ts";
 import { parseDockerfile } from "../dockerfile/parse.ts";
 import { ImageError, throwIfCancelled } from "../errors.ts";
 import type { BuiltImage, OnBuildLog } from "../image.ts";
+import { type ImagePython, inspectPython } from "../inspect-python.ts";
 import { type Hashable, layerKey } from "../keys.ts";
 import type { LayerStore } from "../layer-store.ts";
 import { buildEnvironment } from "./build-environment.ts";
 import { BuildState } from "./build-state.ts";
 import type { BuildSecrets, ImageRecipe } from "./context.ts";
 import { prepareCopy } from "./copy-step.ts";
+import { hostPipVariables } from "./pip-configuration.ts";
 import { asUser, runStep } from "./run-step.ts";
 
 export interface ImageBuilderOptions {
@@ -76,6 +78,12 @@ export class ImageBuilder {
     });
     if (image === undefined) throw new ImageError("invalid", "The image could not be built.");
     return image;
+  }
+
+  /** The Python of an image, asked in a container; undefined when it has none. */
+  async python(image: BuiltImage): Promise<ImagePython | undefined> {
+    const { store, host } = this.#options;
+    return inspectPython(host, { layers: image.layers.map((id) => store.path(id)).reverse(), env: image.config.env });
   }
 
   async #walk(
@@ -164,7 +172,7 @@ export class ImageBuilder {
 
   async #buildTime(hasHostCertificates: boolean): Promise<Readonly<Record<string, string>>> {
     this.#npmRegistry ??= this.#options.npmRegistry === undefined ? configuredNpmRegistry() : Promise.resolve(this.#options.npmRegistry);
-    const npmRegistry = await this.#npmRegistry;
-    return buildEnvironment({ hostEnv: process.env, hasHostCertificates, ...(npmRegistry === undefined ? {} : { npmRegistry }) });
+    const [npmRegistry, pip] = await Promise.all([this.#npmRegistry, hostPipVariables()]);
+    return buildEnvironment({ hostEnv: process.env, hasHostCertificates, pip, ...(npmRegistry === undefined ? {} : { npmRegistry }) });
   }
 }

@@ -60,7 +60,12 @@ describe("recipeFor", () => {
     ["node:24", undefined],
     ["node:24-alpine", undefined],
     ["node:24-12-slim", undefined],
-    ["python:3.12-slim", undefined],
+    ["python:3.11.12-slim-bookworm", { suite: "bookworm", python: "3.11.12" }],
+    ["python:3.13-slim-trixie", { suite: "trixie", python: "3.13" }],
+    ["python:3-slim", { suite: "trixie", python: "3" }],
+    ["python:3.14.2-slim-bookworm", { suite: "forky", python: "3.14.2" }],
+    ["python:3.8-slim", undefined],
+    ["python:3.11-alpine", undefined],
     ["ghcr.io/library/node:24-slim", undefined],
   ])("%s", (name, recipe) => expect(recipeFor(parseReference(name))).toEqual(recipe));
 });

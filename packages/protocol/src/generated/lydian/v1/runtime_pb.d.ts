@@ -118,6 +118,14 @@ export declare type StartResponse = Message<"lydian.v1.StartResponse"> & {
    * @generated from field: string workdir = 13;
    */
   workdir: string;
+
+  /**
+   * For the official runtime, which knows no message of ours: a serialized modal.client.ContainerArguments, and nothing else but `env`
+   * and `workdir`.
+   *
+   * @generated from field: bytes container_arguments = 14;
+   */
+  containerArguments: Uint8Array;
 };
 
 /**

@@ -196,6 +196,52 @@ export declare type FunctionGetInputsItem = Message<"modal.client.FunctionGetInp
 export declare const FunctionGetInputsItemSchema: GenMessage<FunctionGetInputsItem>;
 
 /**
+ * How many inputs the container should run at once, for one that may adapt it between a target and a maximum.
+ *
+ * @generated from message modal.client.FunctionGetDynamicConcurrencyRequest
+ */
+export declare type FunctionGetDynamicConcurrencyRequest = Message<"modal.client.FunctionGetDynamicConcurrencyRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: uint32 target_concurrency = 2;
+   */
+  targetConcurrency: number;
+
+  /**
+   * @generated from field: uint32 max_concurrency = 3;
+   */
+  maxConcurrency: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetDynamicConcurrencyRequest.
+ * Use `create(FunctionGetDynamicConcurrencyRequestSchema)` to create a new message.
+ */
+export declare const FunctionGetDynamicConcurrencyRequestSchema: GenMessage<FunctionGetDynamicConcurrencyRequest>;
+
+/**
+ * 0 would stop the container from taking any.
+ *
+ * @generated from message modal.client.FunctionGetDynamicConcurrencyResponse
+ */
+export declare type FunctionGetDynamicConcurrencyResponse = Message<"modal.client.FunctionGetDynamicConcurrencyResponse"> & {
+  /**
+   * @generated from field: uint32 concurrency = 1;
+   */
+  concurrency: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetDynamicConcurrencyResponse.
+ * Use `create(FunctionGetDynamicConcurrencyResponseSchema)` to create a new message.
+ */
+export declare const FunctionGetDynamicConcurrencyResponseSchema: GenMessage<FunctionGetDynamicConcurrencyResponse>;
+
+/**
  * @generated from message modal.client.FunctionPutOutputsRequest
  */
 export declare type FunctionPutOutputsRequest = Message<"modal.client.FunctionPutOutputsRequest"> & {

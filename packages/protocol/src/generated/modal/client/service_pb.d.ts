@@ -12,7 +12,7 @@ import type { SecretDeleteRequestSchema, SecretGetInfoRequestSchema, SecretGetIn
 import type { FunctionBindParamsRequestSchema, FunctionBindParamsResponseSchema, FunctionCreateRequestSchema, FunctionCreateResponseSchema, FunctionGetByIdRequestSchema, FunctionGetByIdResponseSchema, FunctionGetCurrentStatsRequestSchema, FunctionGetRequestSchema, FunctionGetResponseSchema, FunctionGetSchedulingParamsRequestSchema, FunctionGetSchedulingParamsResponseSchema, FunctionPrecreateRequestSchema, FunctionPrecreateResponseSchema, FunctionStatsSchema, FunctionUpdateSchedulingParamsRequestSchema, FunctionUpdateSchedulingParamsResponseSchema } from "./functions_pb.js";
 import type { ClassCreateRequestSchema, ClassCreateResponseSchema, ClassGetRequestSchema, ClassGetResponseSchema } from "./classes_pb.js";
 import type { DataChunkSchema, FunctionCallCancelRequestSchema, FunctionCallFromIdRequestSchema, FunctionCallFromIdResponseSchema, FunctionCallGetDataRequestSchema, FunctionCallGetInfoRequestSchema, FunctionCallGetInfoResponseSchema, FunctionCallPutDataRequestSchema, FunctionFinishInputsRequestSchema, FunctionGetOutputsRequestSchema, FunctionGetOutputsResponseSchema, FunctionMapRequestSchema, FunctionMapResponseSchema, FunctionPutInputsRequestSchema, FunctionPutInputsResponseSchema } from "./calls_pb.js";
-import type { ContainerHeartbeatRequestSchema, ContainerHeartbeatResponseSchema, ContainerStopRequestSchema, ContainerStopResponseSchema, FunctionGetInputsRequestSchema, FunctionGetInputsResponseSchema, FunctionPutOutputsRequestSchema, TaskGetInfoRequestSchema, TaskGetInfoResponseSchema, TaskListRequestSchema, TaskListResponseSchema, TaskResultRequestSchema } from "./containers_pb.js";
+import type { ContainerHeartbeatRequestSchema, ContainerHeartbeatResponseSchema, ContainerStopRequestSchema, ContainerStopResponseSchema, FunctionGetDynamicConcurrencyRequestSchema, FunctionGetDynamicConcurrencyResponseSchema, FunctionGetInputsRequestSchema, FunctionGetInputsResponseSchema, FunctionPutOutputsRequestSchema, TaskGetInfoRequestSchema, TaskGetInfoResponseSchema, TaskListRequestSchema, TaskListResponseSchema, TaskResultRequestSchema } from "./containers_pb.js";
 import type { ImageFromIdRequestSchema, ImageFromIdResponseSchema, ImageGetOrCreateRequestSchema, ImageGetOrCreateResponseSchema, ImageJoinStreamingRequestSchema, ImageJoinStreamingResponseSchema } from "./images_pb.js";
 import type { MountBatchedCheckExistenceRequestSchema, MountBatchedCheckExistenceResponseSchema, MountGetOrCreateRequestSchema, MountGetOrCreateResponseSchema, MountPutFileRequestSchema, MountPutFileResponseSchema } from "./mounts_pb.js";
 import type { BlobCreateRequestSchema, BlobCreateResponseSchema, BlobGetRequestSchema, BlobGetResponseSchema } from "./blobs_pb.js";
@@ -463,6 +463,14 @@ export declare const ModalClient: GenService<{
     methodKind: "unary";
     input: typeof FunctionGetInputsRequestSchema;
     output: typeof FunctionGetInputsResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.FunctionGetDynamicConcurrency
+   */
+  functionGetDynamicConcurrency: {
+    methodKind: "unary";
+    input: typeof FunctionGetDynamicConcurrencyRequestSchema;
+    output: typeof FunctionGetDynamicConcurrencyResponseSchema;
   },
   /**
    * @generated from rpc modal.client.ModalClient.FunctionPutOutputs

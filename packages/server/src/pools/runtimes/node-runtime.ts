@@ -1,0 +1,106 @@
+// Functions of our own runtime: their code is a bundle under /app, run by the image's Node.
+import type { ContainerHost } from "@lydian/containers";
+import type { Function as FunctionDefinition } from "@lydian/protocol";
+import { type CalledFunction, MAX_INLINE_BYTES, slotsOf, timeoutMsOf } from "../../calls/functions-port.ts";
+import type { PoolContainer } from "../container.ts";
+import type { LaunchPlan } from "../launch.ts";
+import { fitsDisk, limitsOf, maxInputsOf } from "../plan.ts";
+import type { ImagesPort, LayoutsPort, MountsPort, RootFilesystem, SecretsPort } from "./ports.ts";
+import type { RuntimeKind, StandbyKind, StartAnswer } from "./runtime-kind.ts";
+
+export interface NodeRuntimeOptions {
+  readonly host: ContainerHost;
+  readonly images: ImagesPort;
+  readonly mounts: MountsPort;
+  readonly secrets: SecretsPort;
+  readonly apps: LayoutsPort;
+}
+
+const FILES = "/app/";
+const COMMAND = ["node", "/run/lydian/runtime/runtime.mjs"];
+const ENVIRONMENT = { LYDIAN_IS_REMOTE: "1" };
+
+export class NodeRuntime implements RuntimeKind {
+  readonly readyAt = "hello";
+  readonly #options: NodeRuntimeOptions;
+
+  constructor(options: NodeRuntimeOptions) {
+    this.#options = options;
+  }
+
+  whyImpossible(definition: FunctionDefinition): string | undefined {
+    const { features } = this.#options.host;
+    if (definition.blockNetwork && !features.networkIsolation)
+      return "The function blocks the network, which this container host cannot do.";
+    if (!features.images && this.#outside(definition).length > 0)
+      return "The function has files outside /app, which this container host cannot place.";
+    return undefined;
+  }
+
+  /** Its code is in the image and in its mounts: there is nothing to make. */
+  async prepare(): Promise<void> {}
+
+  async plan(definition: FunctionDefinition): Promise<LaunchPlan> {
+    const { images, mounts } = this.#options;
+    const rootfs = images.rootfs(definition.imageId);
+    if (rootfs === undefined) throw new Error(`the image ${definition.imageId} is not built`);
+    const layers = await Promise.all(this.#outside(definition).map((mountId) => mounts.layer(mountId)));
+    return {
+      ...planOn({ ...rootfs, layers: [...layers, ...rootfs.layers] }),
+      limits: limitsOf(definition),
+      network: definition.blockNetwork ? "none" : "outbound",
+      linkedMountIds: definition.mountIds,
+    };
+  }
+
+  standby(definition: FunctionDefinition): StandbyKind | undefined {
+    if (definition.blockNetwork || !fitsDisk(definition) || this.#outside(definition).length > 0) return undefined;
+    const { images } = this.#options;
+    const plan = async () => {
+      const rootfs = images.rootfs(definition.imageId);
+      if (rootfs === undefined) throw new Error(`the image ${definition.imageId} is not built`);
+      return planOn(rootfs);
+    };
+    return { key: `node ${definition.imageId}`, plan };
+  }
+
+  answer(container: PoolContainer, fn: CalledFunction): StartAnswer {
+    const { apps, host, secrets } = this.#options;
+    const { definition } = fn;
+    const environment = apps.environmentName(fn.environmentId);
+    return {
+      functionId: fn.id,
+      appId: fn.appId,
+      environment,
+      functionIds: { ...apps.layout(fn.appId).functionIds },
+      // Without a file system of its own the container finds its code where it really lies.
+      module: host.features.images ? definition.moduleName : definition.moduleName.replace(/^\/app(?=\/)/, container.filesDir),
+      appName: definition.appName,
+      functionName: definition.functionName,
+      timeoutSecs: timeoutMsOf(definition) / 1000,
+      slots: slotsOf(definition).max,
+      maxInputs: maxInputsOf(definition),
+      maxInlineBytes: BigInt(MAX_INLINE_BYTES),
+      // They are nowhere but in this answer: not in the container's configuration, and so in no file.
+      env: { ...secrets.environment(definition.secretIds), MODAL_ENVIRONMENT: environment, MODAL_IMAGE_ID: definition.imageId },
+    };
+  }
+
+  #outside({ mountIds }: FunctionDefinition): string[] {
+    const { mounts } = this.#options;
+    return mountIds.filter((mountId) => mounts.files(mountId).some(({ path }) => !path.startsWith(FILES)));
+  }
+}
+
+function planOn({ layers, env, workdir }: RootFilesystem): LaunchPlan {
+  return {
+    layers,
+    command: COMMAND,
+    env: { ...env, ...ENVIRONMENT },
+    workdir,
+    limits: {},
+    network: "outbound",
+    files: { prefix: FILES, target: "/app" },
+    linkedMountIds: [],
+  };
+}
