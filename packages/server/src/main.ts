@@ -300,6 +300,8 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   apps.start();
   logs.start();
   ends.defer(() => apps.close());
+  // Minimums of containers outlive the server, like the apps that asked for them.
+  for (const { id } of apps.live()) for (const functionId of Object.values(deployments.functionIds(id))) pools.ensure(functionId);
 
   const socket = await server.listen({ path: join(dataDir, "api.sock"), mode: 0o600 });
   const tcp =

@@ -156,13 +156,27 @@ describe("an app", () => {
     expect((await newApp(again.modal, "key-2")).appId).not.toBe(appId);
   });
 
-  it("cannot be deployed yet, and no name is deployed", async () => {
+  it("stays when it is deployed, under its name, also after a restart", async () => {
     const { modal } = api();
-    await expect(modal.appCreate({ appState: AppState.INITIALIZING })).rejects.toMatchObject({ code: "unimplemented" });
-    const { appId } = await newApp(modal);
-    await expect(modal.appPublish({ appId, appState: AppState.DEPLOYED })).rejects.toMatchObject({ code: "unimplemented" });
-    expect(await modal.appGetByDeploymentName({ name: "x" })).toMatchObject({ appId: "", environmentName: "main" });
-    await expect(modal.functionGet({ appName: "x", objectTag: "f" })).rejects.toMatchObject({ code: "not_found" });
+    expect(await modal.appGetByDeploymentName({ name: "shop" })).toMatchObject({ appId: "", environmentName: "main" });
+    await expect(modal.functionGet({ appName: "shop", objectTag: "f" })).rejects.toMatchObject({ code: "not_found" });
+    const { appId } = await modal.appCreate({ description: "shop", appState: AppState.INITIALIZING });
+    const { classId } = await modal.classCreate({ appId });
+    expect(classId).toMatch(/^cs-/);
+    await modal.appPublish({ appId, name: "shop", appState: AppState.DEPLOYED }, { headers: { "x-modal-client-version": "1.6.4" } });
+    await modal.appClientDisconnect({ appId, reason: AppDisconnectReason.ENTRYPOINT_COMPLETED });
+    const again = await restart();
+    expect(await again.modal.appGetByDeploymentName({ name: "shop" })).toMatchObject({
+      appId,
+      lifecycle: { appState: AppState.DEPLOYED, version: 1 },
+    });
+    expect(await again.modal.appDeploymentHistory({ appId })).toMatchObject({
+      productionAppVersion: 1,
+      appDeploymentHistories: [{ version: 1, clientVersion: "1.6.4" }],
+    });
+    await expect(again.modal.functionGet({ appName: "shop", objectTag: "f" })).rejects.toThrow('The app "shop" has no function "f".');
+    await again.modal.appStop({ appId });
+    expect(await again.modal.appGetByDeploymentName({ name: "shop" })).toMatchObject({ appId: "", previousAppId: appId });
   });
 
   it.each(["ap-0000000000000000000000", "", "im-1", "' OR 1=1"])("is not found by the id %j", async (appId) => {

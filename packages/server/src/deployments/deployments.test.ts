@@ -287,6 +287,16 @@ describe("apps by name", () => {
     expect(() => lookup("hello", { appVersion: 1 })).toThrow(expect.objectContaining({ code: "unimplemented" }));
   });
 
+  it("tell what they have", async () => {
+    const { app, fn } = await deployed();
+    expect(nouns.rpc.appGetInfo?.({ appId: app.id } as never, context())).toMatchObject({
+      info: { appId: app.id, environmentName: "main", functions: { hello: fn.id } },
+      functionInfoSummaries: { [fn.id]: { webFunction: false } },
+    });
+    const list = await nouns.rpc.appList?.({ environmentName: "" } as never, context());
+    expect(list?.apps).toMatchObject([{ name: "shop", state: AppState.DEPLOYED, metadata: { lifecycle: { version: 1 } } }]);
+  });
+
   it("have tags", async () => {
     const { app } = await deployed();
     await nouns.rpc.appSetTags?.({ appId: app.id, tags: { team: "a" } } as never, context());

@@ -119,13 +119,18 @@ export class Deployments {
     return id === undefined ? undefined : this.#d.functions.get(id);
   }
 
+  /** The published functions of an app. */
+  functions(appId: string): CalledFunction[] {
+    return this.#d.functions.ofLayout(appId);
+  }
+
   functionIds(appId: string): Record<string, string> {
     return Object.fromEntries(this.#d.functionStore.published(appId).map(({ name, id }) => [name, id]));
   }
 
   /** The names of an app, and of each object what a client or a container must know of it. */
   layout(appId: string): Exclude<MessageInitShape<typeof AppLayoutSchema>, { $typeName: string }> {
-    const functions = this.#d.functions.ofLayout(appId);
+    const functions = this.functions(appId);
     const classes = this.#d.classes.ofLayout(appId);
     return {
       functionIds: Object.fromEntries(functions.map(({ name, id }) => [name, id])),

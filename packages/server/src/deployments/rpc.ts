@@ -2,6 +2,7 @@ import { type Handlers, LydianError, type ModalClient, ObjectCreationType, AppSt
 import type { AppEvent } from "../apps/app-state.ts";
 import type { AppRecord, Apps } from "../apps/apps.ts";
 import { lifecycleOf, metadataOf } from "../apps/wire.ts";
+import type { CalledFunction } from "../calls/functions-port.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { Environments } from "../identity/environments.ts";
 import { isId } from "../ids.ts";
@@ -61,6 +62,22 @@ export function createDeploymentsRpc(d: DeploymentsRpcDependencies): Partial<Han
         : await getOrCreate(d, caller, environmentName, appName, objectCreationType, headers["x-idempotency-key"] ?? "");
       const metadata = metadataOf(app, environments.nameOf(app.environmentId), deployments.functionIds(app.id));
       return { appId: app.id, handleMetadata: metadata };
+    },
+
+    appGetInfo({ appId }, { caller }) {
+      const app = apps.require(appId, caller.workspaceId);
+      const summary = ({ id, definition: { resources, schedule, webhookConfig } }: CalledFunction) => [
+        id,
+        {
+          gpuConfig: resources?.gpuConfig?.gpuType ? [resources.gpuConfig] : [],
+          webFunction: webhookConfig !== undefined,
+          ...(schedule && { schedule }),
+        },
+      ];
+      return {
+        info: metadataOf(app, environments.nameOf(app.environmentId), deployments.functionIds(appId)),
+        functionInfoSummaries: Object.fromEntries(deployments.functions(appId).map(summary)),
+      };
     },
 
     appDeploymentHistory({ appId }, { caller }) {

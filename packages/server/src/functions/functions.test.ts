@@ -223,12 +223,21 @@ describe("functions", () => {
     await expect(bind({ pinnedAppVersion: 3 })).rejects.toMatchObject({ code: "unimplemented" });
   });
 
-  it("take other settings of their autoscaler until they are published", async () => {
+  it("take other settings of their autoscaler until they are published, and are kept warm while they are", async () => {
     const base = await functions.define(
       app,
       definition({ concurrencyLimit: 4, autoscalerSettings: { minContainers: 1, maxContainers: 4 } }),
       "",
     );
+    const publish = (ids: string[]) =>
+      database.commit(() =>
+        new FunctionStore(database).publish(
+          app.id,
+          ids.map((id) => ({ id, definitionId: "" })),
+        ),
+      );
+    await publish([base.id]);
+    functions.published([base.id]);
     const changed = await functions.setSettings(base, create(AutoscalerSettingsSchema, { maxContainers: 0, scaledownWindow: 9 }));
     expect(changed).toMatchObject({
       definitionId: base.definitionId,
@@ -242,6 +251,14 @@ describe("functions", () => {
     await functions.setSettings(variant, create(AutoscalerSettingsSchema, { minContainers: 3 }));
     expect(open().get(variant.id)?.definition.autoscalerSettings).toMatchObject({ minContainers: 3, maxContainers: 0 });
     expect(functions.get(base.id)?.definition.autoscalerSettings?.minContainers).toBe(1);
+    await publish([base.id]);
+    expect(open().get(base.id)?.definition).toMatchObject({
+      concurrencyLimit: 4,
+      autoscalerSettings: { minContainers: 1, maxContainers: 4 },
+    });
+    expect(open().get(variant.id)?.definition.autoscalerSettings?.minContainers).toBe(1);
+    await publish([]);
+    for (const id of [base.id, variant.id]) expect(open().get(id)?.definition.autoscalerSettings?.minContainers).toBe(0);
   });
 
   it("tell the official clients what these must know", async () => {

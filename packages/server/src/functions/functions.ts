@@ -1,4 +1,11 @@
-import { type AutoscalerSettings, type Function as FunctionDefinition, type FunctionOptions, LydianError } from "@lydian/protocol";
+import {
+  type AutoscalerSettings,
+  AutoscalerSettingsSchema,
+  create,
+  type Function as FunctionDefinition,
+  type FunctionOptions,
+  LydianError,
+} from "@lydian/protocol";
 import type { AppRecord } from "../apps/store.ts";
 import type { CalledFunction } from "../calls/functions-port.ts";
 import { newId } from "../ids.ts";
@@ -22,6 +29,8 @@ interface CachedVariant {
   readonly record: CalledFunction;
 }
 
+/** Nothing is kept warm of a function that is not published, or no more; it may still be called by those who know its id. */
+const KEPT_FOR_NOBODY = create(AutoscalerSettingsSchema, { minContainers: 0, bufferContainers: 0 });
 const MAX_CACHED = 10_000;
 const MAX_PARAMS_BYTES = 2 << 20;
 const NO_PARAMS = new Uint8Array();
@@ -148,9 +157,10 @@ export class Functions {
     if (variant !== undefined) return this.#make(variant);
     const app = stored && this.#d.app(stored.appId);
     if (!stored?.current || !app) return undefined;
-    const { current, settings } = stored;
-    const loaded = record(app, id, stored.name, { id: current.id, definition: applySettings(current.definition, settings) });
-    return remember(this.#cache, id, loaded);
+    const { current, settings, isPublished } = stored;
+    const published = applySettings(current.definition, settings);
+    const definition = isPublished ? published : applySettings(published, KEPT_FOR_NOBODY);
+    return remember(this.#cache, id, record(app, id, stored.name, { id: current.id, definition }));
   }
 
   /** Follows its base: when that is another, so is the variant. */

@@ -1,5 +1,5 @@
 import type { AutoscalerSettings, Function as FunctionDefinition } from "@lydian/protocol";
-import { AutoscalerSettingsSchema, FunctionSchema$, fromBinary, toBinary } from "@lydian/protocol";
+import { AutoscalerSettingsSchema, FunctionSchema$, fromBinary, LydianError, toBinary } from "@lydian/protocol";
 import type { Database } from "../database/database.ts";
 import { newId } from "../ids.ts";
 import { contentOf } from "./definition-content.ts";
@@ -27,6 +27,7 @@ export interface StoredFunction {
   readonly current: Definition | undefined;
   /** Over those of the definition, until the next publishing. */
   readonly settings: AutoscalerSettings | undefined;
+  readonly isPublished: boolean;
 }
 
 /** A function of a layout, with the definition that becomes current. */
@@ -96,11 +97,16 @@ export class FunctionStore {
     const before = this.published(appId);
     this.#database.prepare("UPDATE functions SET published = 0 WHERE app_id = ?").run(appId);
     for (const { id, definitionId } of functions) {
-      this.#database
+      const { changes } = this.#database
         .prepare(
-          "UPDATE functions SET published = 1, settings = NULL, definition_id = COALESCE(NULLIF(?, ''), latest_definition_id) WHERE id = ? AND app_id = ?",
+          `UPDATE functions SET published = 1, settings = NULL, definition_id = d.id FROM definitions d
+           WHERE functions.id = ? AND app_id = ? AND d.function_id = functions.id AND d.id = COALESCE(NULLIF(?, ''), latest_definition_id)`,
         )
-        .run(definitionId, id, appId);
+        .run(id, appId, definitionId);
+      if (changes === 0)
+        throw new LydianError("aborted", `The function ${id} was published by somebody else in the meantime, with another definition.`, {
+          hint: "Deploy again.",
+        });
       this.#database.prepare("UPDATE variants SET settings = NULL WHERE function_id = ?").run(id);
     }
     this.#forget(appId);
@@ -153,5 +159,6 @@ const storedFunction = (row: FunctionRow): StoredFunction => ({
     row.definition_id === null || row.definition === null
       ? undefined
       : { id: row.definition_id, definition: fromBinary(FunctionSchema$, row.definition) },
+  isPublished: row.published === 1,
   settings: row.settings === null ? undefined : fromBinary(AutoscalerSettingsSchema, row.settings),
 });

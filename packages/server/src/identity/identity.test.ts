@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ModalClient, type Peer, Runtime } from "@lydian/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
+import { AuthTokens } from "./auth-tokens.ts";
 import { createAuthenticate } from "./authenticate.ts";
 import type { ContainerCaller } from "./caller.ts";
 import { Environments } from "./environments.ts";
@@ -204,4 +205,9 @@ describe("callers", () => {
     ])
       expect(() => authenticate(container)(headers, socket, method)).toThrow(expect.objectContaining({ code: "permission_denied" }));
   });
+});
+
+it("tokens of a short life say when they end, in a payload that plain base64 can read", () => {
+  const [, payload = ""] = new AuthTokens(() => 1_000_000).issue({ kind: "client", workspaceId: "ac-1", tokenId: "ak-1" }).split(".");
+  expect(JSON.parse(atob(payload))).toEqual({ sub: "ak-1", iat: 1_000, exp: 4_600 });
 });

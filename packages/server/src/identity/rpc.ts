@@ -1,4 +1,5 @@
 import { type Handlers, LydianError, type ModalClient, ObjectCreationType, timestampFromMs } from "@lydian/protocol";
+import { AuthTokens } from "./auth-tokens.ts";
 import type { Caller } from "./caller.ts";
 import type { EnvironmentRecord, Environments } from "./environments.ts";
 import type { Workspace } from "./first-start.ts";
@@ -21,6 +22,7 @@ export function createIdentityRpc({
   tokens,
   stopApps,
 }: IdentityRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
+  const authTokens = new AuthTokens();
   return {
     clientHello: () => ({ imageBuilderVersion: IMAGE_BUILDER_VERSION }),
     workspaceNameLookup: () => ({ username: workspace.name }),
@@ -35,6 +37,8 @@ export function createIdentityRpc({
         ...(token && { tokenName: token.name, createdAt: timestampFromMs(token.createdAt) }),
       };
     },
+
+    authTokenGet: (_request, { caller }) => ({ token: authTokens.issue(caller) }),
 
     async environmentGetOrCreate({ deploymentName: name, objectCreationType }, { caller, headers }) {
       const { workspaceId } = caller;

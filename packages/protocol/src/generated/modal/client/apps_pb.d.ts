@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { FileDescriptor, TaskLogs, Warning } from "./notices_pb.js";
 import type { AppLayout, ObjectCreationType } from "./objects_pb.js";
+import type { GPUConfig, Schedule } from "./function_definition_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -628,6 +629,71 @@ export declare type AppHandleMetadata = Message<"modal.client.AppHandleMetadata"
  * Use `create(AppHandleMetadataSchema)` to create a new message.
  */
 export declare const AppHandleMetadataSchema: GenMessage<AppHandleMetadata>;
+
+/**
+ * @generated from message modal.client.AppGetInfoRequest
+ */
+export declare type AppGetInfoRequest = Message<"modal.client.AppGetInfoRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message modal.client.AppGetInfoRequest.
+ * Use `create(AppGetInfoRequestSchema)` to create a new message.
+ */
+export declare const AppGetInfoRequestSchema: GenMessage<AppGetInfoRequest>;
+
+/**
+ * @generated from message modal.client.AppGetInfoResponse
+ */
+export declare type AppGetInfoResponse = Message<"modal.client.AppGetInfoResponse"> & {
+  /**
+   * @generated from field: modal.client.AppHandleMetadata info = 1;
+   */
+  info?: AppHandleMetadata | undefined;
+
+  /**
+   * By function id.
+   *
+   * @generated from field: map<string, modal.client.AppGetInfoResponse.FunctionInfoSummary> function_info_summaries = 2;
+   */
+  functionInfoSummaries: { [key: string]: AppGetInfoResponse_FunctionInfoSummary };
+};
+
+/**
+ * Describes the message modal.client.AppGetInfoResponse.
+ * Use `create(AppGetInfoResponseSchema)` to create a new message.
+ */
+export declare const AppGetInfoResponseSchema: GenMessage<AppGetInfoResponse>;
+
+/**
+ * @generated from message modal.client.AppGetInfoResponse.FunctionInfoSummary
+ */
+export declare type AppGetInfoResponse_FunctionInfoSummary = Message<"modal.client.AppGetInfoResponse.FunctionInfoSummary"> & {
+  /**
+   * @generated from field: repeated modal.client.GPUConfig gpu_config = 1;
+   */
+  gpuConfig: GPUConfig[];
+
+  /**
+   * @generated from field: modal.client.Schedule schedule = 2;
+   */
+  schedule?: Schedule | undefined;
+
+  /**
+   * @generated from field: bool web_function = 3;
+   */
+  webFunction: boolean;
+};
+
+/**
+ * Describes the message modal.client.AppGetInfoResponse.FunctionInfoSummary.
+ * Use `create(AppGetInfoResponse_FunctionInfoSummarySchema)` to create a new message.
+ */
+export declare const AppGetInfoResponse_FunctionInfoSummarySchema: GenMessage<AppGetInfoResponse_FunctionInfoSummary>;
 
 /**
  * Newest first.

@@ -115,6 +115,36 @@ export declare type TokenInfoGetResponse = Message<"modal.client.TokenInfoGetRes
 export declare const TokenInfoGetResponseSchema: GenMessage<TokenInfoGetResponse>;
 
 /**
+ * @generated from message modal.client.AuthTokenGetRequest
+ */
+export declare type AuthTokenGetRequest = Message<"modal.client.AuthTokenGetRequest"> & {
+};
+
+/**
+ * Describes the message modal.client.AuthTokenGetRequest.
+ * Use `create(AuthTokenGetRequestSchema)` to create a new message.
+ */
+export declare const AuthTokenGetRequestSchema: GenMessage<AuthTokenGetRequest>;
+
+/**
+ * A JWT with `exp`, by which clients know when to ask for another.
+ *
+ * @generated from message modal.client.AuthTokenGetResponse
+ */
+export declare type AuthTokenGetResponse = Message<"modal.client.AuthTokenGetResponse"> & {
+  /**
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message modal.client.AuthTokenGetResponse.
+ * Use `create(AuthTokenGetResponseSchema)` to create a new message.
+ */
+export declare const AuthTokenGetResponseSchema: GenMessage<AuthTokenGetResponse>;
+
+/**
  * @generated from message modal.client.EnvironmentGetOrCreateRequest
  */
 export declare type EnvironmentGetOrCreateRequest = Message<"modal.client.EnvironmentGetOrCreateRequest"> & {

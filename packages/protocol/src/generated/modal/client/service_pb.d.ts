@@ -5,9 +5,9 @@
 /* eslint-disable */
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
-import type { AppClientDisconnectRequestSchema, AppCountLogsRequestSchema, AppCountLogsResponseSchema, AppCreateRequestSchema, AppCreateResponseSchema, AppDeploymentHistoryRequestSchema, AppDeploymentHistoryResponseSchema, AppFetchLogsRequestSchema, AppFetchLogsResponseSchema, AppGetByDeploymentNameRequestSchema, AppGetByDeploymentNameResponseSchema, AppGetLayoutRequestSchema, AppGetLayoutResponseSchema, AppGetLifecycleRequestSchema, AppGetLifecycleResponseSchema, AppGetLogsRequestSchema, AppGetOrCreateRequestSchema, AppGetOrCreateResponseSchema, AppGetTagsRequestSchema, AppGetTagsResponseSchema, AppHeartbeatRequestSchema, AppListRequestSchema, AppListResponseSchema, AppPublishRequestSchema, AppPublishResponseSchema, AppRollbackRequestSchema, AppRollbackResponseSchema, AppRolloverRequestSchema, AppRolloverResponseSchema, AppSetTagsRequestSchema, AppStopRequestSchema, TaskLogsBatchSchema } from "./apps_pb.js";
+import type { AppClientDisconnectRequestSchema, AppCountLogsRequestSchema, AppCountLogsResponseSchema, AppCreateRequestSchema, AppCreateResponseSchema, AppDeploymentHistoryRequestSchema, AppDeploymentHistoryResponseSchema, AppFetchLogsRequestSchema, AppFetchLogsResponseSchema, AppGetByDeploymentNameRequestSchema, AppGetByDeploymentNameResponseSchema, AppGetInfoRequestSchema, AppGetInfoResponseSchema, AppGetLayoutRequestSchema, AppGetLayoutResponseSchema, AppGetLifecycleRequestSchema, AppGetLifecycleResponseSchema, AppGetLogsRequestSchema, AppGetOrCreateRequestSchema, AppGetOrCreateResponseSchema, AppGetTagsRequestSchema, AppGetTagsResponseSchema, AppHeartbeatRequestSchema, AppListRequestSchema, AppListResponseSchema, AppPublishRequestSchema, AppPublishResponseSchema, AppRollbackRequestSchema, AppRollbackResponseSchema, AppRolloverRequestSchema, AppRolloverResponseSchema, AppSetTagsRequestSchema, AppStopRequestSchema, TaskLogsBatchSchema } from "./apps_pb.js";
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
-import type { ClientHelloResponseSchema, EnvironmentCreateRequestSchema, EnvironmentDeleteRequestSchema, EnvironmentGetOrCreateRequestSchema, EnvironmentGetOrCreateResponseSchema, EnvironmentListItemSchema, EnvironmentListResponseSchema, EnvironmentUpdateRequestSchema, TokenInfoGetRequestSchema, TokenInfoGetResponseSchema, WorkspaceNameLookupResponseSchema } from "./identity_pb.js";
+import type { AuthTokenGetRequestSchema, AuthTokenGetResponseSchema, ClientHelloResponseSchema, EnvironmentCreateRequestSchema, EnvironmentDeleteRequestSchema, EnvironmentGetOrCreateRequestSchema, EnvironmentGetOrCreateResponseSchema, EnvironmentListItemSchema, EnvironmentListResponseSchema, EnvironmentUpdateRequestSchema, TokenInfoGetRequestSchema, TokenInfoGetResponseSchema, WorkspaceNameLookupResponseSchema } from "./identity_pb.js";
 import type { SecretDeleteRequestSchema, SecretGetInfoRequestSchema, SecretGetInfoResponseSchema, SecretGetOrCreateRequestSchema, SecretGetOrCreateResponseSchema, SecretListRequestSchema, SecretListResponseSchema, SecretUpdateRequestSchema } from "./secrets_pb.js";
 import type { FunctionBindParamsRequestSchema, FunctionBindParamsResponseSchema, FunctionCreateRequestSchema, FunctionCreateResponseSchema, FunctionGetByIdRequestSchema, FunctionGetByIdResponseSchema, FunctionGetCurrentStatsRequestSchema, FunctionGetRequestSchema, FunctionGetResponseSchema, FunctionGetSchedulingParamsRequestSchema, FunctionGetSchedulingParamsResponseSchema, FunctionPrecreateRequestSchema, FunctionPrecreateResponseSchema, FunctionStatsSchema, FunctionUpdateSchedulingParamsRequestSchema, FunctionUpdateSchedulingParamsResponseSchema } from "./functions_pb.js";
 import type { ClassCreateRequestSchema, ClassCreateResponseSchema, ClassGetRequestSchema, ClassGetResponseSchema } from "./classes_pb.js";
@@ -109,6 +109,14 @@ export declare const ModalClient: GenService<{
     output: typeof AppGetOrCreateResponseSchema;
   },
   /**
+   * @generated from rpc modal.client.ModalClient.AppGetInfo
+   */
+  appGetInfo: {
+    methodKind: "unary";
+    input: typeof AppGetInfoRequestSchema;
+    output: typeof AppGetInfoResponseSchema;
+  },
+  /**
    * @generated from rpc modal.client.ModalClient.AppDeploymentHistory
    */
   appDeploymentHistory: {
@@ -197,6 +205,14 @@ export declare const ModalClient: GenService<{
     methodKind: "unary";
     input: typeof TokenInfoGetRequestSchema;
     output: typeof TokenInfoGetResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.AuthTokenGet
+   */
+  authTokenGet: {
+    methodKind: "unary";
+    input: typeof AuthTokenGetRequestSchema;
+    output: typeof AuthTokenGetResponseSchema;
   },
   /**
    * @generated from rpc modal.client.ModalClient.EnvironmentGetOrCreate
