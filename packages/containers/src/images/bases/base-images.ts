@@ -1,5 +1,5 @@
 // From the name in FROM to an image. In this order: what the name meant before on this machine; its registry; for
-// Docker Hub's names, the recipe that needs no registry.
+// well-known names, the recipe that needs no registry.
 import { ImageError, reasonOf, throwIfCancelled } from "../errors.ts";
 import type { BuiltImage, OnBuildLog } from "../image.ts";
 import type { LayerStore } from "../layer-store.ts";
@@ -7,7 +7,7 @@ import { pullImage } from "../registry/pull.ts";
 import { isReachable, registryUrl } from "../registry/reachable.ts";
 import { DOCKER_HUB, formatReference, type ImageReference, parseReference } from "../registry/reference.ts";
 import { TagMemory } from "../tag-memory.ts";
-import { makeBase, recipeFor, recipesBeside } from "./recipes.ts";
+import { type BaseRecipe, makeBase, recipeFor, recipesBeside } from "./recipes.ts";
 
 export interface BaseImagesOptions {
   readonly store: LayerStore;
@@ -24,14 +24,15 @@ export interface ResolveOptions {
   readonly refresh?: boolean;
 }
 
-/** How long Docker Hub may take to answer before its images are made here, and how long that is remembered. */
-const HUB_ANSWER_MS = 3_000;
-const HUB_MEMORY_MS = 300_000;
+/** How long a registry may take to answer before its images are made here, and how long that is remembered. */
+const ANSWER_MS = 3_000;
+const MEMORY_MS = 300_000;
 
 export class BaseImages {
   readonly #options: BaseImagesOptions;
   readonly #tags: TagMemory;
-  #hub: { readonly reachable: Promise<boolean>; readonly until: number } | undefined;
+  /** By address: of the registries that recipes stand in for. */
+  readonly #answers = new Map<string, { readonly reachable: Promise<boolean>; readonly until: number }>();
 
   constructor(options: BaseImagesOptions) {
     this.#options = options;
@@ -48,25 +49,26 @@ export class BaseImages {
     const fullName = formatReference(reference);
     const before = options.refresh === true ? undefined : await this.#tags.get(fullName);
     if (before !== undefined) return before;
+    const recipe = recipeFor(reference);
     const image =
-      reference.registry === DOCKER_HUB
-        ? await this.#fromHub(name, reference, options)
+      reference.registry === DOCKER_HUB || recipe !== undefined
+        ? await this.#pullOrMake(name, reference, recipe, options)
         : await this.#pull(name, reference, registryUrl(reference.registry), options);
     await this.#tags.set(fullName, image);
     return image;
   }
 
-  async #fromHub(name: string, reference: ImageReference, options: ResolveOptions): Promise<BuiltImage> {
-    const recipe = recipeFor(reference);
-    const reachable = await this.#hubReachable();
+  async #pullOrMake(name: string, reference: ImageReference, recipe: BaseRecipe | undefined, options: ResolveOptions): Promise<BuiltImage> {
+    const url = reference.registry === DOCKER_HUB ? this.#hubUrl() : registryUrl(reference.registry);
+    const reachable = await this.#isReachable(reference.registry, url);
     throwIfCancelled(options.signal);
     if (reachable) {
       try {
-        return await this.#pull(name, reference, this.#hubUrl(), options);
+        return await this.#pull(name, reference, url, options);
       } catch (error) {
         const canBeMade = recipe !== undefined && error instanceof ImageError && (error.kind === "unreachable" || error.kind === "corrupt");
         if (!canBeMade) throw error;
-        options.onLog({ stream: "info", text: `Docker Hub did not give ${name} (${reasonOf(error)}); making it here.` });
+        options.onLog({ stream: "info", text: `${new URL(url).host} did not give ${name} (${reasonOf(error)}); making it here.` });
       }
     }
     if (recipe === undefined) {
@@ -98,11 +100,12 @@ export class BaseImages {
     return this.#options.hub ?? registryUrl(DOCKER_HUB);
   }
 
-  #hubReachable(): Promise<boolean> {
-    if (this.#options.hub === "never") return Promise.resolve(false);
-    if (this.#hub === undefined || this.#hub.until < Date.now()) {
-      this.#hub = { reachable: isReachable(this.#hubUrl(), HUB_ANSWER_MS), until: Date.now() + HUB_MEMORY_MS };
-    }
-    return this.#hub.reachable;
+  #isReachable(registry: string, url: string): Promise<boolean> {
+    if (registry === DOCKER_HUB && this.#options.hub === "never") return Promise.resolve(false);
+    const known = this.#answers.get(url);
+    if (known !== undefined && known.until >= Date.now()) return known.reachable;
+    const reachable = isReachable(url, ANSWER_MS);
+    this.#answers.set(url, { reachable, until: Date.now() + MEMORY_MS });
+    return reachable;
   }
 }

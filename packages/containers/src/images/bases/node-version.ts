@@ -1,4 +1,4 @@
-// Which Node version a tag means, among those the npm registry has.
+// Which version a tag means, among those that a registry has.
 
 /** A release: pre-releases are never chosen. */
 const RELEASE = /^(\d+)\.(\d+)\.(\d+)$/;
@@ -9,10 +9,10 @@ export function isVersionPrefix(text: string): boolean {
   return WANTED.test(text);
 }
 
-/** The newest release that is `wanted` or begins with it. */
+/** The newest release that is `wanted` or begins with it; of all when `wanted` is empty. */
 export function newestVersion(wanted: string, available: readonly string[]): string | undefined {
   return available
-    .filter((version) => RELEASE.test(version) && (version === wanted || version.startsWith(`${wanted}.`)))
+    .filter((version) => RELEASE.test(version) && (wanted === "" || version === wanted || version.startsWith(`${wanted}.`)))
     .sort(compare)
     .at(-1);
 }

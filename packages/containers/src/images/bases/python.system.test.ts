@@ -72,6 +72,15 @@ describe.skipIf(reason !== undefined)("Python base images", () => {
     expect(log).toContain("minor 13");
   }, 600_000);
 
+  it("has uv where uv_pip_install() and uv_sync() copy it from", async () => {
+    const { log } = await build(
+      "FROM python:3.13-slim",
+      "COPY --from=ghcr.io/astral-sh/uv:latest /uv /.uv/uv",
+      `RUN /.uv/uv pip install --python $(command -v python) --compile-bytecode idna==3.10 && python -c 'import idna; print("idna", idna.__version__)' ${run}`,
+    );
+    expect(log).toContain("idna 3.10");
+  }, 600_000);
+
   it("says which versions there are when there is none", async () => {
     await expect(build("FROM python:3.7-slim")).rejects.toThrow(/python:3\.7-slim.*cannot be had.*3\.11, 3\.13/);
   });

@@ -1,4 +1,4 @@
-// The images that can be made without any registry, by the names they have on Docker Hub.
+// The images that can be made without any registry, by the names they have in their registries.
 import { type BuiltImage, DEFAULT_PATH, type OnBuildLog } from "../image.ts";
 import type { LayerStore } from "../layer-store.ts";
 import { DOCKER_HUB, type ImageReference } from "../registry/reference.ts";
@@ -8,9 +8,12 @@ import { nodeLayer } from "./node.ts";
 import { isVersionPrefix } from "./node-version.ts";
 import { pythonImage } from "./python.ts";
 import { PYTHON_MINORS, pythonSource } from "./python-version.ts";
+import { uvImage } from "./uv.ts";
 
-/** What a name stands for. */
-export interface BaseRecipe {
+/** What a name stands for. `uv`: its version, the beginning of one, or empty for the newest. */
+export type BaseRecipe = SystemRecipe | { readonly uv: string };
+
+interface SystemRecipe {
   /** Debian release by code name. */
   readonly suite: string;
   /** Version of Node, or the beginning of one. */
@@ -29,6 +32,10 @@ const PYTHON_TAG = /^(?:(\d+(?:\.\d+){0,2})-)?slim(?:-[a-z]+)?$/;
 
 /** The recipe of an image name; undefined when there is none. */
 export function recipeFor(reference: ImageReference): BaseRecipe | undefined {
+  if (reference.registry === "ghcr.io" && reference.repository === "astral-sh/uv") {
+    if (reference.version === "latest") return { uv: "" };
+    return isVersionPrefix(reference.version) ? { uv: reference.version } : undefined;
+  }
   if (reference.registry !== DOCKER_HUB) return undefined;
   if (reference.repository === "library/debian") {
     const suite = SUITES[reference.version.replace(/-slim$/, "")];
@@ -62,6 +69,7 @@ export async function makeBase(
   store: LayerStore,
   options: { onLog: OnBuildLog; npmRegistry?: string; signal?: AbortSignal },
 ): Promise<BuiltImage> {
+  if ("uv" in recipe) return uvImage(recipe.uv, store, options);
   if (recipe.python !== undefined) return pythonImage(recipe.python, store, options);
   const env = { PATH: DEFAULT_PATH, ...certificateEnv(await readHostCertificates()) };
   if (recipe.node === undefined)

@@ -8,6 +8,17 @@ import { type BuiltImage, type ImageConfig, SCRATCH } from "../image.ts";
 
 const DEFAULT_SHELL: readonly string[] = ["/bin/sh", "-c"];
 
+const ARCHITECTURE = process.arch === "x64" ? "amd64" : process.arch;
+/** Arguments that need not be given. */
+const PLATFORM: Readonly<Record<string, string>> = Object.fromEntries(
+  ["TARGET", "BUILD"].flatMap((of) => [
+    [`${of}PLATFORM`, `linux/${ARCHITECTURE}`],
+    [`${of}OS`, "linux"],
+    [`${of}ARCH`, ARCHITECTURE],
+    [`${of}VARIANT`, ""],
+  ]),
+);
+
 export class BuildState {
   readonly #given: Readonly<Record<string, string>>;
   readonly #declared = new Set<string>();
@@ -15,6 +26,8 @@ export class BuildState {
   #config: ImageConfig = SCRATCH.config;
   /** ARG values that are visible now. Those before FROM are visible only in FROM. */
   #args: Record<string, string> = {};
+  /** Those before the first FROM: each FROM sees them, and an ARG of a stage takes its value from them. */
+  #global: Readonly<Record<string, string>> | undefined;
 
   constructor(buildArgs: Readonly<Record<string, string>>) {
     this.#given = buildArgs;
@@ -57,10 +70,11 @@ export class BuildState {
   }
 
   expandImageName(from: From): string {
-    return this.#checked(from, () => expandValue(from.image, (name) => this.#args[name]));
+    return this.#checked(from, () => expandValue(from.image, (name) => (this.#global ?? this.#args)[name] ?? PLATFORM[name]));
   }
 
   begin(base: BuiltImage): void {
+    this.#global ??= this.#args;
     this.#layers = base.layers;
     this.#config = base.config;
     this.#args = {};
@@ -119,7 +133,7 @@ export class BuildState {
 
   #declare(name: string, byDefault: string | undefined): void {
     this.#declared.add(name);
-    const value = this.#given[name] ?? byDefault;
+    const value = this.#given[name] ?? byDefault ?? this.#global?.[name] ?? PLATFORM[name];
     if (value !== undefined) this.#args = { ...this.#args, [name]: value };
   }
 

@@ -1,5 +1,6 @@
 // Builds an image instruction by instruction. The key of each layer is a hash of the layers below it and of all that
 // the instruction depends on, so a recipe finds again what any recipe with the same beginning has made.
+import { dirname } from "node:path";
 import type { ContainerHost } from "../../host.ts";
 import type { BaseImages } from "../bases/base-images.ts";
 import { configuredNpmRegistry } from "../bases/npm-package.ts";
@@ -8,14 +9,17 @@ import { parseDockerfile } from "../dockerfile/parse.ts";
 import { ImageError, throwIfCancelled } from "../errors.ts";
 import type { BuiltImage, OnBuildLog } from "../image.ts";
 import { type ImagePython, inspectPython } from "../inspect-python.ts";
-import { type Hashable, layerKey } from "../keys.ts";
+import { layerKey } from "../keys.ts";
 import type { LayerStore } from "../layer-store.ts";
 import { buildEnvironment } from "./build-environment.ts";
 import { BuildState } from "./build-state.ts";
 import type { BuildSecrets, ImageRecipe } from "./context.ts";
-import { prepareCopy } from "./copy-step.ts";
+import type { SourceImage } from "./copy-from.ts";
+import { type CopyStep, prepareCopy } from "./copy-step.ts";
 import { hostPipVariables } from "./pip-configuration.ts";
+import { makeMounts, type PreparedMount, prepareMounts } from "./run-mounts.ts";
 import { asUser, runStep } from "./run-step.ts";
+import { Stages } from "./stages.ts";
 
 export interface ImageBuilderOptions {
   readonly store: LayerStore;
@@ -92,17 +96,26 @@ export class ImageBuilder {
   ): Promise<BuiltImage | undefined> {
     const instructions = parseDockerfile(recipe.lines.join("\n"));
     const state = new BuildState(recipe.buildArgs ?? {});
+    const stages = new Stages(instructions);
+    const imageOf = async (name: string): Promise<BuiltImage | undefined> =>
+      stages.image(name) ?? recipe.bases?.[name] ?? (name === "scratch" ? BuildState.scratch() : await on.base(name));
     for (const [index, instruction] of instructions.entries()) {
       throwIfCancelled(on.signal);
       const [head = ""] = instruction.text.split("\n", 1);
+      if (instruction.kind === "from") stages.begin(state.image());
+      if (!stages.isNeeded) {
+        if (instruction.kind === "arg") state.apply(instruction); // Declares it: a stage that is left out may be all that uses an argument.
+        continue;
+      }
       on.onLog({ stream: "info", text: `Step ${index + 1}/${instructions.length}: ${head}` });
       if (instruction.kind === "from") {
-        const name = state.expandImageName(instruction);
-        const base = recipe.bases?.[name] ?? (name === "scratch" ? BuildState.scratch() : await on.base(name));
+        const base = await imageOf(state.expandImageName(instruction));
         if (base === undefined) return undefined;
         state.begin(base);
       } else if (instruction.kind === "run" || instruction.kind === "copy") {
-        if (!(await this.#layer(instruction, `Step ${index + 1} (${head})`, recipe, state, on))) return undefined;
+        if (!(await this.#layer(instruction, `Step ${index + 1} (${head})`, recipe, state, { ...on, imageOf }))) return undefined;
+      } else if (instruction.kind === "ignored") {
+        on.onLog({ stream: "info", text: `ignored: ${instruction.reason}` });
       } else {
         state.apply(instruction);
       }
@@ -116,7 +129,7 @@ export class ImageBuilder {
     title: string,
     recipe: ImageRecipe,
     state: BuildState,
-    on: { layer: Layer; onLog: OnBuildLog },
+    on: { layer: Layer; onLog: OnBuildLog; imageOf: (name: string) => Promise<BuiltImage | undefined> },
   ): Promise<boolean> {
     const { store, host } = this.#options;
     if (!host.features.images) {
@@ -131,10 +144,23 @@ export class ImageBuilder {
         `${title} would be layer ${state.layers.length + 1}; at most ${MAX_LAYERS} are possible. Join RUN instructions with "&&".`,
       );
     const layers = state.layers.map((id) => store.path(id)).reverse();
-    const prepared =
-      instruction.kind === "run"
-        ? this.#prepareRun(instruction, title, layers, state, recipe.secrets, on.onLog)
-        : await prepareCopy(instruction, { context: recipe.context ?? [], layers, workdir: state.workdir, lookup: state.lookup });
+    const sourceOf = async (name: string): Promise<SourceImage | undefined> => {
+      const image = await on.imageOf(name);
+      if (image === undefined) return undefined;
+      return { name, ids: image.layers, layers: image.layers.map((id) => store.path(id)).reverse() };
+    };
+    const context = recipe.context ?? [];
+    let prepared: Pick<CopyStep, "key" | "make">;
+    if (instruction.kind === "run") {
+      const mounts = await prepareMounts(instruction, { context, workdir: state.workdir, lookup: state.lookup }, sourceOf);
+      if (mounts === undefined) return false;
+      prepared = this.#prepareRun(instruction, mounts, { title, layers, state, secrets: recipe.secrets, onLog: on.onLog });
+    } else {
+      const from = instruction.from === undefined ? undefined : await sourceOf(instruction.from);
+      if (from === undefined && instruction.from !== undefined) return false;
+      const input = { context, layers, workdir: state.workdir, lookup: state.lookup, ...(from === undefined ? {} : { from }) };
+      prepared = await prepareCopy(instruction, input);
+    }
     const id = layerKey({ kind: instruction.kind, below: state.layers, step: prepared.key, salt: recipe.salt });
     if (!(await on.layer(id, title, prepared.make))) return false;
     state.push(id);
@@ -142,14 +168,17 @@ export class ImageBuilder {
   }
 
   #prepareRun(
-    instruction: Run,
-    title: string,
-    layers: readonly string[],
-    state: BuildState,
-    secrets: BuildSecrets | undefined,
-    onLog: OnBuildLog,
-  ): { key: Hashable; make: (target: string, signal: AbortSignal) => Promise<void> } {
-    const { command } = instruction;
+    { command }: Run,
+    mounts: readonly PreparedMount[],
+    step: {
+      title: string;
+      layers: readonly string[];
+      state: BuildState;
+      secrets: BuildSecrets | undefined;
+      onLog: OnBuildLog;
+    },
+  ): Pick<CopyStep, "key" | "make"> {
+    const { title, layers, state, secrets, onLog } = step;
     const line = command.form === "exec" ? command.args : [...state.shell, command.script];
     const { user } = state.config;
     const env = { ...state.args, ...state.config.env };
@@ -158,6 +187,7 @@ export class ImageBuilder {
       const buildTime = await this.#buildTime(env.NODE_EXTRA_CA_CERTS !== undefined);
       const step = {
         host,
+        binds: await makeMounts(mounts, dirname(target), signal),
         command: asUser(user, line),
         layers,
         env: { HOME: "/root", ...buildTime, ...env, ...secrets?.env },
@@ -167,7 +197,8 @@ export class ImageBuilder {
       };
       await runStep(step, target, signal);
     };
-    return { key: { line, env, workdir: state.workdir, user, secrets: secrets?.fingerprint }, make };
+    const key = { line, env, workdir: state.workdir, user, secrets: secrets?.fingerprint };
+    return { key: mounts.length === 0 ? key : { ...key, mounts: mounts.map((mount) => mount.key) }, make };
   }
 
   async #buildTime(hasHostCertificates: boolean): Promise<Readonly<Record<string, string>>> {

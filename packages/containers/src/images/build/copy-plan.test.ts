@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ContextFile } from "./context.ts";
 import { planCopy } from "./copy-plan.ts";
+import { exclusion } from "./glob.ts";
 
 const files = (...paths: string[]): ContextFile[] =>
   paths.map((path) => ({ path, sha256: "0".repeat(64), mode: 0o644, content: { data: Buffer.alloc(0) } }));
@@ -38,6 +39,14 @@ describe("planCopy", () => {
   it("matches patterns within a component", () => {
     expect(plan(["package*.json"], "/srv/").map(([path]) => path)).toEqual(["/srv/package-lock.json", "/srv/package.json"]);
     expect(plan(["/app/?.[a-u]xt"], "/srv/").map(([path]) => path)).toEqual(["/srv/a.txt"]);
+  });
+
+  it("leaves out what is excluded", () => {
+    const request = { sources: ["."], destination: "/", workdir: "/", destinationIsDirectory: true };
+    const rest = (...patterns: string[]) => planCopy(tree, { ...request, isExcluded: exclusion(patterns) }).map(({ path }) => path);
+    expect(rest("**/*.txt")).toEqual(["/package-lock.json", "/package.json"]);
+    expect(rest("app/lib", "package*")).toEqual(["/app/a.txt"]);
+    expect(rest("*.txt")).toHaveLength(4);
   });
 
   it("names what is wrong", () => {

@@ -1,6 +1,7 @@
 // Which file of the build context goes where: the rules of COPY, without touching a disk.
 import { posix } from "node:path";
 import type { ContextFile } from "./context.ts";
+import { componentMatches, componentPattern } from "./glob.ts";
 
 export interface CopyTarget {
   /** Absolute path in the image. */
@@ -14,6 +15,8 @@ export interface CopyRequest {
   readonly workdir: string;
   /** Whether the image has a directory at the destination already. */
   readonly destinationIsDirectory: boolean;
+  /** Leaves out files, by their path relative to a source that is a directory, or by their name. */
+  readonly isExcluded?: (path: string) => boolean;
 }
 
 /** The targets in a stable order. Throws RangeError that names the source that is wrong. */
@@ -35,8 +38,12 @@ export function planCopy(files: readonly ContextFile[], request: CopyRequest): r
   for (const { found } of matches) {
     for (const match of found) {
       if (match.kind === "directory")
-        for (const file of match.files) targets.set(posix.join(destination, posix.relative(match.path, file.path)), file);
-      else targets.set(intoDirectory ? posix.join(destination, posix.basename(match.path)) : destination, match.file);
+        for (const file of match.files) {
+          const relative = posix.relative(match.path, file.path);
+          if (!request.isExcluded?.(relative)) targets.set(posix.join(destination, relative), file);
+        }
+      else if (!request.isExcluded?.(posix.basename(match.path)))
+        targets.set(intoDirectory ? posix.join(destination, posix.basename(match.path)) : destination, match.file);
     }
   }
   return [...targets].map(([path, file]) => ({ path, file })).sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -76,35 +83,6 @@ function matchSource(files: readonly ContextFile[], source: string): readonly Ma
 
 /** `*`, `?` and `[…]` within a component, as in shells. */
 function componentMatcher(pattern: string): (components: readonly string[]) => boolean {
-  const expressions = pattern
-    .split("/")
-    .slice(1)
-    .map((component) => (/[*?[]/.test(component) ? globExpression(component) : component));
-  return (components) => components.every((component, index) => matchesComponent(component, expressions[index] ?? ""));
-}
-
-function matchesComponent(component: string, expected: string | RegExp): boolean {
-  return typeof expected === "string" ? component === expected : expected.test(component);
-}
-
-function globExpression(component: string): RegExp {
-  let source = "";
-  for (let at = 0; at < component.length; at += 1) {
-    const character = component[at] as string;
-    const close = character === "[" ? component.indexOf("]", at + 2) : -1;
-    if (character === "*") source += "[^/]*";
-    else if (character === "?") source += "[^/]";
-    else if (close > 0) {
-      source += `[${component
-        .slice(at + 1, close)
-        .replace(/[\\\]^]/g, "\\$&")
-        .replace(/^!|^\\\^/, "^")}]`;
-      at = close;
-    } else source += character.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  }
-  try {
-    return new RegExp(`^${source}$`, "s");
-  } catch {
-    throw new RangeError(`"${component}" is not a pattern that can be matched`);
-  }
+  const expressions = pattern.split("/").slice(1).map(componentPattern);
+  return (components) => components.every((component, index) => componentMatches(component, expressions[index] ?? ""));
 }

@@ -1,7 +1,7 @@
 // What a path means in an image, found in its layers without mounting them. A COPY needs it: a directory made anew in
 // a layer would hide a link of that name below (/lib → usr/lib) and replace a directory's owner and mode (/tmp).
 import type { Stats } from "node:fs";
-import { lstat, readFile, readlink } from "node:fs/promises";
+import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { ImageError } from "../errors.ts";
 
@@ -31,6 +31,21 @@ export class RootfsView {
       if (await this.#hidesBelow(layer, path)) return undefined;
     }
     return undefined;
+  }
+
+  /** Names in a directory without links in its path, in order. Opaque marks are not seen. */
+  async list(path: string): Promise<readonly string[]> {
+    const names = new Map<string, boolean>();
+    for (const layer of this.#layers) {
+      const entries = await readdir(join(layer, path), { withFileTypes: true }).catch(() => []);
+      for (const entry of entries) {
+        if (names.has(entry.name)) continue;
+        names.set(entry.name, !entry.isCharacterDevice() || !isWhiteout(await lstat(join(layer, path, entry.name))));
+      }
+      const stats = await lstat(join(layer, path)).catch(() => undefined);
+      if (stats === undefined ? await this.#hidesBelow(layer, path) : !stats.isDirectory()) break;
+    }
+    return [...names].flatMap(([name, isThere]) => (isThere ? [name] : [])).sort();
   }
 
   /** The path with all links of its directories followed, itself included; never outside of the image. */

@@ -1,6 +1,6 @@
 // RUN: a command in a container on the layers so far; what it writes becomes the next layer.
 import { randomBytes } from "node:crypto";
-import type { Container, ContainerHost, Exit } from "../../host.ts";
+import type { Bind, Container, ContainerHost, Exit } from "../../host.ts";
 import { ImageError, reasonOf } from "../errors.ts";
 import type { OnBuildLog } from "../image.ts";
 import { LastLines, LineSplitter } from "../log-lines.ts";
@@ -12,6 +12,7 @@ export interface RunStep {
   readonly layers: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string;
+  readonly binds: readonly Bind[];
   readonly onLog: OnBuildLog;
   /** e.g. `step 2 (RUN npm ci)`, for messages. */
   readonly title: string;
@@ -36,7 +37,7 @@ export async function runStep(step: RunStep, target: string, signal: AbortSignal
       workdir: step.workdir,
       limits: { diskMiB: DISK_MIB },
       network: "outbound",
-      binds: [],
+      binds: step.binds,
       keepWritableLayer: true,
     })
     .catch((error: unknown) => {

@@ -1,4 +1,5 @@
 import type { Heredoc } from "./lex.ts";
+import type { RunMount } from "./mounts.ts";
 
 /** A command either as a text for a shell or as its arguments. */
 export type Command = { readonly form: "shell"; readonly script: string } | { readonly form: "exec"; readonly args: readonly string[] };
@@ -13,15 +14,19 @@ interface Place {
 /** `FROM image`. Variables of `image` are not replaced yet. */
 export interface From extends Place {
   readonly kind: "from";
+  /** An image, or an earlier stage. */
   readonly image: string;
+  /** The stage's name, in lower case. */
+  readonly as?: string;
 }
 
 export interface Run extends Place {
   readonly kind: "run";
+  readonly mounts: readonly RunMount[];
   readonly command: Command;
 }
 
-/** `COPY` or `ADD` from the build context. Variables of `paths` and the flags are not replaced yet. */
+/** `COPY` or `ADD`. Variables of `paths` and the flags are not replaced yet. */
 export interface Copy extends Place {
   readonly kind: "copy";
   readonly keyword: "COPY" | "ADD";
@@ -30,6 +35,10 @@ export interface Copy extends Place {
   /** Permission bits in octal. */
   readonly chmod?: string;
   readonly chown?: string;
+  /** Stage (name or number) or image instead of the build context. */
+  readonly from?: string;
+  /** Patterns of what is left out. */
+  readonly exclude: readonly string[];
   readonly heredocs: readonly Heredoc[];
 }
 
@@ -49,4 +58,11 @@ export interface SetText extends Place {
   readonly value: string;
 }
 
-export type Instruction = From | Run | Copy | SetCommand | SetShell | SetText;
+/** What means nothing where functions run. */
+export interface Ignored extends Place {
+  readonly kind: "ignored";
+  /** Why, for the log. */
+  readonly reason: string;
+}
+
+export type Instruction = From | Run | Copy | SetCommand | SetShell | SetText | Ignored;

@@ -29,6 +29,7 @@ export function lexDockerfile(text: string): LogicalLine[] {
   const lines = text.split(/\r?\n/);
   if (lines.length > MAX_LINES)
     throw new ImageError("invalid", `The Dockerfile has ${lines.length} lines; at most ${MAX_LINES} are served.`);
+  const continuation = escapeOf(lines) === "`" ? /`\s*$/ : /\\\s*$/;
   const result: LogicalLine[] = [];
   let at = 0;
   while (at < lines.length) {
@@ -45,8 +46,8 @@ export function lexDockerfile(text: string): LogicalLine[] {
       at += 1;
       // Inside a continuation, comment lines and empty lines are left out.
       if (parts.length > 0 && (line.trim() === "" || line.trim().startsWith("#"))) continue;
-      continues = /\\\s*$/.test(line);
-      parts.push(continues ? line.replace(/\\\s*$/, "") : line);
+      continues = continuation.test(line);
+      parts.push(continues ? line.replace(continuation, "") : line);
     }
     const joined = parts.join("").trim();
     const [, word = "", rest = ""] = /^(\S+)\s*([\s\S]*)$/.exec(joined) ?? [];
@@ -69,4 +70,14 @@ export function lexDockerfile(text: string): LogicalLine[] {
     result.push({ line: first + 1, keyword, rest: rest.trim(), heredocs });
   }
   return result;
+}
+
+/** The directive `# escape=` may stand among the comments before anything else. */
+function escapeOf(lines: readonly string[]): string {
+  for (const line of lines) {
+    const [, name = "", value = ""] = /^\s*#\s*([A-Za-z]+)\s*=\s*(\S+)\s*$/.exec(line) ?? [];
+    if (name === "") return "\\";
+    if (name.toLowerCase() === "escape") return value;
+  }
+  return "\\";
 }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ImageError } from "../errors.ts";
 import { parseDockerfile, SERVED_INSTRUCTIONS } from "./parse.ts";
+import { neededStages } from "./stages.ts";
 import { parseArgs, parsePairs, parsePorts, parseUser, parseWorkdir } from "./values.ts";
 import { expandVariables, splitWords } from "./words.ts";
 
@@ -49,15 +50,21 @@ describe("parseDockerfile", () => {
   });
 
   it.each([
-    ["HEALTHCHECK NONE", /Line 2 .*HEALTHCHECK NONE.* is not served\. Served are FROM/],
+    ["LINK x", /Line 2 .*LINK x.* is not served\. Served are FROM/],
     ["RUN", /Line 2 .*no argument/],
-    ["RUN --mount=type=cache,target=/x true", /without flags/],
-    ["COPY --from=builder /a /b", /another image or stage/],
-    ["COPY --link a b", /--link/],
+    ["RUN --mount=type=secret,id=x true", /secrets of the image reach RUN/],
+    ["RUN --mount=type=cache true", /no target/],
+    ["RUN --mount=type=nfs,target=/x true", /bind, cache and tmpfs/],
+    ["RUN --security=insecure true", /--security=insecure/],
+    ["RUN --mount=type=tmpfs,target=/x", /no command/],
+    ["COPY --from=0 /a /b", /stage 0, which does not come before/],
+    ["COPY --parents a b", /--parents/],
+    ["ADD --from=x a b", /--from/],
     ["COPY --chmod=rwx a b", /octal/],
     ["COPY a", /a source and a destination|at least one source/],
     ["ADD https://example.com/x /x", /fetch in a RUN/],
-    ["FROM debian", /second stage/],
+    ["FROM --platform=windows/amd64 debian", /platform windows/],
+    ["FROM debian builder", /FROM image AS name/],
     ["SHELL bash", /JSON array/],
     ["ENV A", /NAME=value/],
     ["ENV A='x", /single quote is never closed/],
@@ -69,6 +76,56 @@ describe("parseDockerfile", () => {
   ])("refuses %s with the line and the reason", (line, message) => {
     expect(() => parse("FROM scratch", line)).toThrow(message);
     expect(() => parse("FROM scratch", line)).toThrow(ImageError);
+  });
+
+  it("reads stages, where they copy from, and mounts", () => {
+    const instructions = parse(
+      "FROM --platform=$BUILDPLATFORM debian:12-slim AS Build",
+      "RUN --mount=type=cache,target=/root/.cache,id=x --mount=source=/a,target=b,rw true",
+      "FROM scratch",
+      "COPY --from=build --link --chown=1:1 --exclude=*.md /a /b",
+    );
+    expect(instructions).toMatchObject([
+      { kind: "from", image: "debian:12-slim", as: "build" },
+      {
+        kind: "run",
+        mounts: [
+          { type: "cache", target: "/root/.cache", writable: true },
+          { type: "bind", source: "/a", target: "b", writable: true },
+        ],
+        command: { script: "true" },
+      },
+      { kind: "from", image: "scratch" },
+      { kind: "copy", from: "build", chown: "1:1", exclude: ["*.md"], paths: "/a /b" },
+    ]);
+  });
+
+  it("builds only the stages that the last one needs", () => {
+    const text = [
+      "FROM a AS one",
+      "FROM b AS two",
+      "FROM one AS three",
+      "RUN --mount=from=0,target=/x true",
+      "FROM scratch",
+      "COPY --from=2 / /",
+    ];
+    expect([...neededStages(parse(...text))].sort()).toEqual([0, 2, 3]);
+    expect([...neededStages(parse("FROM a AS one", "FROM $X"))].sort()).toEqual([0, 1]);
+    expect([...neededStages(parse("FROM a", "FROM ghcr.io/x:1"))]).toEqual([1]);
+  });
+
+  it("leaves out what means nothing here, and reads the escape directive", () => {
+    const [, health, volume, run] = parse(
+      "# syntax=x",
+      "# escape=`",
+      "FROM scratch",
+      "HEALTHCHECK NONE",
+      "VOLUME /x",
+      "RUN echo `",
+      "  C:\\",
+    );
+    expect([health?.kind, volume?.kind]).toEqual(["ignored", "ignored"]);
+    expect(run).toMatchObject({ command: { script: "echo   C:\\" } });
   });
 
   it("refuses files without FROM or with something before it", () => {
@@ -112,6 +169,8 @@ describe("words", () => {
       "$",
       "a b",
     ]);
+    expect(splitWords("${EMPTY-d}x ${NONE-d} ${EMPTY+s} ${A:?m}", lookup)).toEqual(["x", "d", "s", "1"]);
+    expect(() => splitWords("${NONE:?say why}", lookup)).toThrow("NONE: say why");
     expect(expandVariables(`a $A \\$A 'x' \${A}`, lookup)).toBe("a 1 $A 'x' 1");
   });
 });

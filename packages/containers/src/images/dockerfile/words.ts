@@ -9,8 +9,8 @@ interface Scan {
 }
 
 /**
- * Splits at white space outside quotes, removes the quotes and replaces `$NAME`, `${NAME}`, `${NAME:-default}` and
- * `${NAME:+value}`, except within single quotes. Throws RangeError for an open quote or a wrong `${…}`.
+ * Splits at white space outside quotes, removes the quotes and replaces `$NAME`, `${NAME}`, `${NAME:-default}`,
+ * `${NAME:+value}` and `${NAME:?message}` (each also without the colon), except within single quotes. Throws RangeError for an open quote or a wrong `${…}`.
  */
 export function splitWords(text: string, lookup: Lookup): string[] {
   const words: string[] = [];
@@ -109,13 +109,16 @@ function readVariable(scan: Scan, lookup: Lookup): string {
   }
   const close = closingBrace(scan.text, scan.at + 2);
   const inner = scan.text.slice(scan.at + 2, close);
-  const [, name = "", operator = "", operand = ""] = /^([A-Za-z_][A-Za-z0-9_]*)(?:(:[-+])([\s\S]*))?$/.exec(inner) ?? [];
+  const [, name = "", operator = "", operand = ""] = /^([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])([\s\S]*))?$/.exec(inner) ?? [];
   if (name === "") throw new RangeError(`"\${${inner}}" is not served; \${NAME}, \${NAME:-default} and \${NAME:+value} are`);
   scan.at = close + 1;
   const value = lookup(name);
   const isSet = value !== undefined && value !== "";
-  if (operator === ":-") return isSet ? value : expandValue(operand, lookup);
-  if (operator === ":+") return isSet ? expandValue(operand, lookup) : "";
+  const counts = operator.startsWith(":") ? isSet : value !== undefined;
+  if (operator.endsWith("-")) return counts ? (value ?? "") : expandValue(operand, lookup);
+  if (operator.endsWith("+")) return counts ? expandValue(operand, lookup) : "";
+  if (operator.endsWith("?") && !counts)
+    throw new RangeError(operand === "" ? `${name} is not set` : `${name}: ${expandValue(operand, lookup)}`);
   return value ?? "";
 }
 

@@ -67,6 +67,9 @@ describe("recipeFor", () => {
     ["python:3.8-slim", undefined],
     ["python:3.11-alpine", undefined],
     ["ghcr.io/library/node:24-slim", undefined],
+    ["ghcr.io/astral-sh/uv:latest", { uv: "" }],
+    ["ghcr.io/astral-sh/uv:0.5.4", { uv: "0.5.4" }],
+    ["ghcr.io/astral-sh/uv:python3.12-bookworm", undefined],
   ])("%s", (name, recipe) => expect(recipeFor(parseReference(name))).toEqual(recipe));
 });
 
