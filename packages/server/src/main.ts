@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { BaseImages, createHost, ImageBuilder, LayerStore } from "@lydian/containers";
 import { createServer, type GrpcServer, Lydian, LydianError, ModalClient, Runtime, service } from "@lydian/protocol";
 import { Apps } from "./apps/apps.ts";
+import { serveAppPage } from "./apps/page.ts";
 import { createAppsRpc } from "./apps/rpc.ts";
 import { AppStore } from "./apps/store.ts";
 import { Blobs } from "./blobs/blobs.ts";
@@ -335,6 +336,6 @@ async function serveHttp(blobs: Blobs, request: IncomingMessage, response: Serve
     response.writeHead(200, { "content-type": "text/plain" }).end("ok\n");
     return;
   }
-  if (await serveBlob(blobs, request, response)) return;
+  if (serveAppPage(request, response) || (await serveBlob(blobs, request, response))) return;
   response.writeHead(404, { "content-type": "text/plain" }).end("There is nothing here. The API is gRPC.\n");
 }

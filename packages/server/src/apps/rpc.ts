@@ -4,6 +4,7 @@ import type { Caller } from "../identity/caller.ts";
 import type { Environments } from "../identity/environments.ts";
 import { type AppState, needsClient } from "./app-state.ts";
 import type { Apps } from "./apps.ts";
+import { appPageUrl } from "./page.ts";
 import { lifecycleOf, metadataOf, WIRE_STATE } from "./wire.ts";
 
 export interface AppsRpcDependencies {
@@ -37,7 +38,8 @@ export function createAppsRpc({
   containersOf,
 }: AppsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
   return {
-    async appCreate({ description, environmentName, appState, tags }, { caller, headers }) {
+    async appCreate({ description, environmentName, appState, tags }, context) {
+      const { caller, headers } = context;
       const state = FIRST_STATE.get(appState);
       if (state === undefined)
         throw new LydianError(
@@ -55,7 +57,8 @@ export function createAppsRpc({
         tags: { ...tags },
         idempotencyKey: headers["x-idempotency-key"] ?? "",
       });
-      return { appId: app.id };
+      const url = appPageUrl(app.id, context);
+      return { appId: app.id, appPageUrl: url, appLogsUrl: url };
     },
 
     appHeartbeat({ appId }, { caller }) {

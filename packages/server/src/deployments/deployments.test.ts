@@ -9,7 +9,7 @@ import { fillDatabase, newApp, openNouns } from "./test-context.ts";
 let database: Database;
 let nouns: ReturnType<typeof openNouns>;
 const context = (changes: object = {}, headers: object = {}) =>
-  ({ caller: { kind: "client", workspaceId: "ac-1", tokenId: "ak-1", ...changes }, headers }) as never;
+  ({ caller: { kind: "client", workspaceId: "ac-1", tokenId: "ak-1", ...changes }, headers, peer: { transport: "unix" } }) as never;
 const container = context({ kind: "container", taskId: "ta-1", environmentId: "en-2" });
 
 beforeEach(async () => {

@@ -1,6 +1,7 @@
 import { type Handlers, LydianError, type ModalClient, ObjectCreationType, AppState as WireState } from "@lydian/protocol";
 import type { AppEvent } from "../apps/app-state.ts";
 import type { AppRecord, Apps } from "../apps/apps.ts";
+import { appPageUrl } from "../apps/page.ts";
 import { lifecycleOf, metadataOf } from "../apps/wire.ts";
 import type { CalledFunction } from "../calls/functions-port.ts";
 import type { Caller } from "../identity/caller.ts";
@@ -28,7 +29,8 @@ const EVENT: ReadonlyMap<WireState, AppEvent | undefined> = new Map<WireState, A
 export function createDeploymentsRpc(d: DeploymentsRpcDependencies): Partial<Handlers<typeof ModalClient, Caller>> {
   const { apps, environments, deployments, lookup } = d;
   return {
-    async appPublish(request, { caller, headers }) {
+    async appPublish(request, context) {
+      const { caller, headers } = context;
       const { appId, name, appState, functionIds, classIds, definitionIds, deploymentTag, tags, commitInfo, staged } = request;
       if (staged) throw new LydianError("unimplemented", "Staged deployments are not served.", { hint: "Deploy without --staged." });
       if (!EVENT.has(appState)) {
@@ -37,7 +39,8 @@ export function createDeploymentsRpc(d: DeploymentsRpcDependencies): Partial<Han
       }
       const app = lookup.live(caller, appId);
       const publishing = { event: EVENT.get(appState), name, functionIds, classIds, definitionIds, deploymentTag, tags, commitInfo };
-      return { deployedAt: (await deployments.publish(app, publishing, publisherOf(caller, headers))) / 1000 };
+      const at = await deployments.publish(app, publishing, publisherOf(caller, headers));
+      return { url: appPageUrl(app.id, context), deployedAt: at / 1000 };
     },
 
     appGetLayout: ({ appId }, { caller }) => ({ appLayout: deployments.layout(apps.require(appId, caller.workspaceId).id) }),
@@ -97,14 +100,18 @@ export function createDeploymentsRpc(d: DeploymentsRpcDependencies): Partial<Han
       return { appDeploymentHistories: items, productionAppVersion: app.version };
     },
 
-    async appRollback({ appId, version }, { caller, headers }) {
+    async appRollback({ appId, version }, context) {
+      const { caller, headers } = context;
       const app = lookup.live(caller, appId);
-      return { deployedAt: (await deployments.rollback(app, version, publisherOf(caller, headers))) / 1000 };
+      const at = await deployments.rollback(app, version, publisherOf(caller, headers));
+      return { url: appPageUrl(app.id, context), deployedAt: at / 1000 };
     },
 
-    async appRollover({ appId }, { caller, headers }) {
+    async appRollover({ appId }, context) {
+      const { caller, headers } = context;
       const app = lookup.live(caller, appId);
-      return { deployedAt: (await deployments.rollover(app, publisherOf(caller, headers))) / 1000 };
+      const at = await deployments.rollover(app, publisherOf(caller, headers));
+      return { url: appPageUrl(app.id, context), deployedAt: at / 1000 };
     },
   };
 }
