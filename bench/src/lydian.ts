@@ -1,10 +1,11 @@
 // Lydian as a user runs it: `lydian server` in one process, `lydian run` in another.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { accepting, service } from "./processes.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -13,6 +14,8 @@ const cli = join(root, "packages/lydian/dist/cli.js");
 export interface LydianBench extends AsyncDisposable {
   /** Runs one entrypoint of apps/calls.ts and returns what it reported, and the events of the run. */
   run<T>(entrypoint: string, env?: Record<string, string>): Promise<{ result: T; events: Record<string, unknown>[] }>;
+  /** Runs a program of an official client to its end. */
+  client(command: string, args: readonly string[], env: Record<string, string>): Promise<void>;
   /** The process that serves, not its parent. */
   serverPid(): number;
   readonly dataDir: string;
@@ -35,6 +38,9 @@ export async function lydian(dataDir: string): Promise<LydianBench> {
   return {
     serverPid: () => (JSON.parse(readFileSync(join(dataDir, "server.lock"), "utf8")) as { pid: number }).pid,
     dataDir,
+    async client(command, args, extra) {
+      await promisify(execFile)(command, args, { env: { ...env, ...extra }, maxBuffer: 64 << 20 });
+    },
     async run<T>(entrypoint: string, extra: Record<string, string> = {}) {
       const out = join(home, `${entrypoint}.json`);
       const child = spawn(process.execPath, [cli, "run", "--json", `${join(root, "bench/apps/calls.ts")}::${entrypoint}`], {

@@ -1,4 +1,4 @@
-// Every figure, each beside its peer in the same run: node bench/run.mjs [cold] [calls] [hundred]. Prints Markdown.
+// Every figure, each beside its peer in the same run: node bench/run.mjs [cold] [calls] [hundred] [python]. Prints Markdown.
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { calls } from "./calls.ts";
@@ -8,6 +8,7 @@ import { lydian } from "./lydian.ts";
 import { bullmqWorker } from "./peers/bullmq.ts";
 import { graphileWorkerProcess } from "./peers/graphile-worker.ts";
 import { workerOf } from "./peers/worker-process.ts";
+import { python } from "./python.ts";
 
 const peer = workerOf();
 if (peer === undefined) await benchmark();
@@ -18,7 +19,7 @@ else {
 
 async function benchmark(): Promise<void> {
   const dataDir = process.env.BENCH_DATA ?? "/var/tmp/lydian-bench";
-  const parts = { cold: coldStart, calls, hundred } as const;
+  const parts = { cold: coldStart, calls, hundred, python } as const;
   const wanted = process.argv.slice(2).filter((name): name is keyof typeof parts => name in parts);
 
   const kernel = readFileSync("/proc/version", "utf8").split(" ")[2];
