@@ -69,6 +69,7 @@ describe.skipIf(reason !== undefined)("Python base images", () => {
     ["3.12.10", "12"],
     ["3.13.3", "13"],
     ["3.14.2", "14"],
+    ["3.15.0", "15"],
   ])(
     "takes the distribution that has %s, whichever the name asks for",
     async (version, minor) => {
