@@ -1,6 +1,6 @@
-// A small Debian, made with mmdebstrap: what `debian:<suite>-slim` is, without a registry.
+// A small Debian or Ubuntu, made with mmdebstrap: what `debian:<suite>-slim` is, without a registry.
 import { chmod, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ImageError } from "../errors.ts";
 import { runHostCommand } from "../host-command.ts";
 import type { OnBuildLog } from "../image.ts";
@@ -8,6 +8,7 @@ import { layerKey } from "../keys.ts";
 import type { LayerStore } from "../layer-store.ts";
 import { type AptSources, readHostApt } from "./host-apt.ts";
 import { installCertificates, readHostCertificates } from "./host-certificates.ts";
+import { isUbuntu, KEYRING_SUITE, ubuntuKeyring } from "./ubuntu.ts";
 
 /** Raise when the same inputs must give another layer. */
 const RECIPE_VERSION = 2;
@@ -44,7 +45,7 @@ const LEFTOVERS = [
 export interface DebianSystem {
   /** The image that it is, for logs: "debian:bookworm-slim". */
   readonly title: string;
-  /** Debian release by code name. */
+  /** Release of Debian or Ubuntu by code name. */
   readonly suite: string;
   readonly packages?: readonly string[];
   /** Lines for dpkg's configuration. */
@@ -93,7 +94,7 @@ export async function debianLayer(
       const hint =
         error.kind === "unsupported"
           ? "Install it (apt-get install mmdebstrap), or run: lydian doctor"
-          : "Check that the Debian mirror is reachable (apt-get update).";
+          : "Check that the mirror is reachable (apt-get update).";
       throw new ImageError(error.kind, `The base image ${title} could not be made. ${error.message}\n${hint}`, {
         cause: error,
       });
@@ -117,10 +118,12 @@ export async function debianLayer(
 
 async function bootstrap(system: DebianSystem, target: string, apt: AptSources, onLog: OnBuildLog, signal: AbortSignal): Promise<void> {
   await runHostCommand("mmdebstrap", ["--version"], { signal, timeoutMs: 30_000 }); // Says that it is missing, if so.
+  const keyring = isUbuntu(system.suite) ? await ubuntuKeyring(await readHostApt(KEYRING_SUITE), dirname(target), signal) : undefined;
   const args = [
     "--mode=root",
     "--format=directory",
     "--variant=minbase",
+    ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
     `--include=${[...PACKAGES, ...(system.packages ?? [])].join(",")}`,
     ...[...DPKG_OPTIONS, ...(system.dpkgOptions ?? [])].map((option) => `--dpkgopt=${option}`),
     ...[...APT_SETTINGS, ...apt.settings].map((setting) => `--aptopt=${setting}`),

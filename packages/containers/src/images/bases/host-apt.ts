@@ -1,6 +1,7 @@
 // Where this machine gets Debian packages from. A base made here, and apt inside of it, must use the same mirror and
 // proxy: behind a company's mirror nothing else may be reachable.
 import { runHostCommand } from "../host-command.ts";
+import { isUbuntu, ubuntuLines } from "./ubuntu.ts";
 
 export interface AptSources {
   /** One-line format, e.g. `deb http://deb.debian.org/debian bookworm main`. */
@@ -20,7 +21,7 @@ export async function readHostApt(suite: string): Promise<AptSources> {
   const targets = await output("apt-get", ["indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT) $(IDENTIFIER)"]);
   const dump = await output("apt-config", ["dump"]);
   return {
-    lines: sourceLines(suite, mirrorsOf(targets)),
+    lines: isUbuntu(suite) ? ubuntuLines(suite, mirrorsOf(targets).ubuntu) : sourceLines(suite, mirrorsOf(targets)),
     settings: dump.split("\n").filter((line) => CARRIED.test(line) && !/ "";$/.test(line)),
   };
 }
@@ -28,16 +29,19 @@ export async function readHostApt(suite: string): Promise<AptSources> {
 export interface Mirrors {
   readonly main?: string;
   readonly security?: string;
+  /** Of the machine's own Ubuntu. */
+  readonly ubuntu?: string;
 }
 
 /** The mirrors among apt's index targets, one `SITE RELEASE COMPONENT IDENTIFIER` a line. */
 export function mirrorsOf(targets: string): Mirrors {
-  const mirrors: { main?: string; security?: string } = {};
+  const mirrors: { main?: string; security?: string; ubuntu?: string } = {};
   for (const line of targets.split("\n")) {
     const [site = "", release = "", component = "", identifier = ""] = line.trim().split(" ");
-    // Other repositories (Docker, NodeSource, …) are none of a base image's business, nor is Ubuntu's.
+    // Other repositories (Docker, NodeSource, …) are none of a base image's business.
     if (component !== "main" || identifier !== "Packages" || !/^(https?:)/.test(site)) continue;
     if (/^(bookworm|trixie|forky|bullseye|stable|testing)$/.test(release) && /debian/.test(site)) mirrors.main ??= site.replace(/\/+$/, "");
+    if (/^[a-z]+$/.test(release) && /\/ubuntu(-ports)?\/?$/.test(site)) mirrors.ubuntu ??= site.replace(/\/+$/, "");
     if (/^(bookworm|trixie|forky|bullseye|stable|testing)-security$/.test(release)) mirrors.security ??= site.replace(/\/+$/, "");
   }
   return mirrors;

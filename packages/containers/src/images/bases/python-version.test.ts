@@ -5,6 +5,7 @@ describe("pythonSource", () => {
   it("goes by the minor: a distribution has one patch version of it", () => {
     expect(pythonSource("3.11.12")).toMatchObject({ minor: "3.11", suite: "bookworm" });
     expect(pythonSource("3.13")).toMatchObject({ minor: "3.13", suite: "trixie" });
+    expect(pythonSource("3.12.10")).toMatchObject({ suite: "noble", distribution: "Ubuntu 24.04" });
     expect(pythonSource("3")?.minor).toBe("3.13");
     expect([pythonSource("3.1"), pythonSource("2"), pythonSource("2.7.18")]).toEqual([undefined, undefined, undefined]);
   });

@@ -1,4 +1,4 @@
-// Which Debian has which Python. A distribution has one patch version of a minor at a time, so the version that a name
+// Which Debian or Ubuntu has which Python. A distribution has one patch version of a minor at a time, so the version that a name
 // asks for is had only by its minor.
 
 export interface PythonSource {
@@ -12,8 +12,13 @@ export interface PythonSource {
   readonly packages: readonly string[];
 }
 
+/** In Ubuntu they are not part of the smallest system. */
+const UBUNTU = ["apt", "ubuntu-keyring"];
+
 const SOURCES: readonly PythonSource[] = [
+  { minor: "3.10", suite: "jammy", distribution: "Ubuntu 22.04", packages: [...UBUNTU, "python3-distutils"] },
   { minor: "3.11", suite: "bookworm", distribution: "Debian 12", packages: ["python3-distutils"] },
+  { minor: "3.12", suite: "noble", distribution: "Ubuntu 24.04", packages: UBUNTU },
   { minor: "3.13", suite: "trixie", distribution: "Debian 13", packages: [] },
   { minor: "3.14", suite: "forky", distribution: "Debian testing", packages: [] },
   { minor: "3.15", suite: "forky", distribution: "Debian testing", packages: [] },

@@ -67,11 +67,11 @@ async function finish(minor: string, root: string, signal: AbortSignal): Promise
   await symlink("site-packages", join(lib, "dist-packages"));
   // As in the official images: setuptools comes along until 3.11.
   const projects = Number(minor.split(".")[1]) < 12 ? ["pip", "setuptools"] : ["pip"];
-  const script = `exec python "$(ls ${WHEELS}/pip-*.whl)/pip" install --no-index --find-links=${WHEELS} --no-cache-dir --no-compile --root-user-action=ignore "$@"`;
+  const script = `exec python "$(ls ${WHEELS}/pip-*.whl)/pip" install --no-index --find-links=${WHEELS} --no-cache-dir --no-compile "$@"`;
   await runHostCommand("chroot", [root, "/bin/sh", "-c", script, "sh", ...projects], {
     signal,
     title: "Installing pip",
     timeoutMs: PIP_TIMEOUT_MS,
-    env: { PATH: DEFAULT_PATH, HOME: "/nonexistent", PYTHONDONTWRITEBYTECODE: "1", LANG: "C.UTF-8" },
+    env: { PATH: DEFAULT_PATH, HOME: "/nonexistent", PYTHONDONTWRITEBYTECODE: "1", PIP_ROOT_USER_ACTION: "ignore", LANG: "C.UTF-8" },
   });
 }

@@ -51,7 +51,7 @@ export function recipeFor(reference: ImageReference): BaseRecipe | undefined {
   if (reference.repository === "library/python") {
     const [tag, wanted = "3"] = PYTHON_TAG.exec(reference.version) ?? [];
     const source = pythonSource(wanted);
-    // The Debian is the one that has this Python, whichever the name asks for.
+    // The distribution is the one that has this Python, whichever the name asks for.
     return tag === undefined || source === undefined ? undefined : { suite: source.suite, python: wanted };
   }
   return undefined;

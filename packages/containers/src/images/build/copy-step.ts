@@ -6,6 +6,7 @@ import { invalid } from "../dockerfile/parse.ts";
 import { expandVariables, type Lookup } from "../dockerfile/words.ts";
 import { throwIfCancelled } from "../errors.ts";
 import { type Hashable, sha256Hex } from "../keys.ts";
+import { isArchive, prepareAddArchives } from "./add-archive.ts";
 import type { ContextFile } from "./context.ts";
 import { copyArguments } from "./copy-arguments.ts";
 import { prepareCopyFrom, type SourceImage } from "./copy-from.ts";
@@ -29,8 +30,6 @@ export interface CopyInput {
   readonly from?: SourceImage;
 }
 
-const ARCHIVE = /\.(tar|tar\.(gz|bz2|xz|zst)|tgz|tbz2|txz)$/;
-
 export async function prepareCopy(instruction: Copy, input: CopyInput): Promise<CopyStep> {
   try {
     return await prepare(instruction, input);
@@ -48,8 +47,10 @@ async function prepare(instruction: Copy, input: CopyInput): Promise<CopyStep> {
     inlineFile(heredoc.name, heredoc.expand ? expandVariables(heredoc.body, lookup) : heredoc.body),
   );
   const sources = said.sources.map((word) => (/^<<-?\w+$/.test(word) ? `/.here-documents/${word.replace(/^<<-?/, "")}` : word));
-  const archive = instruction.keyword === "ADD" ? sources.find((source) => ARCHIVE.test(source)) : undefined;
-  if (archive !== undefined) throw new RangeError(`unpacking "${archive}" is not served; use COPY and unpack it in a RUN instruction`);
+  if (instruction.keyword === "ADD" && sources.some(isArchive)) {
+    const kept = instruction.chown === undefined ? undefined : owner; // Else everything belongs to whom the archive says.
+    return prepareAddArchives({ ...said, sources, view, mode, exclude, owner: kept, workdir }, input.context);
+  }
   const context = inline.length === 0 ? input.context : [...input.context, ...inline];
   const targets = planCopy(context, { ...said, sources, workdir, ...(exclude.length === 0 ? {} : { isExcluded: exclusion(exclude) }) });
   return {

@@ -49,20 +49,20 @@ export class LayerWriter {
     return target;
   }
 
-  /** Makes the directory that the image's `path` means. `mode` counts for a new one. */
-  async directory(path: string, mode: number): Promise<void> {
-    await this.#makeDirectory(await this.#options.view.resolveDirectory(path), mode);
+  /** Makes the directory that the image's `path` means. Mode and owner count for a new one. */
+  async directory(path: string, of: Owner & { readonly mode: number }): Promise<void> {
+    await this.#makeDirectory(await this.#options.view.resolveDirectory(path), of);
   }
 
   async own(target: string, owner: Owner): Promise<void> {
     if (this.#ownsFiles) await chown(target, owner.uid, owner.gid);
   }
 
-  async #makeDirectory(path: string, mode: number | undefined): Promise<void> {
+  async #makeDirectory(path: string, of: (Owner & { readonly mode: number }) | undefined): Promise<void> {
     if (this.#made.has(path)) return;
     await this.#makeDirectory(posix.dirname(path), undefined);
     this.#made.add(path);
-    const { view, modes, owner = { uid: 0, gid: 0 } } = this.#options;
+    const { view, modes, owner = of ?? { uid: 0, gid: 0 } } = this.#options;
     const below = await view.entry(path);
     const kept = below?.stats.isDirectory() ? below.stats : undefined;
     const target = join(this.#root, path);
@@ -71,7 +71,7 @@ export class LayerWriter {
       await rm(target); // A file or a link that came before.
       await mkdir(target);
     });
-    await chmod(target, kept === undefined ? (modes?.get(path) ?? mode ?? 0o755) : kept.mode & 0o7777);
+    await chmod(target, kept === undefined ? (modes?.get(path) ?? of?.mode ?? 0o755) : kept.mode & 0o7777);
     await this.own(target, { uid: kept?.uid ?? owner.uid, gid: kept?.gid ?? owner.gid });
   }
 }

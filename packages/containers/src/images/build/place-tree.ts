@@ -27,7 +27,7 @@ export async function placeTree(root: string, placements: readonly Placement[], 
   for (const { from, path } of placements) {
     const stats = await lstat(from);
     if (stats.isDirectory()) {
-      await writer.directory(path, modeOf(stats, options));
+      await writer.directory(path, { uid: stats.uid, gid: stats.gid, mode: modeOf(stats, options) });
       await placeEntries(writer, from, path, "", options, signal);
     } else if (!options.skip?.(posix.basename(path))) {
       await placeFile(writer, from, path, stats, options);
@@ -52,7 +52,7 @@ async function placeEntries(
     const stats = await lstat(source);
     if (!stats.isDirectory()) await placeFile(writer, source, target, stats, options);
     else {
-      await writer.directory(target, modeOf(stats, options));
+      await writer.directory(target, { uid: stats.uid, gid: stats.gid, mode: modeOf(stats, options) });
       await placeEntries(writer, source, target, inside, options, signal);
     }
   }

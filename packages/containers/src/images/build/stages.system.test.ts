@@ -1,7 +1,10 @@
 // Dockerfiles of several stages, in real containers.
-import { mkdtemp, rm } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createHost } from "../../create-host.ts";
 import type { ContainerHost } from "../../host.ts";
@@ -91,6 +94,21 @@ describe.skipIf(reason !== undefined)("stages", () => {
     );
     expect(log).toEqual(expect.arrayContaining([text.trimEnd(), `tool ${run}`, "0 /run/tool"]));
     expect(log).not.toContain("x");
+  });
+
+  it.each(["gz", "xz"])("unpacks an archive that is added (%s)", async (kind) => {
+    const tree = join(dir, `tree-${kind}`);
+    await mkdir(join(tree, "sub"), { recursive: true });
+    await writeFile(join(tree, "sub/file"), `unpacked ${run}\n`);
+    const archive = join(dir, `files.tar.${kind}`);
+    await promisify(execFile)("tar", ["--create", "--auto-compress", "--owner=1234", "--file", archive, "--directory", tree, "."]);
+    const data = await readFile(archive);
+    const sha256 = createHash("sha256").update(data).digest("hex");
+    const { log } = await build(
+      ["FROM debian:12-slim", `ADD files.tar.${kind} /lib/x/`, `RUN cat /usr/lib/x/sub/file; stat -c '%u %n' /usr/lib/x/sub; echo ${run}`],
+      [{ path: `/files.tar.${kind}`, sha256, mode: 0o644, content: { data } }],
+    );
+    expect(log).toEqual(expect.arrayContaining([`unpacked ${run}`, "1234 /usr/lib/x/sub"]));
   });
 
   it("names what another stage does not have", async () => {

@@ -169,8 +169,8 @@ describe("words", () => {
       "$",
       "a b",
     ]);
-    expect(splitWords("${EMPTY-d}x ${NONE-d} ${EMPTY+s} ${A:?m}", lookup)).toEqual(["x", "d", "s", "1"]);
-    expect(() => splitWords("${NONE:?say why}", lookup)).toThrow("NONE: say why");
+    expect(splitWords(`\${EMPTY-d}x \${NONE-d} \${EMPTY+s} \${A:?m}`, lookup)).toEqual(["x", "d", "s", "1"]);
+    expect(() => splitWords(`\${NONE:?say why}`, lookup)).toThrow("NONE: say why");
     expect(expandVariables(`a $A \\$A 'x' \${A}`, lookup)).toBe("a 1 $A 'x' 1");
   });
 });
