@@ -42,6 +42,8 @@ import { createMountsRpc } from "./mounts/rpc.ts";
 import { MountStore } from "./mounts/store.ts";
 import { Pools } from "./pools/pools.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
+import { Schedules } from "./schedules/schedules.ts";
+import { ScheduleStore } from "./schedules/store.ts";
 import { createSecretsRpc } from "./secrets/rpc.ts";
 import { Seal } from "./secrets/seal.ts";
 import { Secrets } from "./secrets/secrets.ts";
@@ -151,6 +153,17 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   });
   const calls = new Calls({ database, functions, apps, log: (message) => log.warn(message) });
   ends.defer(() => calls.stop());
+  // Who stores a deployment calls `schedules.sync(appId, scheduledOf(functions))` in the same turn.
+  const schedules = new Schedules({
+    store: new ScheduleStore(database),
+    calls,
+    functions,
+    apps,
+    deadlines: calls.deadlines,
+    clock: calls.clock,
+    log: (message) => log.warn(message),
+  });
+  ends.defer(() => schedules.stop());
 
   let server: GrpcServer | undefined;
   const pools = new Pools({
@@ -173,6 +186,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     ...(config.maxContainers === undefined ? {} : { limits: { maxContainers: config.maxContainers } }),
   });
 
+  apps.onStopping((appId) => schedules.drop(appId));
   apps.onStopping(async (appId, reason) => {
     await pools.stopApp(appId, reason);
     await images.stopApp(appId);
@@ -258,6 +272,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
 
   // Calls of apps that were being stopped when the last server ended are ended; the others go on.
   calls.recover();
+  schedules.recover();
   await pools.start();
   apps.start();
   logs.start();

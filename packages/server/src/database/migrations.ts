@@ -3,6 +3,7 @@ import core from "./migrations/0001-core.sql";
 import calls from "./migrations/0002-calls.sql";
 import images from "./migrations/0003-images-mounts-blobs.sql";
 import secrets from "./migrations/0004-secrets.sql";
+import schedules from "./migrations/0007-schedules.sql";
 
 export interface Migration {
   readonly version: number;
@@ -15,4 +16,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 2, name: "0002-calls", sql: calls },
   { version: 3, name: "0003-images-mounts-blobs", sql: images },
   { version: 4, name: "0004-secrets", sql: secrets },
+  { version: 7, name: "0007-schedules", sql: schedules },
 ];

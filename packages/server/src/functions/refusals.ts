@@ -26,7 +26,6 @@ const NOT_SERVED: Partial<Record<keyof FunctionDefinition, string>> = {
   volumeMounts: "volumes",
   sharedVolumeMounts: "network file systems",
   cloudBucketMounts: "bucket mounts",
-  schedule: "schedules",
   webhookConfig: "web endpoints",
   httpConfig: "HTTP servers",
   isServer: "HTTP servers",

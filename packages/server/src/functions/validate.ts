@@ -1,4 +1,5 @@
 import { type AutoscalerSettings, DataFormat, type Function as FunctionDefinition, LydianError } from "@lydian/protocol";
+import { checkSchedule } from "../schedules/check-schedule.ts";
 import { refuseUnserved } from "./refusals.ts";
 
 const NAME = /^[A-Za-z0-9_.$-]{1,128}$/;
@@ -34,6 +35,7 @@ export function validateDefinition(definition: FunctionDefinition): void {
     throw invalid(definition, `has ${what} ${value}; it must be from ${min} to ${max}.`);
   }
   checkOrder(definition);
+  checkSchedule(definition.schedule, definition.functionName);
 }
 
 /** Zero is "not given" on the wire: the default is checked in its place, and passes. */
