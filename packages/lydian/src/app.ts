@@ -6,6 +6,7 @@ import type { AnyFunction, FunctionHandle, Handler } from "./function-types.ts";
 import { Image } from "./image/image.ts";
 import { type FunctionOptions, resolveOptions } from "./options.ts";
 import { checkName, isName, refuseDuplicate, registeredApps } from "./registry.ts";
+import type { Cron, Period } from "./schedule.ts";
 import { checkSecrets, type Secret } from "./secret.ts";
 
 export interface AppOptions {
@@ -65,12 +66,17 @@ export class App implements RegisteredApp {
     options: FunctionOptions & { readonly input: S },
     handler: (input: Output<S>) => R,
   ): FunctionHandle<(input: Input<S>) => R>;
+  /** With a schedule, by which it is called without arguments. */
+  function<F extends () => unknown>(
+    options: FunctionOptions & { readonly schedule: Cron | Period; readonly input?: never },
+    handler: F,
+  ): FunctionHandle<F>;
   /**
    * Makes a function that can run in containers. The handler runs there as if the module had been loaded there: variables of this
    * process do not travel.
    */
   function<F extends Handler>(
-    options: FunctionOptions & { readonly input?: never },
+    options: FunctionOptions & { readonly input?: never; readonly schedule?: never },
     handler: F,
   ): FunctionHandle<F extends AnyFunction ? F : never>;
   function<F extends Handler>(handler: F): FunctionHandle<F extends AnyFunction ? F : never>;

@@ -39,6 +39,7 @@ export type { MapCall } from "./map-call.ts";
 export type { FunctionOptions, Limit } from "./options.ts";
 export { bindExports } from "./registry.ts";
 export { Retries, type RetriesOptions } from "./retries.ts";
+export { Cron, type CronOptions, Period, type PeriodOptions } from "./schedule.ts";
 export {
   type CreateSecretOptions,
   type DeleteSecretOptions,

@@ -10,7 +10,6 @@ const resolve = (options: Record<string, unknown>) => resolveOptions(options as 
 const UNSERVED = [
   "gpu",
   "volumes",
-  "schedule",
   "cron",
   "region",
   "cloud",
@@ -42,6 +41,7 @@ describe("resolveOptions", () => {
       scaledownSeconds: 60,
       singleUseContainers: false,
       blockNetwork: false,
+      schedule: undefined,
     });
   });
 
@@ -126,6 +126,7 @@ describe("resolveOptions", () => {
     [{ bufferContainers: 1.5 }, "`bufferContainers` is 1.5;"],
     [{ singleUseContainers: 1 }, "`singleUseContainers` is 1; it must be true or false."],
     [{ blockNetwork: "yes" }, '`blockNetwork` is "yes";'],
+    [{ schedule: "0 9 * * *" }, '`schedule` is "0 9 * * *"; it must be a Cron or a Period'],
     [{ image: "node:24" }, "`image` must be an Image"],
     [{ env: { "1A": "x" } }, '"1A" is no name of a variable'],
     [{ env: { A: 1 } }, "The variable A is 1; it must be a string."],

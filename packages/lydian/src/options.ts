@@ -2,6 +2,7 @@ import { type Duration, durationMs } from "./duration.ts";
 import { InvalidError } from "./errors.ts";
 import { Image } from "./image/image.ts";
 import { Retries } from "./retries.ts";
+import { type Cron, type Period, scheduleOption } from "./schedule.ts";
 import { checkSecrets, type Secret } from "./secret.ts";
 import { showValue } from "./show-value.ts";
 import { type Size, sizeMiB } from "./size.ts";
@@ -44,6 +45,8 @@ export interface FunctionOptions {
   readonly singleUseContainers?: boolean;
   /** No network at all. Default false. */
   readonly blockNetwork?: boolean;
+  /** When it is called by itself, without arguments, while its app is deployed. `lydian run` obeys none. */
+  readonly schedule?: Cron | Period;
   /** Patterns of files that travel with the code, relative to the file of the function, e.g. ["./prompts/*.txt"]. */
   readonly assets?: readonly string[];
   /** Standard Schema of the one argument, checked in the container. */
@@ -70,6 +73,7 @@ export interface ResolvedFunctionOptions {
   readonly scaledownSeconds: number;
   readonly singleUseContainers: boolean;
   readonly blockNetwork: boolean;
+  readonly schedule: Cron | Period | undefined;
 }
 
 const SERVED = new Set<string>([
@@ -81,6 +85,7 @@ const SERVED = new Set<string>([
     "scaledownWindow",
     "singleUseContainers",
     "blockNetwork",
+    "schedule",
     "assets",
     "input",
     "params",
@@ -125,6 +130,7 @@ export function resolveOptions(options: FunctionOptions): ResolvedFunctionOption
     scaledownSeconds: seconds(options.scaledownWindow ?? "60s", "scaledownWindow", 0),
     singleUseContainers: flag(options.singleUseContainers, "singleUseContainers"),
     blockNetwork: flag(options.blockNetwork, "blockNetwork"),
+    schedule: scheduleOption(options.schedule),
   };
 }
 

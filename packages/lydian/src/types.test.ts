@@ -1,6 +1,6 @@
 import { describe, expectTypeOf, it } from "vitest";
 import { z } from "zod";
-import { App, type Duration, FunctionCall, type FunctionOptions, type Image, type MapCall, type Size } from "./index.ts";
+import { App, Cron, type Duration, FunctionCall, type FunctionOptions, type Image, type MapCall, Period, type Size } from "./index.ts";
 
 // Checked by the compiler; the callbacks that would make calls are never run.
 const app = new App("types");
@@ -115,6 +115,15 @@ describe("a schema for the argument", () => {
     app.localEntrypoint({ name: "words" }, (words) => {
       expectTypeOf(words).toEqualTypeOf<readonly string[]>();
     });
+  });
+});
+
+describe("a schedule", () => {
+  it("takes a handler that can be called without arguments", () => {
+    const tick = app.function({ schedule: new Period({ hours: 1 }) }, async (dry = false) => dry);
+    expectTypeOf(tick.remote).toEqualTypeOf<(dry?: boolean) => Promise<boolean>>();
+    // @ts-expect-error Its parameter is required.
+    neverRun(() => app.function({ schedule: new Cron("* * * * *") }, async (x: number) => x));
   });
 });
 

@@ -4,3 +4,4 @@ export * from "./errors.ts";
 export { registerError } from "./payload/errors.ts";
 export { SerializationError } from "./payload/serialization-error.ts";
 export * from "./runtime-contract.ts";
+export { cronFault, PERIOD_UNITS, type PeriodParts, periodFault } from "./schedule-rules.ts";

@@ -27,6 +27,7 @@ export { type DecodeLimits, decodePayload, type EncodeOptions, encodePayload } f
 export { SerializationError } from "./payload/serialization-error.ts";
 export { Tagged } from "./payload/tags.ts";
 export * from "./runtime-contract.ts";
+export { cronFault, PERIOD_UNITS, type PeriodParts, periodFault } from "./schedule-rules.ts";
 export {
   type CallOptions,
   type Client,

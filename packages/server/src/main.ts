@@ -52,6 +52,9 @@ import { createMountsRpc } from "./mounts/rpc.ts";
 import { MountStore } from "./mounts/store.ts";
 import { Pools } from "./pools/pools.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
+import { scheduledOf } from "./schedules/schedule.ts";
+import { Schedules } from "./schedules/schedules.ts";
+import { ScheduleStore } from "./schedules/store.ts";
 import { createSecretsRpc } from "./secrets/rpc.ts";
 import { Seal } from "./secrets/seal.ts";
 import { Secrets } from "./secrets/secrets.ts";
@@ -177,14 +180,29 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     classes,
     classStore,
     versions: new VersionStore(database),
-    onPublished: (published, retired) => {
+    onPublished: async (appId, published, retired) => {
       for (const id of published) pools.ensure(id);
       for (const id of retired) pools.unlist(id);
+      await syncSchedules(appId);
     },
   });
   const lookup = new Lookup(apps, environments);
   const calls = new Calls({ database, functions, apps, log: (message) => log.warn(message) });
   ends.defer(() => calls.stop());
+  const schedules = new Schedules({
+    store: new ScheduleStore(database),
+    calls,
+    functions,
+    apps,
+    deadlines: calls.deadlines,
+    clock: calls.clock,
+    log: (message) => log.warn(message),
+  });
+  ends.defer(() => schedules.stop());
+  const syncSchedules = async (appId: string): Promise<void> => {
+    const app = apps.get(appId);
+    if (app?.state === "deployed") await schedules.sync(appId, scheduledOf(deployments.functions(appId)), app.deployedAt);
+  };
 
   let server: GrpcServer | undefined;
   const pools = new Pools({
@@ -208,6 +226,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     ...(config.maxContainers === undefined ? {} : { limits: { maxContainers: config.maxContainers } }),
   });
 
+  apps.onStopping((appId) => schedules.drop(appId));
   apps.onStopping(async (appId, reason) => {
     await pools.stopApp(appId, reason);
     await images.stopApp(appId);
@@ -297,6 +316,8 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
 
   // Calls of apps that were being stopped when the last server ended are ended; the others go on.
   calls.recover();
+  schedules.recover();
+  await Promise.all(apps.live().map(({ id }) => syncSchedules(id)));
   await pools.start();
   apps.start();
   logs.start();

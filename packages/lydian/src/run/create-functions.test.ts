@@ -13,15 +13,17 @@ import { App } from "../app.ts";
 import { InvalidError } from "../errors.ts";
 import type { FunctionOptions } from "../options.ts";
 import { Retries } from "../retries.ts";
+import { Cron, Period } from "../schedule.ts";
 import { functionDefinition } from "./create-functions.ts";
 
 const PARTS = { appName: "shop", entry: "/app/main.mjs", imageId: "im-1", mountIds: ["mo-1", "mo-2"], secretIds: ["st-1", "st-2"] };
 
 type Options = Omit<FunctionOptions, "input">;
+type Unscheduled = Omit<Options, "schedule">;
 
 function register(options: Options, handler: () => unknown): RegisteredFunction {
   const app = new App("shop");
-  app.function({ name: "work", ...options }, handler as () => number);
+  app.function({ name: "work", ...(options as Unscheduled) }, handler as () => number);
   return app.registered[0] as RegisteredFunction;
 }
 
@@ -106,6 +108,18 @@ describe("functionDefinition", () => {
       backoffCoefficient: 1.5,
     });
     expect(definition({ retries: 2 }).retryPolicy).toMatchObject({ retries: 2, initialDelayMs: 1_000 });
+  });
+
+  it("has the schedule", () => {
+    expect(definition().schedule).toBeUndefined();
+    expect(definition({ schedule: new Cron("0 9 * * *", { timezone: "Europe/Berlin" }) }).schedule?.scheduleOneof).toMatchObject({
+      case: "cron",
+      value: { cronString: "0 9 * * *", timezone: "Europe/Berlin" },
+    });
+    expect(definition({ schedule: new Period({ days: 1, seconds: 1.5 }) }).schedule?.scheduleOneof).toMatchObject({
+      case: "period",
+      value: { years: 0, days: 1, seconds: 1.5 },
+    });
   });
 
   it("has the scaling in the fields of both times", () => {

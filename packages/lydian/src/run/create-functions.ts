@@ -5,6 +5,7 @@ import {
   type FunctionSchema$,
   Function_FunctionType as FunctionType,
   type RegisteredFunction,
+  type ScheduleSchema,
 } from "@lydian/protocol";
 import { type FunctionOptions, type ResolvedFunctionOptions, resolveOptions } from "../options.ts";
 
@@ -50,6 +51,7 @@ export function functionDefinition(fn: RegisteredFunction, parts: FunctionParts)
     supportedOutputFormats: FORMATS,
     ...retryPolicy(options),
     ...scaling(options),
+    ...schedule(options),
   };
 }
 
@@ -57,6 +59,13 @@ function retryPolicy({ retries }: ResolvedFunctionOptions) {
   if (!retries) return {};
   const { maxRetries, initialDelayMs, maxDelayMs, backoffCoefficient } = retries;
   return { retryPolicy: { retries: maxRetries, initialDelayMs, maxDelayMs, backoffCoefficient } };
+}
+
+function schedule({ schedule }: ResolvedFunctionOptions): { schedule?: MessageInitShape<typeof ScheduleSchema> } {
+  if (!schedule) return {};
+  if (schedule.kind === "period") return { schedule: { scheduleOneof: { case: "period", value: schedule.parts } } };
+  const { expression, timezone } = schedule;
+  return { schedule: { scheduleOneof: { case: "cron", value: { cronString: expression, timezone } } } };
 }
 
 /** Older servers read the fields of their time, so both are filled. */

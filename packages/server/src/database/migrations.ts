@@ -5,6 +5,7 @@ import images from "./migrations/0003-images-mounts-blobs.sql";
 import secrets from "./migrations/0004-secrets.sql";
 import deployments from "./migrations/0005-deployments.sql";
 import clientMounts from "./migrations/0006-client-mounts.sql";
+import schedules from "./migrations/0007-schedules.sql";
 
 export interface Migration {
   readonly version: number;
@@ -19,4 +20,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: "0004-secrets", sql: secrets },
   { version: 5, name: "0005-deployments", sql: deployments },
   { version: 6, name: "0006-client-mounts", sql: clientMounts },
+  { version: 7, name: "0007-schedules", sql: schedules },
 ];

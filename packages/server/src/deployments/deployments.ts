@@ -21,7 +21,7 @@ export interface DeploymentsDependencies {
   readonly classStore: ClassStore;
   readonly versions: VersionStore;
   /** Told after each publishing: these are callable as they are defined now; those were and are no more. */
-  readonly onPublished: (published: readonly string[], retired: readonly string[]) => void;
+  readonly onPublished: (appId: string, published: readonly string[], retired: readonly string[]) => Promise<void>;
   readonly now?: () => number;
 }
 
@@ -81,7 +81,7 @@ export class Deployments {
     });
     const ids = listed.map(({ id }) => id);
     functions.published([...ids, ...retired]);
-    this.#d.onPublished(ids, retired);
+    await this.#d.onPublished(app.id, ids, retired);
     return after.deployedAt || now;
   }
 

@@ -36,7 +36,9 @@ export function openNouns(database: Database) {
   const classStore = new ClassStore(database);
   const classes = new Classes(classStore);
   const versions = new VersionStore(database);
-  const onPublished = (published: readonly string[], retired: readonly string[]) => void told.push({ published, retired });
+  const onPublished = async (_appId: string, published: readonly string[], retired: readonly string[]) => {
+    told.push({ published, retired });
+  };
   const deployments = new Deployments({ apps, functions, functionStore, classes, classStore, versions, onPublished });
   const lookup = new Lookup(apps, environments);
   const rpc = {

@@ -47,6 +47,7 @@ describe("a definition", () => {
         blockNetwork: true,
         singleUseContainers: true,
         maxInputs: 1,
+        schedule: { scheduleOneof: { case: "period", value: { days: 1 } } },
         supportedInputFormats: [DataFormat.PICKLE, DataFormat.CBOR],
       }),
     );
@@ -57,7 +58,6 @@ describe("a definition", () => {
     ["RDMA", { resources: { rdma: true } }, /RDMA/],
     ["volumes", { volumeMounts: [{ volumeId: "vo-1", mountPath: "/data" }] }, /volumes/],
     ["buckets", { cloudBucketMounts: [{ bucketName: "b", mountPath: "/b" }] }, /bucket mounts/],
-    ["schedules", { schedule: { scheduleOneof: { case: "period", value: { days: 1 } } } }, /schedules/],
     ["web endpoints", { webhookConfig: {} }, /web endpoints/],
     ["proxies", { proxyId: "pr-1" }, /proxies/],
     ["batching", { batchMaxSize: 5 }, /batching/],
@@ -114,6 +114,11 @@ describe("a definition", () => {
       /at least 5 and at most 2 containers/,
     ],
     ["too many concurrent inputs", { maxConcurrentInputs: 10_001 }, /concurrent inputs 10001/],
+    [
+      "a schedule of nothing",
+      { schedule: { scheduleOneof: { case: "period", value: {} } } },
+      /has a period of 0 seconds; it must be from 1/,
+    ],
     ["only pickle", { supportedInputFormats: [DataFormat.PICKLE] }, /TypeScript functions speak CBOR/],
     ["a hundred mounts", { mountIds: Array.from({ length: 100 }, (_, n) => `mo-${n}`) }, /has 100 mounts; it may have 64/],
   ])("with %s is refused with the value and the rule", (_what, changes, text) => {

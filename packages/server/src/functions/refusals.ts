@@ -28,7 +28,6 @@ const NOT_SERVED: Refused = {
   volumeMounts: "volumes",
   sharedVolumeMounts: "network file systems",
   cloudBucketMounts: "bucket mounts",
-  schedule: "schedules",
   webhookConfig: "web endpoints",
   httpConfig: "HTTP servers",
   isServer: "HTTP servers",

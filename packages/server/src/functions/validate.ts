@@ -1,4 +1,5 @@
 import { type AutoscalerSettings, DataFormat, type Function as FunctionDefinition, LydianError } from "@lydian/protocol";
+import { checkSchedule } from "../schedules/check-schedule.ts";
 import { OUR_RUNTIME, refuseUnserved } from "./refusals.ts";
 
 /** A class's functions are served by one, named "Class.*". */
@@ -37,6 +38,7 @@ export function validateDefinition(definition: FunctionDefinition): void {
     throw invalid(definition, `has ${what} ${value}; it must be from ${min} to ${max}.`);
   }
   checkOrder(definition);
+  checkSchedule(definition.schedule, definition.functionName);
 }
 
 /** Zero is "not given" on the wire: the default is checked in its place, and passes. */
