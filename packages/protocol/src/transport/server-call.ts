@@ -59,7 +59,10 @@ export class ServerCall<C> extends ServedCall<C> {
         if (message !== undefined && reader.atBoundary) resolve(message);
         else reject(new LydianError("invalid_argument", `the request of ${this.method} ended inside its message`));
       });
-      stream.on("close", () => reject(new LydianError("cancelled", "the client is gone")));
+      // Every call's stream closes; an error is made only for one that closes early.
+      stream.on("close", () => {
+        if (!stream.readableEnded) reject(new LydianError("cancelled", "the client is gone"));
+      });
     });
   }
 

@@ -1,4 +1,4 @@
-// Clients wait here for outputs. A poll is woken by the output itself; polls of a busy map are answered a few milliseconds apart,
+// Clients wait here for outputs. A poll is woken by the output itself; polls of a busy map are answered some milliseconds apart,
 // because an answer costs both sides more than the outputs in it.
 import { Bag } from "@lydian/protocol";
 import type { Call, Output, OutputWaiter } from "./call.ts";
@@ -27,7 +27,7 @@ export interface OutputsPage {
 const MAX_PAGE_BYTES = 32 * 1024 * 1024;
 /** A range up to this long is looked up index by index. */
 const SHORT_RANGE = 1000;
-const MIN_ANSWER_INTERVAL_MS = 4;
+const MIN_ANSWER_INTERVAL_MS = 20;
 
 export class OutputPolls {
   readonly #store: CallStore;
