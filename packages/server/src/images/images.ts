@@ -12,11 +12,13 @@ import {
   type BuildSecrets,
   type BuiltImage,
   type ContextFile,
+  type FinalStep,
   type ImageBuilder,
   ImageError,
   type ImagePython,
   type ImageRecipe,
   type LayerStore,
+  type OnBuildLog,
 } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import type { Contents } from "../blobs/contents.ts";
@@ -24,7 +26,7 @@ import { isId, newId } from "../ids.ts";
 import type { Mounts } from "../mounts/mounts.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import { Pythons } from "./pythons.ts";
-import { type ReceivedRecipe, recipeKey, type StoredRecipe } from "./recipe.ts";
+import { type ReceivedRecipe, recipeKey, type StoredBuildFunction, type StoredRecipe } from "./recipe.ts";
 import { RunningBuild } from "./running-build.ts";
 import type { ImageEnd, ImageRecord, ImageStore, LogLine } from "./store.ts";
 
@@ -35,6 +37,8 @@ export interface ImagesDependencies {
   readonly contents: Contents;
   readonly mounts: Mounts;
   readonly secrets: Pick<Secrets, "require" | "forBuild">;
+  /** Runs a function once, in a container of its own; what it writes is the layer at `target`. */
+  readonly runFunction: (fn: StoredBuildFunction, target: string, options: { signal: AbortSignal; onLog: OnBuildLog }) => Promise<void>;
   readonly now?: () => number;
   /** Called with what went wrong in the server itself during a build. */
   readonly onError?: (error: unknown) => void;
@@ -90,8 +94,9 @@ export class Images {
     const known = request.cache === "use" ? await this.#current(workspaceId, key) : undefined;
     if (known?.state === "ready" && known.result !== undefined && (await layers.hasAll(known.result.layers))) return known;
     if (known !== undefined) {
-      // Secrets of an app that has stopped are gone; those of this request hold the same.
-      const recipe: StoredRecipe = secretIds === undefined ? known.recipe : { ...known.recipe, secretIds };
+      // Secrets and functions of an app that has stopped are gone; those of this request are the same.
+      const { buildFunction } = received.recipe;
+      const recipe = { ...known.recipe, ...(secretIds && { secretIds }), ...(buildFunction && { buildFunction }) };
       if (known.state !== "building" || !this.#running.has(known.id)) await store.restart(known.id, recipe);
       const again: ImageRecord = { ...known, recipe, state: "building", result: undefined, failure: undefined };
       this.#start(again, request.appId, true);
@@ -234,7 +239,13 @@ export class Images {
       buildArgs: recipe.buildArgs,
       ...(secrets === undefined ? {} : { secrets }),
       ...(recipe.salt === undefined ? {} : { salt: recipe.salt }),
+      ...(recipe.buildFunction === undefined ? {} : { finalStep: this.#runs(recipe.buildFunction) }),
     };
+  }
+
+  #runs(fn: StoredBuildFunction): FinalStep {
+    const { runFunction } = this.#dependencies;
+    return { title: "Running the image's function", key: fn.key, make: (target, options) => runFunction(fn, target, options) };
   }
 
   #secretsOf({ secretIds }: StoredRecipe): BuildSecrets | undefined {

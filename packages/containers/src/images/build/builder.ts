@@ -121,6 +121,14 @@ export class ImageBuilder {
       }
     }
     state.assertArgsUsed();
+    const { finalStep } = recipe;
+    if (finalStep !== undefined) {
+      on.onLog({ stream: "info", text: finalStep.title });
+      const id = layerKey({ kind: "final", below: state.layers, step: finalStep.key, salt: recipe.salt });
+      const make = (target: string, signal: AbortSignal) => finalStep.make(target, { signal, onLog: on.onLog });
+      if (!(await on.layer(id, finalStep.title, make))) return undefined;
+      state.push(id);
+    }
     return state.image();
   }
 
