@@ -6,3 +6,4 @@ export { ImageError, type ImageErrorKind } from "./errors.ts";
 export { type BuildLogLine, type BuiltImage, DEFAULT_PATH, type ImageConfig, type OnBuildLog } from "./image.ts";
 export { type ImageFiles, type ImagePython, inspectPython } from "./inspect-python.ts";
 export { LayerStore, type LayerStoreOptions } from "./layer-store.ts";
+export type { RegistryLogin } from "./registry/client.ts";

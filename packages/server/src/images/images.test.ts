@@ -244,7 +244,6 @@ describe("images", () => {
 describe("receiveRecipe", () => {
   it.each<[string, MessageInitShape<typeof ImageSchema>]>([
     ["gpu_config", { gpuConfig: { count: 1 } }],
-    ["image_registry_config", { imageRegistryConfig: { secretId: "st-1" } }],
     ["volume_mounts", { volumeMounts: [{}] }],
   ])("refuses %s by name", (field, init) => {
     expect(() => receiveRecipe(recipe({ ...GOOD, ...init }), "")).toThrow(new RegExp(`sets ${field}, which is not served`));

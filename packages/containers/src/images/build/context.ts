@@ -1,4 +1,5 @@
 import type { BuiltImage, OnBuildLog } from "../image.ts";
+import type { RegistryLogin } from "../registry/client.ts";
 
 /** A file of the build context, by content. */
 export interface ContextFile {
@@ -37,6 +38,8 @@ export interface ImageRecipe {
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** Variables that commands see, and that stand in no layer and no configuration. */
   readonly secrets?: BuildSecrets;
+  /** For images of registries that FROM and COPY name. */
+  readonly login?: RegistryLogin;
   readonly finalStep?: FinalStep;
   /** Makes every layer anew that is made with this value for the first time. Absent: layers are found again. */
   readonly salt?: string;
