@@ -192,9 +192,7 @@ describe.skipIf(reason !== undefined)("pulling from a registry", () => {
   it("says what to do when a registry cannot be reached and there is no recipe", async () => {
     await expect(pull("python:3.12-alpine", `http://127.0.0.1:${await freePort()}`).image).rejects.toMatchObject({
       kind: "unreachable",
-      message: expect.stringMatching(
-        /"python:3.12-alpine" cannot be had: Docker Hub could not be reached.*no built-in recipe.*python:/,
-      ),
+      message: expect.stringMatching(/"python:3.12-alpine" cannot be had: Docker Hub could not be reached.*no built-in recipe.*python:/),
     });
     await expect(pull(`127.0.0.1:${await freePort()}/x:1`).image).rejects.toMatchObject({ kind: "unreachable" });
   });
