@@ -44,14 +44,9 @@ const NOT_SERVED: Refused = {
 /** What only the official runtime does so far. */
 const NOT_SERVED_BY_OURS: Refused = {
   isBuilderFunction: "image build functions",
-  isClass: "classes",
   isMethod: "methods",
-  methodDefinitions: "methods",
-  classParameterInfo: "class parameters",
   mountClientDependencies: "dependencies of a client",
   checkpointingEnabled: "memory snapshots",
-  batchMaxSize: "batching",
-  batchLingerMs: "batching",
   functionSerialized: "serialized functions",
   classSerialized: "serialized classes",
 };
