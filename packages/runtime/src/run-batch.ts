@@ -71,9 +71,13 @@ function columns(rows: readonly (readonly unknown[])[]): unknown[][] {
 function resultsOf(value: unknown, count: number): readonly unknown[] {
   if (Array.isArray(value) && value.length === count) return value;
   const got = Array.isArray(value) ? `an array of ${value.length}` : value === null ? "null" : `a value of type ${typeof value}`;
-  throw new LydianError("invalid_argument", `the batched handler was given ${count} ${count === 1 ? "input" : "inputs"} and returned ${got}`, {
-    hint: "It must return an array with one result for each input, in their order.",
-  });
+  throw new LydianError(
+    "invalid_argument",
+    `the batched handler was given ${count} ${count === 1 ? "input" : "inputs"} and returned ${got}`,
+    {
+      hint: "It must return an array with one result for each input, in their order.",
+    },
+  );
 }
 
 /** Ids are those of the first; the signal is aborted when nobody waits for any of them any more. */
