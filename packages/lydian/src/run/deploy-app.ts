@@ -1,7 +1,8 @@
 // From a registered app to a deployed one: it stays when this program ends, and is called by its name.
-import { AppState, AppDisconnectReason as Reason } from "@lydian/protocol";
+import { type AppLayout, AppState, AppDisconnectReason as Reason } from "@lydian/protocol";
 import type { App } from "../app.ts";
 import { InvalidError } from "../errors.ts";
+import { createClasses } from "./create-classes.ts";
 import { sendHeartbeats } from "./follow-app.ts";
 import { createFunctions, type StartAppOptions } from "./start-app.ts";
 
@@ -34,15 +35,16 @@ export async function deployApp(app: App, options: DeployAppOptions): Promise<De
     });
   const withSignal = signal ? { signal } : {};
   const deployed = await client.modal.appGetByDeploymentName({ name, environmentName: environment }, withSignal);
-  const existing = deployed.appId === "" ? {} : await functionIdsOf(options, deployed.appId);
+  const existing = deployed.appId === "" ? { functionIds: {}, classIds: {} } : await layoutOf(options, deployed.appId);
   const appId = deployed.appId || (await create(app, name, options));
   onEvent({ type: "app-created", appId });
   const ended = new AbortController();
   void sendHeartbeats(client, appId, ended.signal);
   try {
-    const { functionIds, definitionIds } = await createFunctions(app, appId, name, options, existing);
+    const { functionIds, definitionIds } = await createFunctions(app, appId, name, options, existing.functionIds);
+    const classIds = await createClasses(app, appId, options, existing.classIds);
     const tags = { ...(app.options.tags as Record<string, string> | undefined) };
-    const version = { name, deploymentTag: tag, tags, functionIds, definitionIds };
+    const version = { name, deploymentTag: tag, tags, functionIds, definitionIds, classIds };
     const { url } = await client.modal.appPublish({ appId, appState: AppState.DEPLOYED, ...version }, withSignal);
     onEvent({ type: "published" });
     return { appId, name, url, functions: Object.keys(functionIds).sort() };
@@ -63,8 +65,8 @@ async function create(app: App, description: string, { client, environment, sign
   return (await client.modal.appCreate(asked, signal ? { signal } : {})).appId;
 }
 
-/** A function keeps its id from version to version. */
-async function functionIdsOf({ client, signal }: DeployAppOptions, appId: string): Promise<Readonly<Record<string, string>>> {
+/** Functions and classes keep their ids from version to version. */
+async function layoutOf({ client, signal }: DeployAppOptions, appId: string): Promise<Pick<AppLayout, "functionIds" | "classIds">> {
   const { appLayout } = await client.modal.appGetLayout({ appId }, signal ? { signal } : {});
-  return appLayout?.functionIds ?? {};
+  return appLayout ?? { functionIds: {}, classIds: {} };
 }
