@@ -9,6 +9,8 @@ export const cli = join(root, "packages/lydian/dist/cli.js");
 /** A `lydian server` of the test's own. */
 export interface ServerProcess {
   readonly process: ChildProcess;
+  /** Where it listens, when it was given a port. */
+  readonly url: string;
   /** For `lydian run` against it. */
   readonly env: NodeJS.ProcessEnv;
   /** SIGKILL to the server and its parent: both die at once, without a word. */
@@ -17,21 +19,22 @@ export interface ServerProcess {
   stop(): Promise<number | null>;
 }
 
-export async function startServer(dataDir: string): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [cli, "server", "--data", dataDir], { stdio: ["ignore", "pipe", "pipe"] });
+export async function startServer(dataDir: string, options: readonly string[] = []): Promise<ServerProcess> {
+  const child = spawn(process.execPath, [cli, "server", "--data", dataDir, ...options], { stdio: ["ignore", "pipe", "pipe"] });
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => {
     errors += chunk.toString();
   });
   const ready = await Promise.race([
-    new Promise<boolean>((resolve) => createInterface(child.stdout).once("line", () => resolve(true))),
-    exited.then(() => false),
+    new Promise<string>((resolve) => createInterface(child.stdout).once("line", resolve)),
+    exited.then(() => undefined),
   ]);
-  if (!ready) throw new Error(`the server ended before it was ready\n${errors}`);
+  if (ready === undefined) throw new Error(`the server ended before it was ready\n${errors}`);
   const token = JSON.parse(await readFile(join(dataDir, "local-token.json"), "utf8")) as { tokenId: string; tokenSecret: string };
   return {
     process: child,
+    url: /http:\/\/\S+/.exec(ready)?.[0] ?? "",
     env: {
       ...process.env,
       MODAL_SERVER_URL: `unix://${join(dataDir, "api.sock")}`,

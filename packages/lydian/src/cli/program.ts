@@ -17,7 +17,7 @@ const EXAMPLES = `
 Examples:
   lydian run hello.ts                 run the entrypoint of a file
   lydian run hello.ts::square 7       call one function of it
-  lydian deploy hello.ts              keep its functions callable by name
+  lydian deploy hello.ts              keep it, to be called by name
   lydian server --port 7800           a server that stays
   eval "$(lydian env)"                point other clients at it
 `;

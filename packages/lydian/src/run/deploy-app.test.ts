@@ -46,12 +46,12 @@ function deploy() {
   app.function({ name: "work" }, async () => 1);
   const bundle = { files: new Map(), hash: "", entry: "/app/main.mjs", nativePackages: {}, warnings: [] } as const;
   const context = { client: server.client, environment: "main", bundle, onEvent: () => undefined };
-  return deployApp(app, { ...context, name: "shop", tag: "v1", commit: undefined });
+  return deployApp(app, { ...context, tag: "v1" });
 }
 const sent = (name: string) => requests.filter(([each]) => each === name).map(([, request]) => request);
 
 it("makes an app that is only beginning, and publishes it with the definitions that it made", async () => {
-  expect(await deploy()).toEqual({ appId: "ap-new", version: 4, functions: [{ name: "work", id: "fu-new", definitionId: "de-1" }] });
+  expect(await deploy()).toMatchObject({ appId: "ap-new", name: "shop", version: 4, functions: ["work"] });
   expect(sent("create")).toMatchObject([{ description: "shop", appState: AppState.INITIALIZING, tags: { team: "a" } }]);
   expect(sent("publish")).toMatchObject([
     {

@@ -1,74 +1,74 @@
-// From a registered app to a deployed one. Until it is published, whoever calls the app gets what was deployed before.
+// From a registered app to a deployed one: it stays when this program ends, and is called by its name.
 import { AppState, type CommitInfoSchema, type MessageInitShape, AppDisconnectReason as Reason } from "@lydian/protocol";
 import type { App } from "../app.ts";
-import type { Client } from "../client.ts";
-import { type AppContext, type CreatedFunction, createAppFunctions } from "./create-app-functions.ts";
+import { InvalidError } from "../errors.ts";
 import { sendHeartbeats } from "./follow-app.ts";
+import { createFunctions, type StartAppOptions } from "./start-app.ts";
 
-export interface DeployAppOptions extends AppContext {
-  readonly name: string;
-  /** For people who read the history. */
-  readonly tag: string;
-  readonly commit: MessageInitShape<typeof CommitInfoSchema> | undefined;
+export interface DeployAppOptions extends StartAppOptions {
+  /** Default: the app's own. */
+  readonly name?: string | undefined;
+  /** A mark of the version, for people. */
+  readonly tag?: string | undefined;
+  /** Of the source tree, for people who read the history. */
+  readonly commit?: MessageInitShape<typeof CommitInfoSchema> | undefined;
 }
 
 export interface DeployedApp {
   readonly appId: string;
+  readonly name: string;
   readonly version: number;
-  readonly functions: readonly CreatedFunction[];
+  /** A page about the app; empty when the server is not reached over TCP. */
+  readonly url: string;
+  /** Names of what can be called. */
+  readonly functions: readonly string[];
 }
 
-/** Resolves when the new version is the one that is called. When anything fails before, nothing of the former deployment has changed. */
+/**
+ * Makes a new version of the app of this name, or its first one. Until all of it is there, and when anything fails, the version before
+ * is what is called.
+ */
 export async function deployApp(app: App, options: DeployAppOptions): Promise<DeployedApp> {
-  const { client, name, tag, commit, signal, onEvent } = options;
-  const { appId, existing } = await findOrCreate(app, options);
+  const { client, environment, signal, onEvent, tag = "", commit } = options;
+  const name = options.name ?? app.name;
+  if (name === undefined)
+    throw new InvalidError("The app has no name to deploy it under.", {
+      hint: 'Give it one: new App("name"), or lydian deploy --name NAME.',
+    });
+  const withSignal = signal ? { signal } : {};
+  const deployed = await client.modal.appGetByDeploymentName({ name, environmentName: environment }, withSignal);
+  const existing = deployed.appId === "" ? {} : await functionIdsOf(options, deployed.appId);
+  const appId = deployed.appId || (await create(app, name, options));
   onEvent({ type: "app-created", appId });
   const ended = new AbortController();
   void sendHeartbeats(client, appId, ended.signal);
   try {
-    const functions = await createAppFunctions(app, { ...options, appId, appName: name, existing });
-    await client.modal.appPublish(
-      {
-        appId,
-        name,
-        deploymentTag: tag,
-        appState: AppState.DEPLOYED,
-        functionIds: Object.fromEntries(functions.map((fn) => [fn.name, fn.id])),
-        definitionIds: Object.fromEntries(functions.map((fn) => [fn.id, fn.definitionId])),
-        tags: tagsOf(app),
-        ...(commit && { commitInfo: commit }),
-      },
-      signal ? { signal } : {},
-    );
+    const { functionIds, definitionIds } = await createFunctions(app, appId, name, options, existing);
+    const tags = { ...(app.options.tags as Record<string, string> | undefined) };
+    const version = { name, deploymentTag: tag, tags, functionIds, definitionIds, ...(commit && { commitInfo: commit }) };
+    const { url } = await client.modal.appPublish({ appId, appState: AppState.DEPLOYED, ...version }, withSignal);
     onEvent({ type: "published" });
     const { productionAppVersion } = await client.modal.appDeploymentHistory({ appId });
-    return { appId, version: productionAppVersion, functions };
+    return { appId, name, version: productionAppVersion, url, functions: Object.keys(functionIds).sort() };
   } catch (error) {
     const exception = (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
-    // Ends an app that is not deployed yet; one that is stays as it is.
-    await client.modal
-      .appClientDisconnect({ appId, reason: Reason.DEPLOYMENT_EXCEPTION, exception }, { timeoutMs: 10_000 })
-      .catch(() => undefined);
+    // Of an app that is deployed already, nothing has changed: the server leaves it alone.
+    const leave = { appId, reason: Reason.DEPLOYMENT_EXCEPTION, exception };
+    await client.modal.appClientDisconnect(leave, { timeoutMs: 10_000 }).catch(() => undefined);
     throw error;
   } finally {
     ended.abort();
   }
 }
 
-async function findOrCreate(app: App, { client, environment, name, signal }: DeployAppOptions) {
-  const options = signal ? { signal } : {};
-  const known = await client.modal.appGetByDeploymentName({ name, environmentName: environment }, options);
-  if (known.appId !== "") return { appId: known.appId, existing: await functionIds(client, known.appId, options) };
-  const { appId } = await client.modal.appCreate(
-    { description: name, environmentName: environment, appState: AppState.INITIALIZING, tags: tagsOf(app) },
-    options,
-  );
-  return { appId, existing: {} };
+async function create(app: App, description: string, { client, environment, signal }: DeployAppOptions): Promise<string> {
+  const tags = { ...(app.options.tags as Record<string, string> | undefined) };
+  const asked = { description, environmentName: environment, appState: AppState.INITIALIZING, tags };
+  return (await client.modal.appCreate(asked, signal ? { signal } : {})).appId;
 }
 
-async function functionIds(client: Client, appId: string, options: { readonly signal?: AbortSignal }): Promise<Record<string, string>> {
-  const { appLayout } = await client.modal.appGetLayout({ appId }, options);
+/** A function keeps its id from version to version. */
+async function functionIdsOf({ client, signal }: DeployAppOptions, appId: string): Promise<Readonly<Record<string, string>>> {
+  const { appLayout } = await client.modal.appGetLayout({ appId }, signal ? { signal } : {});
   return appLayout?.functionIds ?? {};
 }
-
-const tagsOf = (app: App): Record<string, string> => ({ ...(app.options.tags as Record<string, string> | undefined) });

@@ -1,20 +1,26 @@
 import { Command } from "commander";
-import { type CommonOptions, environmentOption } from "./options.ts";
+import { environmentOption } from "./options.ts";
 
-interface DeployFlags extends CommonOptions {
+interface DeployFlags {
+  readonly environment?: string;
   readonly name?: string;
   readonly tag?: string;
   readonly quiet?: boolean;
+  readonly json?: boolean;
 }
 
 export function deployCommand(): Command {
   return new Command("deploy")
-    .description("make the functions of a TypeScript file callable by name, until the app is stopped")
-    .argument("<file>", "the file that defines the app; FILE::app picks one of several, by its name or its export")
-    .option("--name <name>", "name of the deployment (default: that of the app)")
-    .option("--tag <tag>", "a word for the history, e.g. a version of yours")
+    .description("make a version of an app that stays, to be called by its name and by its schedules")
+    .argument("<file>", "the file that defines the app; FILE::app picks one of several by its name")
     .addOption(environmentOption())
-    .option("-q, --quiet", "print only what is callable")
+    .option("--name <name>", "deploy it under this name (default: the app's own)")
+    .option("--tag <tag>", "a mark of this version, shown by lydian app history")
+    .option("-q, --quiet", "print nothing but errors")
     .option("--json", "print events as JSON, one a line")
-    .action(async (reference: string, flags: DeployFlags) => (await import("../deploy/deploy-file.ts")).deployFile(reference, flags));
+    .action(async (reference: string, flags: DeployFlags) => {
+      const { deployFile } = await import("../deploy/deploy-file.ts");
+      const { environment, name, tag } = flags;
+      await deployFile({ reference, environment, name, tag, quiet: flags.quiet === true, json: flags.json === true });
+    });
 }

@@ -1,52 +1,35 @@
-import type { RegisteredApp } from "@lydian/protocol";
+import type { RegisteredApp, RegisteredFunction } from "@lydian/protocol";
 import { describe, expect, it } from "vitest";
-import { UsageError } from "../exit.ts";
-import { deploymentName, pickApp } from "./pick-app.ts";
+import { pickApp } from "./pick-app.ts";
 
-const app = (name?: string): RegisteredApp => ({ name, options: {}, registered: [] });
-const [first, second, unnamed] = [app("first"), app("second"), app()];
-const both = { apps: [first, second], exports: { main: first, second } };
+const fn: RegisteredFunction = {
+  kind: "function",
+  name: "f",
+  file: undefined,
+  options: {},
+  handler: () => 0,
+  isGenerator: false,
+  handle: {},
+};
+const app = (name: string | undefined, ...registered: RegisteredApp["registered"]): RegisteredApp => ({ name, options: {}, registered });
 
-function problem(work: () => unknown): UsageError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof UsageError) return error;
-  }
-  throw new Error("no UsageError");
-}
-
-describe("which app is deployed", () => {
-  it("is the only one, exported or not", () => {
-    expect(pickApp({ apps: [first], exports: {} }, undefined, "a.ts")).toBe(first);
+describe("what lydian deploy picks", () => {
+  it("is the only app with functions, or the one of the name", () => {
+    const [one, two, empty] = [app("one", fn), app("two", fn), app("empty")];
+    expect(pickApp({ apps: [empty, one], exports: {} }, undefined, "x.ts")).toBe(one);
+    expect(pickApp({ apps: [one, two], exports: {} }, "two", "x.ts")).toBe(two);
+    expect(pickApp({ apps: [one, two], exports: { second: two } }, "second", "x.ts")).toBe(two);
   });
 
-  it("is the one that is named, by its export or its name", () => {
-    expect(pickApp(both, "main", "a.ts")).toBe(first);
-    expect(pickApp(both, "first", "a.ts")).toBe(first);
-  });
-
-  it("is, of several, the one exported as `app`", () => {
-    expect(pickApp({ apps: [first, second], exports: { app: second } }, undefined, "a.ts")).toBe(second);
-  });
-
-  it("is asked for, with what there is, when it is not clear", () => {
-    const error = problem(() => pickApp(both, undefined, "a.ts"));
-    expect(error.message).toBe("a.ts defines 2 apps, say which");
-    expect(error.hint).toBe("There is:\n  lydian deploy a.ts::main\n  lydian deploy a.ts::second");
-    expect(problem(() => pickApp(both, "third", "a.ts")).message).toBe('a.ts has no app "third"');
-    expect(problem(() => pickApp({ apps: [], exports: {} }, undefined, "a.ts")).message).toBe("a.ts defines no app");
-  });
-});
-
-describe("the name of a deployment", () => {
-  it("is the given one, else that of the app", () => {
-    expect(deploymentName(first, undefined)).toBe("first");
-    expect(deploymentName(first, "other")).toBe("other");
-    expect(problem(() => deploymentName(unnamed, undefined)).hint).toContain("--name NAME");
-  });
-
-  it.each(["", "a b", "x".repeat(65)])("cannot be %j", (name) => {
-    expect(problem(() => deploymentName(first, name)).message).toBe(`"${name}" is not a name of a deployment`);
+  it.each<[string, RegisteredApp[], string | undefined, RegExp, RegExp]>([
+    ["no app", [], undefined, /defines no app/, /new App/],
+    ["several apps", [app("one", fn), app("two", fn)], undefined, /2 apps, say which/, /one, two/],
+    ["another name", [app("one", fn)], "two", /no app "two"/, /There is: one/],
+    ["nothing to call", [app("one")], undefined, /nothing to deploy/, /app\.function/],
+    ["nothing to call under the name", [app("one"), app("two", fn)], "one", /nothing to deploy/, /app\.function/],
+  ])("says what there is for %s", (_, apps, name, message, hint) => {
+    expect(() => pickApp({ apps, exports: {} }, name, "x.ts")).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(message), hint: expect.stringMatching(hint) }),
+    );
   });
 });

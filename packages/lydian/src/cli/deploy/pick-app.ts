@@ -1,4 +1,4 @@
-// Which app of a file is deployed, and under which name.
+// Which of the apps a file defines is meant.
 import type { RegisteredApp } from "@lydian/protocol";
 import { UsageError } from "../exit.ts";
 
@@ -8,39 +8,18 @@ export interface Candidates {
   readonly exports: Readonly<Record<string, unknown>>;
 }
 
-/**
- * The only app; of several the one that `wanted` names or under which it is exported, else the one exported as `app`. Throws UsageError
- * with everything there is to choose from.
- */
-export function pickApp({ apps, exports }: Candidates, wanted: string | undefined, file: string): RegisteredApp {
-  const [only, second] = apps;
-  if (!only)
+/** The only app with something to deploy, or the one of this name or export. Throws UsageError with what there is. */
+export function pickApp({ apps, exports }: Candidates, name: string | undefined, file: string): RegisteredApp {
+  if (apps.length === 0)
     throw new UsageError(`${file} defines no app`, 'It needs one: import { App } from "lydian"; export const app = new App("name");');
-  const choices = `There is:\n${apps.map((app) => `  lydian deploy ${file}::${labelOf(app, exports)}`).join("\n")}`;
-  if (wanted !== undefined) {
-    const found = apps.find((app) => app === exports[wanted]) ?? apps.find(({ name }) => name === wanted);
-    if (found) return found;
-    throw new UsageError(`${file} has no app "${wanted}"`, choices);
-  }
-  if (!second) return only;
-  const main = apps.find((app) => app === exports.app);
-  if (main) return main;
-  throw new UsageError(`${file} defines ${apps.length} apps, say which`, choices);
+  const names = apps.map((app) => app.name ?? "(unnamed)").join(", ");
+  const candidates = name === undefined ? apps.filter(hasFunctions) : apps.filter((app) => app.name === name || app === exports[name]);
+  const [only, second] = candidates;
+  if (only && !second && hasFunctions(only)) return only;
+  if (second)
+    throw new UsageError(`${file} defines ${candidates.length} apps, say which`, `lydian deploy ${file}::NAME; there is: ${names}`);
+  if (name !== undefined && !only) throw new UsageError(`${file} defines no app "${name}"`, `There is: ${names}`);
+  throw new UsageError(`the app in ${file} has nothing to deploy`, "Entrypoints stay here; app.function(…) makes what can be called.");
 }
 
-const labelOf = (app: RegisteredApp, exports: Candidates["exports"]): string =>
-  Object.keys(exports).find((key) => exports[key] === app) ?? app.name ?? "(an app without a name: export it)";
-
-const NAME = /^[A-Za-z0-9._-]{1,64}$/;
-
-/** Throws UsageError for an app without a name, and for a name that cannot be one. */
-export function deploymentName(app: RegisteredApp, given: string | undefined): string {
-  const name = given ?? app.name;
-  if (name === undefined)
-    throw new UsageError("the app has no name to deploy it under", 'Give it one: new App("name"), or lydian deploy --name NAME.');
-  if (NAME.test(name)) return name;
-  throw new UsageError(
-    `"${name}" is not a name of a deployment`,
-    'It must be 1 to 64 letters, digits, or any of "._-": lydian deploy --name NAME.',
-  );
-}
+const hasFunctions = (app: RegisteredApp): boolean => app.registered.some(({ kind }) => kind !== "entrypoint");
