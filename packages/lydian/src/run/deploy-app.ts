@@ -1,5 +1,5 @@
 // From a registered app to a deployed one: it stays when this program ends, and is called by its name.
-import { type AppLayout, AppState, AppDisconnectReason as Reason } from "@lydian/protocol";
+import { type AppLayout, AppState, type CommitInfoSchema, type MessageInitShape, AppDisconnectReason as Reason } from "@lydian/protocol";
 import type { App } from "../app.ts";
 import { InvalidError } from "../errors.ts";
 import { createClasses } from "./create-classes.ts";
@@ -11,11 +11,14 @@ export interface DeployAppOptions extends StartAppOptions {
   readonly name?: string | undefined;
   /** A mark of the version, for people. */
   readonly tag?: string | undefined;
+  /** Of the source tree, for people who read the history. */
+  readonly commit?: MessageInitShape<typeof CommitInfoSchema> | undefined;
 }
 
 export interface DeployedApp {
   readonly appId: string;
   readonly name: string;
+  readonly version: number;
   /** A page about the app; empty when the server is not reached over TCP. */
   readonly url: string;
   /** Names of what can be called. */
@@ -27,7 +30,7 @@ export interface DeployedApp {
  * is what is called.
  */
 export async function deployApp(app: App, options: DeployAppOptions): Promise<DeployedApp> {
-  const { client, environment, signal, onEvent, tag = "" } = options;
+  const { client, environment, signal, onEvent, tag = "", commit } = options;
   const name = options.name ?? app.name;
   if (name === undefined)
     throw new InvalidError("The app has no name to deploy it under.", {
@@ -44,10 +47,11 @@ export async function deployApp(app: App, options: DeployAppOptions): Promise<De
     const { functionIds, definitionIds } = await createFunctions(app, appId, name, options, existing.functionIds);
     const classIds = await createClasses(app, appId, options, existing.classIds);
     const tags = { ...(app.options.tags as Record<string, string> | undefined) };
-    const version = { name, deploymentTag: tag, tags, functionIds, definitionIds, classIds };
+    const version = { name, deploymentTag: tag, tags, functionIds, definitionIds, classIds, ...(commit && { commitInfo: commit }) };
     const { url } = await client.modal.appPublish({ appId, appState: AppState.DEPLOYED, ...version }, withSignal);
     onEvent({ type: "published" });
-    return { appId, name, url, functions: Object.keys(functionIds).sort() };
+    const { productionAppVersion } = await client.modal.appDeploymentHistory({ appId });
+    return { appId, name, version: productionAppVersion, url, functions: Object.keys(functionIds).sort() };
   } catch (error) {
     const exception = (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
     // Of an app that is deployed already, nothing has changed: the server leaves it alone.

@@ -1,14 +1,18 @@
 // `lydian deploy`: load the file, deploy its app, say how it is called.
+import { dirname } from "node:path";
 import { Client } from "../../client.ts";
 import { type DeployedApp, deployApp } from "../../run/deploy-app.ts";
 import { bundleForContainer } from "../bundle/bundle-for-container.ts";
 import { functionAssets } from "../bundle/function-assets.ts";
-import { loadLocally } from "../bundle/load-locally.ts";
+import { loadEntry } from "../bundle/load-locally.ts";
 import { findTarget } from "../connect.ts";
 import { openDisplay } from "../display/open-display.ts";
-import { EXIT, ExitError } from "../exit.ts";
+import { reportError } from "../display/report-error.ts";
+import { EXIT } from "../exit.ts";
+import { endProcess } from "../run/end-process.ts";
 import { parseEntryReference } from "../run/entry-reference.ts";
 import { Interrupted, listenForInterrupts } from "../run/interrupts.ts";
+import { commitOf } from "./commit.ts";
 import { pickApp } from "./pick-app.ts";
 
 export interface DeployFileOptions {
@@ -21,10 +25,15 @@ export interface DeployFileOptions {
   readonly json: boolean;
 }
 
-export async function deployFile(options: DeployFileOptions): Promise<void> {
+/** Deploys and ends the process with the exit code: what the file left behind (timers, sockets) must not keep it. */
+export async function deployFile(options: DeployFileOptions): Promise<never> {
+  return endProcess(await deploy(options).catch(reportError));
+}
+
+async function deploy(options: DeployFileOptions): Promise<number> {
   process.setSourceMapsEnabled(true);
   const { reference, environment, name, tag, quiet, json } = options;
-  const entry = parseEntryReference(reference, process.cwd());
+  const entry = parseEntryReference(reference, process.cwd(), "deploy");
   const display = openDisplay({ streams: process, quiet, json, now: () => performance.now() });
   const interrupts = listenForInterrupts(
     () => display.status("stopping (Ctrl-C again ends at once)"),
@@ -32,10 +41,12 @@ export async function deployFile(options: DeployFileOptions): Promise<void> {
   );
   try {
     display.status("bundling");
-    const app = pickApp(await interrupts.race(loadLocally(entry.file)), entry.name, reference.replace(/::[^:]*$/, ""));
+    const app = pickApp(await interrupts.race(loadEntry(entry.file)), entry.name, reference.replace(/::[^:]*$/, ""));
     const onStatus = (text: string) => display.status(text);
     const bundling = bundleForContainer(entry.file, { assets: functionAssets(entry.file, [app]) });
-    const [bundle, target] = await interrupts.race(Promise.all([bundling, findTarget({ environment, onStatus })]));
+    const [bundle, target, commit] = await interrupts.race(
+      Promise.all([bundling, findTarget({ environment, onStatus }), commitOf(dirname(entry.file))]),
+    );
     for (const warning of bundle.warnings) display.status(`warning: ${warning}`);
     const client = Client.connect({ serverUrl: target.serverUrl, token: target.token, environment: target.environment });
     try {
@@ -45,17 +56,19 @@ export async function deployFile(options: DeployFileOptions): Promise<void> {
         bundle,
         name,
         tag,
+        commit,
         signal: interrupts.signal,
         onEvent: (event) => display.event(event),
       });
       display.close();
       if (json) process.stdout.write(`${JSON.stringify({ type: "deployed", ...deployed })}\n`);
       else if (!quiet) process.stdout.write(howToCall(deployed));
+      return EXIT.ok;
     } finally {
       await client.close();
     }
   } catch (error) {
-    if (error instanceof Interrupted) throw new ExitError(EXIT.interrupted);
+    if (error instanceof Interrupted) return EXIT.interrupted;
     throw error;
   } finally {
     display.close();
@@ -63,8 +76,8 @@ export async function deployFile(options: DeployFileOptions): Promise<void> {
   }
 }
 
-function howToCall({ appId, name, url, functions }: DeployedApp): string {
+function howToCall({ appId, name, version, url, functions }: DeployedApp): string {
   const lines = functions.map((each) => `  Function.fromName(${JSON.stringify(name)}, ${JSON.stringify(each)})`);
   const place = url === "" ? appId : `${appId}, ${url}`;
-  return `deployed ${name} (${place})\n${lines.join("\n")}\n`;
+  return `${name} is deployed as v${version} (${place})\n${lines.join("\n")}\n`;
 }

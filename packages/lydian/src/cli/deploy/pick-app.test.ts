@@ -16,8 +16,9 @@ const app = (name: string | undefined, ...registered: RegisteredApp["registered"
 describe("what lydian deploy picks", () => {
   it("is the only app with functions, or the one of the name", () => {
     const [one, two, empty] = [app("one", fn), app("two", fn), app("empty")];
-    expect(pickApp([empty, one], undefined, "x.ts")).toBe(one);
-    expect(pickApp([one, two], "two", "x.ts")).toBe(two);
+    expect(pickApp({ apps: [empty, one], exports: {} }, undefined, "x.ts")).toBe(one);
+    expect(pickApp({ apps: [one, two], exports: {} }, "two", "x.ts")).toBe(two);
+    expect(pickApp({ apps: [one, two], exports: { second: two } }, "second", "x.ts")).toBe(two);
   });
 
   it.each<[string, RegisteredApp[], string | undefined, RegExp, RegExp]>([
@@ -27,7 +28,7 @@ describe("what lydian deploy picks", () => {
     ["nothing to call", [app("one")], undefined, /nothing to deploy/, /app\.function/],
     ["nothing to call under the name", [app("one"), app("two", fn)], "one", /nothing to deploy/, /app\.function/],
   ])("says what there is for %s", (_, apps, name, message, hint) => {
-    expect(() => pickApp(apps, name, "x.ts")).toThrow(
+    expect(() => pickApp({ apps, exports: {} }, name, "x.ts")).toThrow(
       expect.objectContaining({ message: expect.stringMatching(message), hint: expect.stringMatching(hint) }),
     );
   });
