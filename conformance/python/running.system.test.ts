@@ -14,7 +14,9 @@ if (ownPython !== IMAGE_PYTHON)
 describe.each(clientsFor("core"))("Python %s", (version) => {
   it("running: a script with an app in a `with`", async () => {
     const client = await server.client(version);
-    const { code, stdout, output } = await client.python(["script.py"], { env: { SERIALIZED: ownPython === IMAGE_PYTHON ? "1" : undefined } });
+    const { code, stdout, output } = await client.python(["script.py"], {
+      env: { SERIALIZED: ownPython === IMAGE_PYTHON ? "1" : undefined },
+    });
     expect(code, output).toBe(0);
     for (const line of ["doubling 4", "with output 8 True", "without output 10", "async [0, 2, 4]"]) expect(stdout).toContain(`${line}\n`);
     expect(stdout).not.toContain("doubling 5");
@@ -43,9 +45,7 @@ describe.each(clientsFor("core"))("Python %s", (version) => {
 describe.each(clientsFor("rest"))("Python %s", (version) => {
   it("running: arguments of entrypoints and functions", async () => {
     const client = await server.client(version);
-    const main = await client.modal([
-      ...["run", "entrypoints.py::main", "--name", "x", "--loud", "--when", "2024-05-06", "--count", "7"],
-    ]);
+    const main = await client.modal([...["run", "entrypoints.py::main", "--name", "x", "--loud", "--when", "2024-05-06", "--count", "7"]]);
     expect(main.code, main.output).toBe(0);
     expect(main.stdout).toContain("main x 7 0.5 True 2024-05-06 00:00:00\nin environment main\n");
     expect((await client.modal(["run", "entrypoints.py::raw", "a", "--b", "3"])).stdout).toContain("raw ('a', '--b', '3')\n");
