@@ -2,15 +2,14 @@
 
 import modal
 
-show_types = (modal.exception.NotFoundError, modal.exception.InvalidError)
-
 
 def show(name, do):
     try:
         result = do()
     except Exception as error:
         result = f"{type(error).__name__}: {error}"
-    print(f"{name} = {result}", flush=True)
+    # In one piece: what containers print comes in between otherwise.
+    print(f"{name} = {result}\n", end="", flush=True)
 
 
 version = modal.Function.from_name("deployed", "version")
