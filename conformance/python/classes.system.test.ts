@@ -33,7 +33,7 @@ describe.each(clientsFor("core"))("Python %s", (version) => {
       helper: "helper",
       with_options: "(2, 'options', 3, False, b'k', [1])",
       "with_concurrency meets": "6",
-      "with_batching": "[(0, 2), (1, 2)]",
+      with_batching: "[(0, 2), (1, 2)]",
       "with secrets": "secret",
     });
     // Exit hooks are run, and what they print is seen, before the app is over.
