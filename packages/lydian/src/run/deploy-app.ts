@@ -2,6 +2,7 @@
 import { AppState, type CommitInfoSchema, type MessageInitShape, AppDisconnectReason as Reason } from "@lydian/protocol";
 import type { App } from "../app.ts";
 import { InvalidError } from "../errors.ts";
+import { createClasses } from "./create-classes.ts";
 import { sendHeartbeats } from "./follow-app.ts";
 import { createFunctions, type StartAppOptions } from "./start-app.ts";
 
@@ -37,15 +38,16 @@ export async function deployApp(app: App, options: DeployAppOptions): Promise<De
     });
   const withSignal = signal ? { signal } : {};
   const deployed = await client.modal.appGetByDeploymentName({ name, environmentName: environment }, withSignal);
-  const existing = deployed.appId === "" ? {} : await functionIdsOf(options, deployed.appId);
+  const existing = deployed.appId === "" ? { functionIds: {}, classIds: {} } : await idsOf(options, deployed.appId);
   const appId = deployed.appId || (await create(app, name, options));
   onEvent({ type: "app-created", appId });
   const ended = new AbortController();
   void sendHeartbeats(client, appId, ended.signal);
   try {
-    const { functionIds, definitionIds } = await createFunctions(app, appId, name, options, existing);
+    const { functionIds, definitionIds } = await createFunctions(app, appId, name, options, existing.functionIds);
+    const classIds = await createClasses(app, appId, client, signal, existing.classIds);
     const tags = { ...(app.options.tags as Record<string, string> | undefined) };
-    const version = { name, deploymentTag: tag, tags, functionIds, definitionIds, ...(commit && { commitInfo: commit }) };
+    const version = { name, deploymentTag: tag, tags, functionIds, classIds, definitionIds, ...(commit && { commitInfo: commit }) };
     const { url } = await client.modal.appPublish({ appId, appState: AppState.DEPLOYED, ...version }, withSignal);
     onEvent({ type: "published" });
     const { productionAppVersion } = await client.modal.appDeploymentHistory({ appId });
@@ -67,8 +69,8 @@ async function create(app: App, description: string, { client, environment, sign
   return (await client.modal.appCreate(asked, signal ? { signal } : {})).appId;
 }
 
-/** A function keeps its id from version to version. */
-async function functionIdsOf({ client, signal }: DeployAppOptions, appId: string): Promise<Readonly<Record<string, string>>> {
+/** Functions and classes keep their ids from version to version. */
+async function idsOf({ client, signal }: DeployAppOptions, appId: string) {
   const { appLayout } = await client.modal.appGetLayout({ appId }, signal ? { signal } : {});
-  return appLayout?.functionIds ?? {};
+  return { functionIds: appLayout?.functionIds ?? {}, classIds: appLayout?.classIds ?? {} };
 }
