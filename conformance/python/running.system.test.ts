@@ -91,7 +91,7 @@ describe.each(clientsFor("rest"))("Python %s", (version) => {
     expect(appId).toMatch(/^ap-/);
     const logs = client.start(["app", "logs", appId, ...(version === "1.6.4" ? ["--follow"] : [])]);
     await logs.printed("it runs\n");
-    expect((await client.modal(["app", "stop", appId, ...(version === "1.4.3" ? [] : ["--yes"])])).code).toBe(0);
+    expect((await client.modal(["app", "stop", appId, "--yes"])).code).toBe(0);
     expect((await logs.ended).stdout).toContain("it is stopped");
     expect(JSON.parse((await client.modal(["container", "list", "--json"])).stdout)).toEqual([]);
   });

@@ -2,15 +2,14 @@
 
 import modal
 
-show_types = (modal.exception.NotFoundError, modal.exception.InvalidError)
-
 
 def show(name, do):
     try:
         result = do()
     except Exception as error:
         result = f"{type(error).__name__}: {error}"
-    print(f"{name} = {result}", flush=True)
+    # In one piece: what containers print comes in between otherwise.
+    print(f"{name} = {result}\n", end="", flush=True)
 
 
 version = modal.Function.from_name("deployed", "version")
@@ -24,10 +23,10 @@ show("class", lambda: Greeter().greet.remote())
 show("class with parameters", lambda: Greeter(name="you").greet.remote("hi"))
 show("class with options", lambda: Greeter.with_options(max_containers=1, timeout=20)(name="them").greet.remote())
 show("app", lambda: modal.App.lookup("deployed").app_id[:3])
-show("stats", lambda: modal.Function.from_name("deployed", "warm").get_current_stats().num_total_runners)
+show("stats", lambda: modal.Function.from_name("deployed", "version").get_current_stats().num_total_runners > 0)
 show("web url", version.get_web_url)
-show("update_autoscaler", lambda: version.update_autoscaler(min_containers=0, max_containers=2, buffer_containers=0, scaledown_window=30))
-show("update_autoscaler of an object", lambda: Greeter(name="you").update_autoscaler(min_containers=1))
+show("update_autoscaler", lambda: version.update_autoscaler(min_containers=0, max_containers=2, scaledown_window=30) and None)
+show("update_autoscaler of an object", lambda: Greeter(name="you").update_autoscaler(min_containers=0) and None)
 show("wrong bounds", lambda: version.update_autoscaler(min_containers=3, max_containers=2))
 show("no app", lambda: modal.Function.from_name("nowhere", "version").remote())
 show("no function", lambda: modal.Function.from_name("deployed", "nothing").remote())

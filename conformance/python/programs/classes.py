@@ -1,15 +1,10 @@
 """Classes: what is entered once, methods, parameters, and how many inputs an instance takes."""
 
 import asyncio
-import enum
 
 import modal
 
 app = modal.App("classes", image=modal.Image.from_registry("python:3.11-slim-bookworm"))
-
-
-class Kind(enum.Enum):
-    SMALL = "small"
 
 
 @app.cls()
@@ -113,19 +108,13 @@ class Derived(Base):
         return "own"
 
 
-@app.cls(serialized=True)
-class Serialized:
-    @modal.method()
-    def hello(self):
-        return "serialized"
-
-
 def show(name, do):
     try:
         result = do()
     except Exception as error:
         result = f"{type(error).__name__}: {error}"
-    print(f"{name} = {result}", flush=True)
+    # In one piece: what containers print comes in between otherwise.
+    print(f"{name} = {result}\n", end="", flush=True)
 
 
 @app.local_entrypoint()
@@ -147,13 +136,11 @@ def main():
     show("batched, one", lambda: Batched().scale.remote(5))
     show("required", lambda: Requires(name="you").hello.remote())
     show("inherited", lambda: (Derived().inherited.remote(), Derived().own.remote()))
-    show("serialized", lambda: Serialized().hello.remote())
     show("parameter missing", lambda: Requires().hello.remote())
     show("parameter unknown", lambda: Counter(colour="red").see.remote(1))
     show("parameter of a wrong type", lambda: Counter(size="large").see.remote(1))
     show("helper", lambda: NoParameters().helper())
     show("with_options", lambda: Counter.with_options(max_containers=1, timeout=30)(name="options").see.remote(1))
-    show("with_concurrency", lambda: list(NoParameters.with_concurrency(max_inputs=3)().hello.map([]) ))
     show("with_concurrency meets", lambda: sorted(Concurrent.with_concurrency(max_inputs=6)().meet.map([6] * 6))[-1])
     show("with_batching", lambda: sorted(Batched.with_batching(max_batch_size=2, wait_ms=1000)().scale.map(range(2))))
     with_environment = Counter.with_options(secrets=[modal.Secret.from_dict({"A": "b"})])

@@ -16,15 +16,16 @@ def version():
     return VERSION
 
 
-@app.function(min_containers=1)
+@app.function(min_containers=1, buffer_containers=1)
 def warm():
     return os.environ["MODAL_TASK_ID"]
 
 
 @app.function()
 def linger(seconds):
+    print("lingering", flush=True)
     time.sleep(seconds)
-    return VERSION, seconds
+    return VERSION
 
 
 @app.function()

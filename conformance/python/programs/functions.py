@@ -88,7 +88,8 @@ def show(name, do):
         result = do()
     except Exception as error:
         result = f"{type(error).__name__}: {error}"
-    print(f"{name} = {result}", flush=True)
+    # In one piece: what containers print comes in between otherwise.
+    print(f"{name} = {result}\n", end="", flush=True)
 
 
 async def calls_async():

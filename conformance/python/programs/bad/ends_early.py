@@ -33,8 +33,12 @@ class Fails:
 
 @app.local_entrypoint()
 def main():
-    for call in (Leaves(code=0).never.remote, Leaves(code=5).never.remote, Fails().never.remote):
+    for what, call in {
+        "exit 0": Leaves(code=0).never.remote,
+        "exit 5": Leaves(code=5).never.remote,
+        "enter fails": Fails().never.remote,
+    }.items():
         try:
-            print(call())
+            call()
         except Exception as error:
-            print(f"{type(error).__name__}: {error}")
+            print(f"{what} = {type(error).__name__}: {error}\n", end="")

@@ -24,4 +24,4 @@ def main():
         try:
             function.remote()
         except Exception as error:
-            print(f"{type(error).__name__}: {error}")
+            print(f"caught {type(error).__name__}: {error}\n", end="")

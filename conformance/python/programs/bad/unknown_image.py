@@ -1,6 +1,8 @@
+"""An image of a registry that is nowhere."""
+
 import modal
 
-app = modal.App("bad-unknown-image", image=modal.Image.from_registry("nowhere.example/nothing:1"))
+app = modal.App("bad-unknown-image", image=modal.Image.from_registry("nowhere.invalid/nothing:1"))
 
 
 @app.function()

@@ -24,12 +24,11 @@ export const isServed = (item: Served | RegisteredEntrypoint): item is Served =>
 /** Of the function on the server; empty while it has none. */
 export const servedName = ({ kind, name }: Served): string => (name === undefined ? "" : kind === "class" ? serviceName(name) : name);
 
-/** Ids by name, for AppPublish. `existing`: those of an earlier version. */
+/** Ids by name, for AppPublish. `existing`: those that classes have from an earlier version. */
 export async function createClasses(
   app: App,
   appId: string,
-  client: Client,
-  signal?: AbortSignal,
+  { client, signal }: { readonly client: Client; readonly signal?: AbortSignal },
   existing: Readonly<Record<string, string>> = {},
 ): Promise<Record<string, string>> {
   const classes = app.registered.filter((item): item is RegisteredClass => item.kind === "class");

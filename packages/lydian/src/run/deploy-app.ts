@@ -1,5 +1,5 @@
 // From a registered app to a deployed one: it stays when this program ends, and is called by its name.
-import { AppState, type CommitInfoSchema, type MessageInitShape, AppDisconnectReason as Reason } from "@lydian/protocol";
+import { type AppLayout, AppState, type CommitInfoSchema, type MessageInitShape, AppDisconnectReason as Reason } from "@lydian/protocol";
 import type { App } from "../app.ts";
 import { InvalidError } from "../errors.ts";
 import { createClasses } from "./create-classes.ts";
@@ -38,16 +38,16 @@ export async function deployApp(app: App, options: DeployAppOptions): Promise<De
     });
   const withSignal = signal ? { signal } : {};
   const deployed = await client.modal.appGetByDeploymentName({ name, environmentName: environment }, withSignal);
-  const existing = deployed.appId === "" ? { functionIds: {}, classIds: {} } : await idsOf(options, deployed.appId);
+  const existing = deployed.appId === "" ? { functionIds: {}, classIds: {} } : await layoutOf(options, deployed.appId);
   const appId = deployed.appId || (await create(app, name, options));
   onEvent({ type: "app-created", appId });
   const ended = new AbortController();
   void sendHeartbeats(client, appId, ended.signal);
   try {
     const { functionIds, definitionIds } = await createFunctions(app, appId, name, options, existing.functionIds);
-    const classIds = await createClasses(app, appId, client, signal, existing.classIds);
+    const classIds = await createClasses(app, appId, options, existing.classIds);
     const tags = { ...(app.options.tags as Record<string, string> | undefined) };
-    const version = { name, deploymentTag: tag, tags, functionIds, classIds, definitionIds, ...(commit && { commitInfo: commit }) };
+    const version = { name, deploymentTag: tag, tags, functionIds, definitionIds, classIds, ...(commit && { commitInfo: commit }) };
     const { url } = await client.modal.appPublish({ appId, appState: AppState.DEPLOYED, ...version }, withSignal);
     onEvent({ type: "published" });
     const { productionAppVersion } = await client.modal.appDeploymentHistory({ appId });
@@ -70,7 +70,7 @@ async function create(app: App, description: string, { client, environment, sign
 }
 
 /** Functions and classes keep their ids from version to version. */
-async function idsOf({ client, signal }: DeployAppOptions, appId: string) {
+async function layoutOf({ client, signal }: DeployAppOptions, appId: string): Promise<Pick<AppLayout, "functionIds" | "classIds">> {
   const { appLayout } = await client.modal.appGetLayout({ appId }, signal ? { signal } : {});
-  return { functionIds: appLayout?.functionIds ?? {}, classIds: appLayout?.classIds ?? {} };
+  return appLayout ?? { functionIds: {}, classIds: {} };
 }

@@ -64,7 +64,7 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
     client.modal.appClientDisconnect({ appId, reason, exception: exception.slice(0, 1_000) }, { timeoutMs: 10_000 });
   try {
     const { functionIds } = await createFunctions(app, appId, description, options);
-    const classIds = await createClasses(app, appId, client, signal);
+    const classIds = await createClasses(app, appId, options);
     await client.modal.appPublish({ appId, appState: AppState.EPHEMERAL, functionIds, classIds }, signal ? { signal } : {});
     onEvent({ type: "published" });
     const logs = followLogs(client, appId, onEvent, ended.signal);
