@@ -76,7 +76,7 @@ describe.each(clientsFor("rest"))("Python %s", (version) => {
     expect(rolling.output).toContain("new b\nold a\n");
     const recreated = await client.python(["across_versions.py", "deploy", "--strategy", "recreate"], { env: { VERSION: "c" } });
     // Its container is told to stop: it ends its input within the grace, or that runs again on a new one.
-    expect(recreated.output).toMatch(/Terminating running containers[^]*new c\nold [bc]\n/);
+    expect(recreated.output).toMatch(/Terminating running containers[\s\S]*new c\nold [bc]\n/);
   });
 
   it("deploying: minimums of containers are kept, and changed", async () => {
@@ -148,7 +148,7 @@ describe.each(clientsFor("rest"))("Python %s", (version) => {
     const stop = await client.modal(["container", "stop", String(id), "--yes"]);
     expect(stop.code, stop.output).toBe(0);
     // Its input runs again elsewhere.
-    await spawned.printed(/it runs\n[^]*it runs\n/);
+    await spawned.printed(/it runs\n[\s\S]*it runs\n/);
     spawned.process.kill("SIGINT");
     await spawned.ended;
     for (const command of [["logs"], ["stop", "--yes"]]) {
