@@ -56,7 +56,20 @@ describe("app.function", () => {
   it("gives a handle that runs the handler here through `local`", async () => {
     const handle = new App("a").function(async (x: number) => x * 2);
     expect(await handle.local(4)).toBe(8);
-    expect(Object.keys(handle).sort()).toEqual(["callWith", "forEach", "local", "map", "name", "remote", "spawn", "starMap", "stats"]);
+    expect(Object.keys(handle).sort()).toEqual([
+      "callWith",
+      "forEach",
+      "local",
+      "map",
+      "name",
+      "remote",
+      "spawn",
+      "starMap",
+      "stats",
+      "withBatching",
+      "withConcurrency",
+      "withOptions",
+    ]);
   });
 
   it.each<[string, AnyFunction, boolean]>([

@@ -1,8 +1,12 @@
-import type { RegisteredApp, RegisteredEntrypoint, RegisteredFunction } from "@lydian/protocol/core";
+import type { RegisteredApp, RegisteredClass, RegisteredEntrypoint, RegisteredFunction } from "@lydian/protocol/core";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { type BatchedOptions, checkedBatch } from "./batched.ts";
+import { makeClassHandle } from "./classes/class-handle.ts";
+import type { AnyClass, ClassHandle, ClassOptions, MemberNames } from "./classes/class-types.ts";
+import { defineClass } from "./classes/define-class.ts";
 import { InvalidError } from "./errors.ts";
 import { makeHandle } from "./function-handle.ts";
-import type { AnyFunction, FunctionHandle, Handler } from "./function-types.ts";
+import { type AnyFunction, type BatchedHandle, type FunctionHandle, type Handler, isGeneratorFunction } from "./function-types.ts";
 import { Image } from "./image/image.ts";
 import { type FunctionOptions, resolveOptions } from "./options.ts";
 import { checkName, isName, refuseDuplicate, registeredApps } from "./registry.ts";
@@ -43,7 +47,7 @@ type Output<S> = S extends StandardSchemaV1<unknown, infer O> ? O : never;
 export class App implements RegisteredApp {
   readonly name: string | undefined;
   readonly options: Readonly<Record<string, unknown>>;
-  readonly registered: (RegisteredFunction | RegisteredEntrypoint)[] = [];
+  readonly registered: (RegisteredFunction | RegisteredClass | RegisteredEntrypoint)[] = [];
 
   /** Throws InvalidError for a name or an option that cannot be. */
   constructor(name?: string, options: AppOptions = {}) {
@@ -71,19 +75,24 @@ export class App implements RegisteredApp {
     options: FunctionOptions & { readonly schedule: Cron | Period; readonly input?: never },
     handler: F,
   ): FunctionHandle<F>;
+  /** With batching: the handler gets a list for each parameter and returns a list with one result for each item. */
+  function<F extends (...lists: never[][]) => readonly unknown[] | Promise<readonly unknown[]>>(
+    options: FunctionOptions & { readonly batched: BatchedOptions; readonly input?: never; readonly schedule?: never },
+    handler: F,
+  ): BatchedHandle<F extends AnyFunction ? F : never>;
   /**
    * Makes a function that can run in containers. The handler runs there as if the module had been loaded there: variables of this
    * process do not travel.
    */
   function<F extends Handler>(
-    options: FunctionOptions & { readonly input?: never; readonly schedule?: never },
+    options: FunctionOptions & { readonly input?: never; readonly schedule?: never; readonly batched?: never },
     handler: F,
   ): FunctionHandle<F extends AnyFunction ? F : never>;
   function<F extends Handler>(handler: F): FunctionHandle<F extends AnyFunction ? F : never>;
   function(first: FunctionOptions | AnyFunction, second?: AnyFunction): FunctionHandle<AnyFunction> {
     const [options, handler] = typeof first === "function" ? [{}, first] : [first, second];
     if (typeof handler !== "function") throw new InvalidError("app.function takes options and a handler, or a handler alone.");
-    resolveOptions(options);
+    const isBatched = resolveOptions(options).batch !== undefined;
     if (options.name !== undefined) {
       checkName(options.name, "a function");
       refuseDuplicate(this, options.name);
@@ -92,7 +101,9 @@ export class App implements RegisteredApp {
     const suggested = this.registered.some((other) => other.name === handler.name) ? undefined : ownName(handler);
     const name = options.name ?? suggested;
     const isGenerator = isGeneratorFunction(handler);
-    const handle = makeHandle(() => registration, handler, isGenerator);
+    if (isBatched && isGenerator) throw new InvalidError("A generator yields to one caller, so it cannot be `batched`.");
+    const local = isBatched ? checkedBatch(handler) : handler;
+    const handle = makeHandle(() => registration, local, isGenerator, {}, { isBatched });
     const registration: RegisteredFunction = {
       kind: "function",
       name,
@@ -103,6 +114,45 @@ export class App implements RegisteredApp {
       handle,
       ...(options.input === undefined ? {} : { input: options.input }),
       ...(options.params === undefined ? {} : { params: options.params }),
+    };
+    this.registered.push(registration);
+    return handle;
+  }
+
+  /**
+   * Makes a class whose instances live in containers, one in each. Methods are those with @method() or @batched(), or those that
+   * `methods` names; hooks run when the container starts and ends.
+   *
+   * @example
+   * export const Counter = app.cls({}, class Counter {
+   *   #count = 0;
+   *   @method() async next() { return ++this.#count; }
+   * });
+   * console.log(await new Counter().next.remote());
+   */
+  cls<C extends AnyClass, const M extends keyof InstanceType<C> & string>(
+    options: ClassOptions & MemberNames<M>,
+    cls: C,
+  ): ClassHandle<C, M>;
+  cls<C extends AnyClass>(options: ClassOptions, cls: C): ClassHandle<C>;
+  cls(options: ClassOptions & Partial<MemberNames<string>>, cls: AnyClass): ClassHandle<AnyClass> {
+    const definition = defineClass(options, cls);
+    if (options.name !== undefined) {
+      checkName(options.name, "a class");
+      refuseDuplicate(this, options.name);
+    }
+    const suggested = this.registered.some((other) => other.name === cls.name) ? undefined : ownName(cls);
+    const { methods, parameters, start } = definition;
+    const handle = makeClassHandle(() => registration, definition);
+    const registration: RegisteredClass = {
+      kind: "class",
+      name: options.name ?? suggested,
+      file: undefined,
+      options: definition.options,
+      methods,
+      parameters,
+      start,
+      handle,
     };
     this.registered.push(registration);
     return handle;
@@ -137,6 +187,3 @@ export class App implements RegisteredApp {
 /** What tools call functions that have no name of their own. */
 const NAMES_OF_TOOLS = new Set(["handler", "default", "_a", "main"]);
 const ownName = ({ name }: { readonly name: string }): string | undefined => (isName(name) && !NAMES_OF_TOOLS.has(name) ? name : undefined);
-
-const GENERATORS = new Set(["GeneratorFunction", "AsyncGeneratorFunction"]);
-const isGeneratorFunction = (handler: AnyFunction): boolean => GENERATORS.has(handler.constructor.name);

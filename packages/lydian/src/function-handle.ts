@@ -1,9 +1,10 @@
 // The object that `app.function` returns. What talks to the server is loaded with the first call.
-import type { RegisteredFunction } from "@lydian/protocol/core";
+import { serviceName } from "@lydian/protocol/core";
 import { durationMs } from "./duration.ts";
 import { InvalidError } from "./errors.ts";
 import type { AnyFunction, AnyIterable, CallOptions, ForEachOptions, FunctionHandle, MapOptions } from "./function-types.ts";
 import { type MapCall, mapCall } from "./map-call.ts";
+import { mergeOptions, type Variant, type VariantOptions } from "./variant.ts";
 
 /** What a call needs to know of its function. */
 export interface CallTarget {
@@ -11,39 +12,62 @@ export interface CallTarget {
   readonly name: () => string;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number | undefined;
+  /** Of a class. */
+  readonly method?: string | undefined;
+  readonly variant?: Variant | undefined;
+}
+
+/** What a handle is of, apart from its function. */
+export interface HandlePart {
+  readonly method?: string | undefined;
+  readonly variant?: Variant | undefined;
+  readonly isBatched?: boolean | undefined;
 }
 
 const network = () => import("./calls/index.ts");
 
 /** `registration` is asked when it is needed: names are bound after the handle was made. */
 export function makeHandle(
-  registration: () => RegisteredFunction,
+  registration: () => { readonly name: string | undefined },
   local: AnyFunction,
   isGenerator: boolean,
   options: CallOptions = {},
+  part: HandlePart = {},
 ): FunctionHandle<AnyFunction> {
+  const { method, variant, isBatched = false } = part;
   const target: CallTarget = {
     name: () => {
       const { name } = registration();
       if (name === undefined)
-        throw new InvalidError('This function has no name: export it from its module, or give it one with { name: "…" }.');
-      return name;
+        throw new InvalidError(
+          `This ${method === undefined ? "function" : "class"} has no name: export it from its module, or give it one with { name: "…" }.`,
+        );
+      return method === undefined ? name : serviceName(name);
     },
     signal: options.signal,
     timeoutMs: options.timeout === undefined ? undefined : durationMs(options.timeout, "`timeout`"),
+    method,
+    variant,
+  };
+  const withOptions = (more: VariantOptions) => {
+    const merged = { ...variant, options: mergeOptions(variant?.options, more, isBatched) };
+    return makeHandle(registration, local, isGenerator, options, { ...part, variant: merged });
   };
   const common = {
     local,
     callWith: (more: CallOptions) => {
       refuseUnknown(more, CALL_OPTIONS, "callWith");
-      return makeHandle(registration, local, isGenerator, { ...options, ...more });
+      return makeHandle(registration, local, isGenerator, { ...options, ...more }, part);
     },
+    withOptions,
+    withConcurrency: (concurrent: NonNullable<VariantOptions["concurrent"]>) => withOptions({ concurrent }),
+    withBatching: (batched: NonNullable<VariantOptions["batched"]>) => withOptions({ batched }),
     stats: async () => (await network()).stats(target),
   };
   // Spreading would read a getter, and the name is not known yet.
   const named = (handle: object) =>
     Object.defineProperty(handle, "name", {
-      get: () => registration().name ?? "",
+      get: () => [registration().name ?? "", ...(method === undefined ? [] : [method])].join("."),
       enumerable: true,
     }) as unknown as FunctionHandle<AnyFunction>;
   if (isGenerator) {

@@ -2,6 +2,7 @@
 import type { Duration } from "./duration.ts";
 import type { FunctionCall } from "./function-call.ts";
 import type { MapCall } from "./map-call.ts";
+import type { VariantOptions } from "./variant.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: only `any` lets inference keep generics and overloads of the handler.
 export type AnyFunction = (...args: any[]) => any;
@@ -18,6 +19,19 @@ type Yielded<R> = R extends AsyncGenerator<infer Y, any, any> ? Y : R extends Ge
 export type Asynchronous<F extends AnyFunction> = F extends (...args: never[]) => Promise<unknown>
   ? F
   : (...args: Parameters<F>) => Promise<Awaited<ReturnType<F>>>;
+
+export type IsGenerator<F extends AnyFunction> = ReturnType<F> extends AnyGenerator ? true : false;
+
+/** A method of an instance that has to be made first. */
+export type LocalCall<F extends AnyFunction> =
+  IsGenerator<F> extends true ? (...args: Parameters<F>) => AsyncGenerator<Yielded<ReturnType<F>>, void, undefined> : Asynchronous<F>;
+
+type Items<P extends readonly unknown[]> = { [K in keyof P]: P[K] extends readonly (infer T)[] ? T : never };
+
+/** The signature for callers of a batched handler: an item for each list, and one result. */
+type PerItem<F extends AnyFunction> = (
+  ...args: Items<Parameters<F>>
+) => Promise<Awaited<ReturnType<F>> extends readonly (infer R)[] ? R : never>;
 
 type Result<F extends AnyFunction> = Awaited<ReturnType<F>>;
 type Sources<P extends readonly unknown[]> = { [K in keyof P]: AnyIterable<P[K]> };
@@ -52,17 +66,23 @@ export interface FunctionStats {
   readonly containers: number;
 }
 
-interface Common<F extends AnyFunction> {
+interface Common<L extends AnyFunction> {
   /** In the app. Empty until the module that exports it has loaded. */
   readonly name: string;
   /** The handler itself, in this process. */
-  readonly local: F;
+  readonly local: L;
   /** The same function, with settings for the calls made through the returned handle. */
   callWith(options: CallOptions): this;
+  /** The same function with other options, in containers of its own. Nothing is sent until it is called. */
+  withOptions(options: VariantOptions): this;
+  /** Short for `withOptions({ concurrent })`. */
+  withConcurrency(concurrent: NonNullable<VariantOptions["concurrent"]>): this;
+  /** Short for `withOptions({ batched })`, of a batched function. */
+  withBatching(batched: NonNullable<VariantOptions["batched"]>): this;
   stats(): Promise<FunctionStats>;
 }
 
-export interface CallableHandle<F extends AnyFunction> extends Common<F> {
+export interface CallableHandle<F extends AnyFunction, L extends AnyFunction = F> extends Common<L> {
   /** Runs it in a container and waits for the result. */
   readonly remote: Asynchronous<F>;
   /** Queues it. Resolves when the call is durable; `get` on what it resolves to waits for the result. */
@@ -80,11 +100,17 @@ export interface CallableHandle<F extends AnyFunction> extends Common<F> {
   forEach(...args: [...sources: Sources<Parameters<F>>, options?: ForEachOptions]): Promise<void>;
 }
 
-export interface GeneratorHandle<F extends AnyFunction> extends Common<F> {
+export interface GeneratorHandle<F extends AnyFunction, L extends AnyFunction = F> extends Common<L> {
   /** Runs it in a container; each value arrives when it is yielded. Leaving the loop ends it there. */
   remoteGen(...args: Parameters<F>): AsyncGenerator<Yielded<ReturnType<F>>, void, undefined>;
 }
 
+/** Of a handler that takes and returns lists, for callers of one item each. */
+export type BatchedHandle<F extends AnyFunction, L extends AnyFunction = F> = CallableHandle<PerItem<F>, L>;
+
 /** What `app.function` returns. */
 export type FunctionHandle<F extends AnyFunction = AnyFunction> =
   ReturnType<F> extends AnyGenerator ? GeneratorHandle<F> : CallableHandle<F>;
+
+const GENERATORS = new Set(["GeneratorFunction", "AsyncGeneratorFunction"]);
+export const isGeneratorFunction = (handler: AnyFunction | undefined): boolean => GENERATORS.has(handler?.constructor.name ?? "");

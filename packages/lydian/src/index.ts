@@ -4,6 +4,10 @@
  * @module
  */
 export { App, type AppOptions, type EntrypointOptions } from "./app.ts";
+export type { BatchedOptions } from "./batched.ts";
+export type { Batch, ClassHandle, ClassOptions, RemoteInstance } from "./classes/class-types.ts";
+export { batched, enter, exit, type MethodOptions, method } from "./classes/decorators.ts";
+export { parameter, parameters } from "./classes/parameters.ts";
 export { currentInput, type InputContext, isLocal } from "./context.ts";
 export type { Duration } from "./duration.ts";
 export {
@@ -26,6 +30,7 @@ export {
 export { type CallStatus, FunctionCall, type GetOptions } from "./function-call.ts";
 export type {
   AnyIterable,
+  BatchedHandle,
   CallableHandle,
   CallOptions,
   ForEachOptions,
@@ -49,3 +54,4 @@ export {
   type Variables,
 } from "./secret.ts";
 export type { Size } from "./size.ts";
+export type { VariantOptions } from "./variant.ts";

@@ -16,7 +16,6 @@ const UNSERVED = [
   "mounts",
   "proxy",
   "networkFileSystems",
-  "batched",
   "keepWarm",
   "restrictOutput",
   "Timeout",

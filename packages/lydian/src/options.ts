@@ -1,3 +1,4 @@
+import { type BatchedOptions, type ResolvedBatch, resolveBatch } from "./batched.ts";
 import { type Duration, durationMs } from "./duration.ts";
 import { InvalidError } from "./errors.ts";
 import { Image } from "./image/image.ts";
@@ -33,6 +34,8 @@ export interface FunctionOptions {
   readonly retries?: number | Retries;
   /** Inputs that one container works on at once. Default 1. */
   readonly concurrent?: { readonly maxInputs: number };
+  /** The handler takes and returns lists, and works on several inputs at once; callers give and get one item each. */
+  readonly batched?: BatchedOptions;
   /** Kept without work. Default 0. */
   readonly minContainers?: number;
   /** Default 100. */
@@ -66,6 +69,7 @@ export interface ResolvedFunctionOptions {
   readonly startupTimeoutSeconds: number;
   readonly retries: Retries | undefined;
   readonly maxConcurrentInputs: number;
+  readonly batch: ResolvedBatch | undefined;
   readonly minContainers: number;
   /** 0: the server's default. */
   readonly maxContainers: number;
@@ -77,7 +81,20 @@ export interface ResolvedFunctionOptions {
 }
 
 const SERVED = new Set<string>([
-  ...(["name", "image", "env", "secrets", "cpu", "memory", "ephemeralDisk", "timeout", "startupTimeout", "retries", "concurrent"] as const),
+  ...([
+    "name",
+    "image",
+    "env",
+    "secrets",
+    "cpu",
+    "memory",
+    "ephemeralDisk",
+    "timeout",
+    "startupTimeout",
+    "retries",
+    "concurrent",
+    "batched",
+  ] as const),
   ...([
     "minContainers",
     "maxContainers",
@@ -124,6 +141,7 @@ export function resolveOptions(options: FunctionOptions): ResolvedFunctionOption
     startupTimeoutSeconds: seconds(options.startupTimeout ?? "5m", "startupTimeout", 1),
     retries: retryRule(retries),
     maxConcurrentInputs: concurrentInputs(options.concurrent),
+    batch: resolveBatch(options.batched),
     minContainers,
     maxContainers,
     bufferContainers: whole(options.bufferContainers ?? 0, "bufferContainers", 0),

@@ -1,8 +1,8 @@
 // What modules register while they load, and the names that their exports give it.
-import { APPS, type RegisteredApp, type RegisteredEntrypoint, type RegisteredFunction } from "@lydian/protocol/core";
+import { APPS, type RegisteredApp, type RegisteredClass, type RegisteredEntrypoint, type RegisteredFunction } from "@lydian/protocol/core";
 import { InvalidError } from "./errors.ts";
 
-type Registration = RegisteredFunction | RegisteredEntrypoint;
+type Registration = RegisteredFunction | RegisteredClass | RegisteredEntrypoint;
 
 const shared = globalThis as Record<symbol, unknown>;
 const NAME = /^[A-Za-z0-9_.$-]{1,128}$/;

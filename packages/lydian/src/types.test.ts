@@ -1,6 +1,19 @@
 import { describe, expectTypeOf, it } from "vitest";
 import { z } from "zod";
-import { App, Cron, type Duration, FunctionCall, type FunctionOptions, type Image, type MapCall, Period, type Size } from "./index.ts";
+import {
+  App,
+  type Batch,
+  Cron,
+  type Duration,
+  FunctionCall,
+  type FunctionOptions,
+  type Image,
+  type MapCall,
+  Period,
+  parameter,
+  parameters,
+  type Size,
+} from "./index.ts";
 
 // Checked by the compiler; the callbacks that would make calls are never run.
 const app = new App("types");
@@ -144,5 +157,93 @@ describe("options", () => {
   it("stay with the handle they were given to", () => {
     expectTypeOf(square.callWith({ timeout: "5s" })).toEqualTypeOf<typeof square>();
     expectTypeOf(count.callWith({})).toEqualTypeOf<typeof count>();
+  });
+});
+
+describe("batching", () => {
+  it("is typed by item for callers, and by list for the handler", () => {
+    const add = app.function({ batched: { maxBatchSize: 4, wait: "1s" } }, async (xs: number[], ys: string[]) =>
+      xs.map((x, i) => x + (ys[i] ?? "")),
+    );
+    expectTypeOf(add.remote).toEqualTypeOf<(xs: number, ys: string) => Promise<string>>();
+    expectTypeOf(add.local).toEqualTypeOf<(xs: number[], ys: string[]) => Promise<string[]>>();
+    neverRun(() => expectTypeOf(add.map([1], ["a"])).toEqualTypeOf<MapCall<string>>());
+    // @ts-expect-error It does not return a list.
+    neverRun(() => app.function({ batched: { maxBatchSize: 4, wait: "1s" } }, async (xs: number[]) => xs.length));
+    // @ts-expect-error It does not take a list.
+    neverRun(() => app.function({ batched: { maxBatchSize: 4, wait: "1s" } }, async (x: number) => [x]));
+  });
+});
+
+describe("classes", () => {
+  class Impl extends parameters({
+    name: parameter.string(),
+    size: parameter.int({ default: 3 }),
+    mode: parameter.string({ values: ["fast", "good"], default: "fast" }),
+  }) {
+    protected async load() {
+      expectTypeOf(this.name).toEqualTypeOf<string>();
+      expectTypeOf(this.mode).toEqualTypeOf<"fast" | "good">();
+    }
+    async run(x: number) {
+      return { x, by: this.name };
+    }
+    first<T>(list: T[]): Promise<T | undefined> {
+      return Promise.resolve(list[0]);
+    }
+    async *count(to: number) {
+      for (let i = 0; i < to; i++) yield i;
+    }
+    async embed(texts: Batch<string>): Promise<number[][]> {
+      return texts.map((text) => [text.length]);
+    }
+  }
+
+  it("have instances with a handle for each public method", () => {
+    neverRun(async () => {
+      const Model = app.cls({}, Impl);
+      const model = new Model({ name: "x", mode: "good" });
+      expectTypeOf<keyof typeof model>().toEqualTypeOf<"run" | "first" | "count" | "embed">();
+      expectTypeOf(model.run.remote).toEqualTypeOf<(x: number) => Promise<{ x: number; by: string }>>();
+      expectTypeOf(await model.first.remote(["a"])).toEqualTypeOf<string | undefined>();
+      expectTypeOf(model.count.remoteGen(3)).toEqualTypeOf<AsyncGenerator<number, void, undefined>>();
+      expectTypeOf(await model.embed.remote("a")).toEqualTypeOf<number[]>();
+      expectTypeOf(await model.embed.map(["a"])).toEqualTypeOf<number[][]>();
+      expectTypeOf(Model.withOptions({ cpu: 2 }).withConcurrency({ maxInputs: 2 })).toEqualTypeOf<typeof Model>();
+      expectTypeOf((await Model.local({ name: "x" })).run).toEqualTypeOf<(x: number) => Promise<{ x: number; by: string }>>();
+    });
+    const Model = () => app.cls({}, Impl);
+    // @ts-expect-error A parameter without a default is missing.
+    neverRun(() => new (Model())({ size: 3 }));
+    // @ts-expect-error All of them are.
+    neverRun(() => new (Model())());
+    // @ts-expect-error No such value.
+    neverRun(() => new (Model())({ name: "x", mode: "slow" }));
+    // @ts-expect-error No such parameter.
+    neverRun(() => new (Model())({ name: "x", nme: 1 }));
+    // @ts-expect-error Protected.
+    neverRun(() => new (Model())({ name: "x" }).load);
+  });
+
+  it("have exactly the methods that are listed, and the constructor's own parameters", () => {
+    class Plain {
+      readonly region: string;
+      constructor(region: string) {
+        this.region = region;
+      }
+      load() {}
+      run() {
+        return this.region;
+      }
+    }
+    neverRun(async () => {
+      const plain = new (app.cls({ methods: ["run"], enter: ["load"] }, Plain))("eu");
+      expectTypeOf<keyof typeof plain>().toEqualTypeOf<"run">();
+      expectTypeOf(await plain.run.remote()).toEqualTypeOf<string>();
+    });
+    // @ts-expect-error Not a member.
+    neverRun(() => app.cls({ methods: ["nope"] }, Plain));
+    // @ts-expect-error The region is missing.
+    neverRun(() => new (app.cls({ methods: ["run"] }, Plain))());
   });
 });

@@ -26,6 +26,52 @@ export interface RegisteredFunction {
   readonly handle: object;
 }
 
+/** What answers one input: a function, or a method of an instance. */
+export type ServedFunction = Pick<RegisteredFunction, "handler" | "isGenerator" | "input" | "params">;
+
+export interface RegisteredMethod {
+  readonly name: string;
+  readonly isGenerator: boolean;
+  readonly input?: unknown;
+  readonly params?: readonly string[];
+}
+
+/** One that a class declares for its instances, by the types that the wire has. */
+export interface ClassParameter {
+  readonly name: string;
+  readonly type: "string" | "int" | "bool" | "bytes";
+  /** Absent: it must be given. */
+  readonly default?: string | number | bigint | boolean | Uint8Array;
+}
+
+export interface StartedInstance {
+  readonly methods: ReadonlyMap<string, ServedFunction>;
+  /** Runs the exit hooks, all of them, and throws what the first of them threw. */
+  readonly stop: () => Promise<void>;
+}
+
+/** A class is served by one function, named "Class.*"; each of its containers has one instance. */
+export interface RegisteredClass {
+  readonly kind: "class";
+  name: string | undefined;
+  file: string | undefined;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly methods: readonly RegisteredMethod[];
+  readonly parameters: readonly ClassParameter[];
+  /** Makes an instance and runs its enter hooks. */
+  readonly start: (args: readonly unknown[]) => Promise<StartedInstance>;
+  readonly handle: object;
+}
+
+/** Name of the function that serves a class. */
+export const serviceName = (className: string): string => `${className}.*`;
+
+/**
+ * Name of the one parameter, of bytes, that carries the constructor's arguments of a class without declared parameters: a CBOR list.
+ * No declared parameter can have it.
+ */
+export const CONSTRUCTOR_ARGUMENTS = "$arguments";
+
 export interface RegisteredEntrypoint {
   readonly kind: "entrypoint";
   name: string | undefined;
@@ -38,7 +84,7 @@ export interface RegisteredEntrypoint {
 export interface RegisteredApp {
   readonly name: string | undefined;
   readonly options: Readonly<Record<string, unknown>>;
-  readonly registered: (RegisteredFunction | RegisteredEntrypoint)[];
+  readonly registered: (RegisteredFunction | RegisteredClass | RegisteredEntrypoint)[];
 }
 
 /** A connection and the app that is running over it. */

@@ -1,8 +1,12 @@
 // From what a caller sent to what a handler takes.
-import { DataFormat, decodePayload, LydianError, type RegisteredFunction } from "@lydian/protocol";
+import { DataFormat, decodePayload, LydianError, type ServedFunction } from "@lydian/protocol";
 
 /** The positional arguments in a payload of `[args, kwargs]`. Throws LydianError for anything a handler cannot be called with. */
-export async function callArguments(bytes: Uint8Array, format: DataFormat, fn: RegisteredFunction): Promise<unknown[]> {
+export async function callArguments(
+  bytes: Uint8Array,
+  format: DataFormat,
+  fn: Pick<ServedFunction, "params" | "input">,
+): Promise<unknown[]> {
   if (format !== DataFormat.CBOR && format !== DataFormat.CBOR_TS) {
     throw new LydianError(
       "invalid_argument",

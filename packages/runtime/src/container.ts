@@ -14,7 +14,6 @@ import {
   type FunctionGetInputsItem,
   type InputContext,
   LydianError,
-  type RegisteredFunction,
   Runtime,
   SESSION,
   type Session,
@@ -30,8 +29,10 @@ import { loadFunction } from "./load-function.ts";
 import { type OutputInit, OutputQueue } from "./outputs.ts";
 import { PayloadTransfer } from "./payload-transfer.ts";
 import { rehearseWhileWaiting } from "./rehearsal.ts";
-import { runInput } from "./run-input.ts";
+import { runBatch } from "./run-batch.ts";
+import { type InputRunner, runInput } from "./run-input.ts";
 import { RunningInput } from "./running-input.ts";
+import { type Service, startService } from "./service.ts";
 import { installStackMapping, StackMapper } from "./stack-map.ts";
 import { RUNTIME_VERSION } from "./version.ts";
 
@@ -75,18 +76,22 @@ class Container {
 
   async run(): Promise<never> {
     this.#takeOverProcess();
+    let service: Service | undefined;
     try {
       const given = await this.#start();
-      const fn = await this.#load(given);
+      service = await this.#load(given);
       if (this.#crash) return await this.#crash;
       await this.#client.containerHello({}, { signal: this.#stop.signal });
       if (this.#phase === "loading") this.#phase = "serving";
       void heartbeat({ client: this.#client, signal: this.#stop.signal, cancel: (inputIds) => this.#cancel(inputIds) });
-      await this.#serve(fn, given);
+      await this.#serve(service, given);
       await this.#outputs.flush();
     } catch (error) {
       if (this.#phase !== "stopping") this.#fall(error);
     }
+    if (this.#crash) return this.#crash;
+    await service?.stop().catch((error: unknown) => this.#print("an exit hook failed: ", error));
+    // A hook may have left something behind that failed, or called process.exit().
     if (this.#crash) return this.#crash;
     this.#stop.abort();
     return exitAfterFlush(0);
@@ -115,34 +120,56 @@ class Container {
     return given;
   }
 
-  #load({ module, appName, functionName }: StartResponse): Promise<RegisteredFunction> {
-    return loadFunction({ module: realPath(module), appName, functionName });
+  async #load({ module, appName, functionName, classArguments }: StartResponse): Promise<Service> {
+    return startService(await loadFunction({ module: realPath(module), appName, functionName }), classArguments);
   }
 
-  async #serve(fn: RegisteredFunction, given: StartResponse): Promise<void> {
+  async #serve(service: Service, given: StartResponse): Promise<void> {
     const maxInlineBytes = Number(given.maxInlineBytes);
     const transfer = new PayloadTransfer({ connection: this.#connection, client: this.#client, maxInlineBytes });
-    const runner = {
-      fn,
+    const runner: InputRunner = {
+      service,
       transfer,
       client: this.#client,
       currentInput: this.#currentInput,
       fail: (input: RunningInput, thrown: unknown) => this.#fail(input, thrown),
     };
     const timeoutMs = given.timeoutSecs * 1000;
+    const begin = (item: FunctionGetInputsItem): RunningInput => {
+      const input = new RunningInput({ item, timeoutMs, answer: (output) => this.#outputs.put(output) });
+      this.#running.add(input);
+      return input;
+    };
+    const { batchMaxSize: maxSize, batchLingerMs: lingerMs } = given;
     await runInputLoop({
       client: this.#client,
       functionId: given.functionId,
-      slots: given.slots,
+      // The server counts inputs.
+      slots: maxSize > 0 ? Math.max(1, Math.floor(given.slots / maxSize)) : given.slots,
       maxInputs: given.maxInputs,
       signal: this.#stop.signal,
-      run: async (item: FunctionGetInputsItem) => {
-        const input = new RunningInput({ item, timeoutMs, answer: (output) => this.#outputs.put(output) });
-        this.#running.add(input);
+      run: async (item) => {
+        const input = begin(item);
         await runInput(input, runner);
         this.#running.delete(input);
       },
+      batch:
+        maxSize === 0
+          ? undefined
+          : {
+              maxSize,
+              lingerMs,
+              run: async (items) => {
+                const inputs = items.map(begin);
+                await runBatch(inputs, runner);
+                for (const input of inputs) this.#running.delete(input);
+              },
+            },
     });
+  }
+
+  #print(what: string, thrown: unknown): void {
+    process.stderr.write(`${what}${describeFailure(thrown, this.#mapper, false).text}\n`);
   }
 
   #fail(input: RunningInput, thrown: unknown): void {
@@ -185,7 +212,7 @@ class Container {
   #fall(thrown: unknown): void {
     if (this.#crash) return;
     if (this.#phase === "stopping") {
-      if (!(thrown instanceof ExitCalled)) process.stderr.write(`${describeFailure(thrown, this.#mapper, false).text}\n`);
+      if (!(thrown instanceof ExitCalled)) this.#print("", thrown);
       return;
     }
     const phase = this.#phase;
@@ -207,7 +234,7 @@ class Container {
 
   async #reportCrash(thrown: unknown, culprit: InputContext | undefined): Promise<never> {
     const running = [...this.#running].filter((input) => !input.answered);
-    const guilty = running.filter((input) => input.context === culprit);
+    const guilty = running.filter((input) => input.scope === culprit);
     const { text } = describeFailure(thrown, this.#mapper, false);
     process.stderr.write(`uncaught, so this container ends: ${text}\n`);
     for (const input of guilty.length > 0 ? guilty : running) input.answer(describeFailure(thrown, this.#mapper, input.rich).result);

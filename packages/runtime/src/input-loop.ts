@@ -5,7 +5,7 @@ import type { ControlPlane } from "./control-plane.ts";
 export interface InputLoopOptions {
   readonly client: ControlPlane;
   readonly functionId: string;
-  /** Inputs that may run at once. */
+  /** Inputs, or batches, that may run at once. */
   readonly slots: number;
   /** Stop after this many inputs; 0 is no bound. */
   readonly maxInputs: number;
@@ -13,6 +13,16 @@ export interface InputLoopOptions {
   readonly signal: AbortSignal;
   /** Runs one input; resolves when its slot is free again. Never rejects. */
   readonly run: (item: FunctionGetInputsItem) => Promise<void>;
+  /** When inputs are worked on together. */
+  readonly batch?: BatchFetch | undefined;
+}
+
+export interface BatchFetch {
+  readonly maxSize: number;
+  /** How long the server lets the first input wait for others. */
+  readonly lingerMs: number;
+  /** As `run`. */
+  readonly run: (items: readonly FunctionGetInputsItem[]) => Promise<void>;
 }
 
 /** The server holds a fetch for tens of seconds; an empty answer that comes at once must not become a busy loop. */
@@ -23,21 +33,24 @@ const MIN_EMPTY_POLL_MS = 250;
  * signal. Rejects when the server could not be reached within the connection's bound.
  */
 export async function runInputLoop(options: InputLoopOptions): Promise<void> {
+  const { batch } = options;
   const running = new Running();
   let taken = 0;
   let last = false;
   while (!last && !options.signal.aborted) {
     // What ends in one turn is replaced by one fetch.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    const free = Math.min(options.slots - running.count, options.maxInputs > 0 ? options.maxInputs - taken : Number.POSITIVE_INFINITY);
+    const left = options.maxInputs > 0 ? options.maxInputs - taken : Number.POSITIVE_INFINITY;
+    const free = Math.min(options.slots - running.count, left);
     if (free <= 0) {
       if (options.maxInputs > 0 && taken >= options.maxInputs) break;
       await raceAbort(running.nextEnd(), options.signal);
       continue;
     }
     const askedAt = Date.now();
-    const response = await fetchInputs(options, free);
+    const response = await fetchInputs(options, batch ? Math.min(batch.maxSize, left) : free);
     if (!response) break;
+    const together: FunctionGetInputsItem[] = [];
     for (const item of response.inputs) {
       if (item.killSwitch) {
         last = true;
@@ -45,8 +58,10 @@ export async function runInputLoop(options: InputLoopOptions): Promise<void> {
       }
       if (item.input?.finalInput) last = true;
       taken++;
-      running.add(options.run(item));
+      if (batch) together.push(item);
+      else running.add(options.run(item));
     }
+    if (batch && together.length > 0) running.add(batch.run(together));
     const pauseMs =
       response.rateLimitSleepDuration > 0 ? response.rateLimitSleepDuration * 1000 : MIN_EMPTY_POLL_MS - (Date.now() - askedAt);
     if (response.inputs.length === 0 && pauseMs > 0) await pause(pauseMs, options.signal);
@@ -75,9 +90,10 @@ class Running {
   }
 }
 
-async function fetchInputs({ client, functionId, slots, signal }: InputLoopOptions, free: number) {
+async function fetchInputs({ client, functionId, slots, batch, signal }: InputLoopOptions, max: number) {
+  const batching = batch && { batchMaxSize: max, batchLingerMs: BigInt(batch.lingerMs) };
   try {
-    return await client.functionGetInputs({ functionId, inputConcurrency: slots, lydianMaxInputs: free }, { signal });
+    return await client.functionGetInputs({ functionId, inputConcurrency: slots, lydianMaxInputs: max, ...batching }, { signal });
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;

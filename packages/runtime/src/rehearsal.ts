@@ -20,6 +20,7 @@ import { OutputQueue } from "./outputs.ts";
 import { PayloadTransfer } from "./payload-transfer.ts";
 import { runInput } from "./run-input.ts";
 import { RunningInput } from "./running-input.ts";
+import { functionService } from "./service.ts";
 
 /** A container that was made for a function gets it sooner than this, and must not wait for a rehearsal. */
 const STANDBY_AFTER_MS = 30;
@@ -48,15 +49,7 @@ async function rehearse(currentInput: AsyncLocalStorage<InputContext>): Promise<
   const never = new AbortController().signal;
   const outputs = new OutputQueue({ client, refused: (output) => output, onLost: () => {} });
   const transfer = new PayloadTransfer({ connection: undefined as never, client, maxInlineBytes: Number.MAX_SAFE_INTEGER });
-  const fn = {
-    kind: "function",
-    name: "",
-    file: undefined,
-    options: {},
-    handler: async (value: unknown) => value,
-    isGenerator: false,
-    handle: {},
-  } as const;
+  const service = functionService({ handler: async (value: unknown) => value, isGenerator: false });
   await runInputLoop({
     client,
     functionId: "",
@@ -65,7 +58,7 @@ async function rehearse(currentInput: AsyncLocalStorage<InputContext>): Promise<
     signal: never,
     run: (item) => {
       const input = new RunningInput({ item, timeoutMs: 1000, answer: (output) => outputs.put(output) });
-      return runInput(input, { fn, client, transfer, currentInput, fail: () => {} });
+      return runInput(input, { service, client, transfer, currentInput, fail: () => {} });
     },
   });
   await outputs.flush();

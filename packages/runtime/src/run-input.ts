@@ -5,7 +5,7 @@ import {
   encodePayload,
   type InputContext,
   LydianError,
-  type RegisteredFunction,
+  type ServedFunction,
   GenericResult_GenericStatus as Status,
 } from "@lydian/protocol";
 import { callArguments } from "./call-arguments.ts";
@@ -13,9 +13,10 @@ import type { ControlPlane } from "./control-plane.ts";
 import { GeneratorOutput, generatorDone } from "./generator-output.ts";
 import type { PayloadTransfer } from "./payload-transfer.ts";
 import type { RunningInput } from "./running-input.ts";
+import type { Service } from "./service.ts";
 
 export interface InputRunner {
-  readonly fn: RegisteredFunction;
+  readonly service: Service;
   readonly client: ControlPlane;
   readonly transfer: PayloadTransfer;
   readonly currentInput: AsyncLocalStorage<InputContext>;
@@ -26,12 +27,13 @@ export interface InputRunner {
 /** Resolves when the handler's code has ended and the input has its answer. Never rejects. */
 export async function runInput(input: RunningInput, runner: InputRunner): Promise<void> {
   try {
+    const fn = runner.service.find(input.method);
     const bytes = await argumentBytes(input, runner.transfer);
     await runner.currentInput.run(input.context, async () => {
-      const args = await callArguments(bytes, input.format, runner.fn);
+      const args = await callArguments(bytes, input.format, fn);
       input.throwIfAborted();
-      if (runner.fn.isGenerator) await runGenerator(input, args, runner);
-      else await runFunction(input, args, runner);
+      if (fn.isGenerator) await runGenerator(input, fn, args, runner);
+      else await runFunction(input, fn, args, runner);
     });
   } catch (error) {
     runner.fail(input, error);
@@ -40,14 +42,14 @@ export async function runInput(input: RunningInput, runner: InputRunner): Promis
   }
 }
 
-async function argumentBytes(input: RunningInput, transfer: PayloadTransfer): Promise<Uint8Array> {
+export async function argumentBytes(input: RunningInput, transfer: PayloadTransfer): Promise<Uint8Array> {
   const args = input.item.input?.argsOneof;
   if (args?.case === "args") return args.value;
   if (args?.case === "argsBlobId") return transfer.download(args.value, input.signal);
   throw new LydianError("invalid_argument", "the input carries no arguments");
 }
 
-async function runFunction(input: RunningInput, args: unknown[], { fn, transfer }: InputRunner): Promise<void> {
+async function runFunction(input: RunningInput, fn: ServedFunction, args: unknown[], { transfer }: InputRunner): Promise<void> {
   const result = await fn.handler(...args);
   if (input.answered) return;
   if (isIterator(result)) {
@@ -59,7 +61,7 @@ async function runFunction(input: RunningInput, args: unknown[], { fn, transfer 
   input.answer({ status: Status.SUCCESS, dataOneof: data });
 }
 
-async function runGenerator(input: RunningInput, args: unknown[], { fn, transfer, client }: InputRunner): Promise<void> {
+async function runGenerator(input: RunningInput, fn: ServedFunction, args: unknown[], { transfer, client }: InputRunner): Promise<void> {
   const output = new GeneratorOutput({ client, functionCallId: input.item.functionCallId, format: input.format, signal: input.signal });
   const iterator = iteratorOf(await fn.handler(...args));
   let finished = false;

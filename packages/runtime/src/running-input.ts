@@ -12,6 +12,8 @@ import type { OutputInit, ResultInit } from "./outputs.ts";
 export class RunningInput implements Bagged {
   readonly item: FunctionGetInputsItem;
   readonly context: InputContext;
+  /** What its handler runs in: its own context, or that of the batch it is in. */
+  scope: InputContext;
   place = -1;
   /** Made when somebody asks for its signal: most handlers do not, and it is the dearest part of an input. */
   #controller: AbortController | undefined;
@@ -26,6 +28,7 @@ export class RunningInput implements Bagged {
     this.item = options.item;
     this.#answer = options.answer;
     this.context = new Context(this, this.#startedAt + options.timeoutMs);
+    this.scope = this.context;
     this.#deadlineTimer = setTimeout(() => this.#timeOut(options.timeoutMs), Math.min(options.timeoutMs, 2 ** 31 - 1));
     this.#deadlineTimer.unref();
   }
@@ -44,6 +47,11 @@ export class RunningInput implements Bagged {
 
   get format(): DataFormat {
     return this.item.input?.dataFormat ?? DataFormat.UNSPECIFIED;
+  }
+
+  /** Of a class; empty for a function. */
+  get method(): string {
+    return this.item.input?.methodName ?? "";
   }
 
   /** Whether the caller is ours, and reads values that plain CBOR has not. */

@@ -86,12 +86,15 @@ const app = { name: "demo", options: {}, registered: [] };
 apps.push(app);
 const register = (name: string, handler: (...args: any[]) => unknown, more: object = {}) => app.registered.push(
   { kind: "function", name, file: undefined, options: {}, handler, isGenerator: /Generator/.test(Object.prototype.toString.call(handler)), handle: {}, ...more } as never);
+const registerClass = (name: string, start: (args: unknown[]) => unknown) =>
+  app.registered.push({ kind: "class", name, file: undefined, options: {}, methods: [], parameters: [], start, handle: {} } as never);
 `;
 
 export class StubContainer implements AsyncDisposable {
   readonly calls: string[] = [];
   readonly outputs = new Inbox<FunctionPutOutputsItem>();
   readonly asked = new Inbox<number>();
+  readonly lingers = new Set<number>();
   readonly taskResults = new Inbox<TaskResultRequest>();
   readonly chunkRequests: { index: number; value: Uint8Array }[][] = [];
   readonly blobs = new Map<string, Buffer>();
@@ -121,13 +124,13 @@ export class StubContainer implements AsyncDisposable {
   }
 
   /** Hands out an input. Returns its id. */
-  send(args: unknown[], more: { named?: Record<string, unknown>; format?: DataFormat; blob?: boolean } = {}): string {
+  send(args: unknown[], more: { named?: Record<string, unknown>; format?: DataFormat; blob?: boolean; method?: string } = {}): string {
     const inputId = `in-${++this.#count}`;
     const format = more.format ?? DataFormat.CBOR_TS;
     const bytes = encodePayload([args, more.named ?? {}], { rich: format === DataFormat.CBOR_TS });
     if (more.blob) this.blobs.set("args", Buffer.from(bytes));
     const argsOneof = more.blob ? { case: "argsBlobId" as const, value: "args" } : { case: "args" as const, value: bytes };
-    this.#hand({ inputId, functionCallId: `fc-${this.#count}`, input: { argsOneof, dataFormat: format } });
+    this.#hand({ inputId, functionCallId: `fc-${this.#count}`, input: { argsOneof, dataFormat: format, methodName: more.method ?? "" } });
     return inputId;
   }
 
@@ -233,7 +236,8 @@ export class StubContainer implements AsyncDisposable {
         if (this.#cancelled.length === 0) await this.#until((wake) => (this.#wakeBeat = wake), signal);
         return { cancelInputEvent: { inputIds: this.#cancelled.splice(0) } };
       },
-      functionGetInputs: async ({ lydianMaxInputs }, { signal }) => {
+      functionGetInputs: async ({ lydianMaxInputs, batchLingerMs }, { signal }) => {
+        this.lingers.add(Number(batchLingerMs));
         this.calls.push("get");
         this.asked.push(lydianMaxInputs);
         if (this.#items.length === 0) await this.#until((wake) => (this.#wakeFetch = wake), signal);

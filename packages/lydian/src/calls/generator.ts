@@ -10,12 +10,12 @@ import {
 import { currentClient } from "../client.ts";
 import { typedError } from "../errors.ts";
 import type { CallTarget } from "../function-handle.ts";
-import { functionId } from "../session.ts";
 import { makeCall } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
 import { readOutputs } from "./outputs.ts";
 import { decodeValue, encodeInput } from "./payload.ts";
 import { type CallerStack, callerStack, resultError } from "./result.ts";
+import { targetId } from "./target.ts";
 
 /** Streams that may break one after the other without a value between them. */
 const MAX_BREAKS = 10;
@@ -23,9 +23,9 @@ const MAX_BREAKS = 10;
 /** The values as they are yielded. Leaving early cancels the call. */
 export async function* remoteGenerator(target: CallTarget, args: readonly unknown[]): AsyncGenerator<unknown, void, undefined> {
   const calledFrom = callerStack();
-  const input = await encodeInput(args);
+  const input = await encodeInput(args, target.method);
   const { functionCallId } = await makeCall({
-    functionId: functionId(target.name()),
+    functionId: await targetId(target),
     type: Type.UNARY,
     invocation: Invocation.SYNC_LEGACY,
     input,

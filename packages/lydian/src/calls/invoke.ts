@@ -8,12 +8,12 @@ import {
 import { TimeoutError, typedError } from "../errors.ts";
 import { FunctionCall } from "../function-call.ts";
 import type { CallTarget } from "../function-handle.ts";
-import { functionId } from "../session.ts";
 import { makeCall } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
 import { HOLD_SECONDS, readOutputs } from "./outputs.ts";
 import { encodeInput } from "./payload.ts";
 import { callerStack, resultValue } from "./result.ts";
+import { targetId } from "./target.ts";
 
 const FOREVER_MS = Number.POSITIVE_INFINITY;
 
@@ -61,8 +61,8 @@ async function start(
   waitSeconds: number,
 ): Promise<FunctionMapResponse> {
   try {
-    const id = functionId(target.name());
-    return await makeCall({ functionId: id, type: Type.UNARY, invocation, input: await encodeInput(args), waitSeconds });
+    const id = await targetId(target);
+    return await makeCall({ functionId: id, type: Type.UNARY, invocation, input: await encodeInput(args, target.method), waitSeconds });
   } catch (error) {
     throw typedError(error);
   }

@@ -10,13 +10,13 @@ import { currentClient } from "../client.ts";
 import { typedError } from "../errors.ts";
 import type { CallTarget } from "../function-handle.ts";
 import type { AnyIterable, MapOptions } from "../function-types.ts";
-import { functionId } from "../session.ts";
 import { makeCall } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
 import { readOutputs } from "./outputs.ts";
 import { decodeValue, encodeInline, isLarge, uploadInput, type WireInput } from "./payload.ts";
 import { type CallerStack, callerStack, resultError } from "./result.ts";
 import { Signal } from "./signal.ts";
+import { targetId } from "./target.ts";
 
 const DEFAULT_WINDOW = 1_000;
 const MAX_BATCH = 500;
@@ -70,7 +70,7 @@ class RunningMap {
 
   async *run(source: AnyIterable<unknown[]>): AsyncGenerator<unknown, void, undefined> {
     this.signal?.throwIfAborted();
-    this.#functionId = functionId(this.#target.name());
+    this.#functionId = await targetId(this.#target);
     const call = await makeCall({ functionId: this.#functionId, type: Type.MAP, invocation: Invocation.SYNC });
     this.#callId = call.functionCallId;
     this.#window = call.maxInputsOutstanding || DEFAULT_WINDOW;
@@ -158,7 +158,7 @@ class RunningMap {
           [batch, bytes] = [[], 0];
         }
         while (this.#isFull && !this.#ended.signal.aborted) await this.#taken.next();
-        const encoded = encodeInline(step.value);
+        const encoded = encodeInline(step.value, this.#target.method);
         const input = isLarge(encoded.bytes) ? await uploadInput(encoded.input) : encoded.input;
         this.#unanswered.add(this.#sent);
         batch.push({ idx: this.#sent++, input });

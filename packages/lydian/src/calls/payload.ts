@@ -18,15 +18,16 @@ const MAX_INLINE_BYTES = 16 << 20;
 export type WireInput = MessageInitShape<typeof FunctionInputSchema>;
 
 /** The arguments as the wire has them; large ones are uploaded first. */
-export async function encodeInput(args: readonly unknown[]): Promise<WireInput> {
-  const { input, bytes } = encodeInline(args);
+export async function encodeInput(args: readonly unknown[], method?: string): Promise<WireInput> {
+  const { input, bytes } = encodeInline(args, method);
   return isLarge(bytes) ? uploadInput(input) : input;
 }
 
 /** Without looking at the size: for callers that know what to do with it. */
-export function encodeInline(args: readonly unknown[]): { readonly input: WireInput; readonly bytes: number } {
+export function encodeInline(args: readonly unknown[], method?: string): { readonly input: WireInput; readonly bytes: number } {
   const data = encodeArguments(args);
-  return { input: { argsOneof: { case: "args", value: data }, dataFormat: DataFormat.CBOR_TS }, bytes: data.length };
+  const input = { argsOneof: { case: "args", value: data }, dataFormat: DataFormat.CBOR_TS } as const;
+  return { input: method === undefined ? input : { ...input, methodName: method }, bytes: data.length };
 }
 
 function encodeArguments(args: readonly unknown[]): Uint8Array {

@@ -5,11 +5,13 @@ import {
   FunctionSchema$,
   Function_FunctionType as FunctionType,
   fromBinary,
+  type RegisteredClass,
   type RegisteredFunction,
   toBinary,
 } from "@lydian/protocol";
 import { describe, expect, it } from "vitest";
 import { App } from "../app.ts";
+import { parameter, parameters } from "../classes/parameters.ts";
 import { InvalidError } from "../errors.ts";
 import type { FunctionOptions } from "../options.ts";
 import { Retries } from "../retries.ts";
@@ -18,7 +20,7 @@ import { functionDefinition } from "./create-functions.ts";
 
 const PARTS = { appName: "shop", entry: "/app/main.mjs", imageId: "im-1", mountIds: ["mo-1", "mo-2"], secretIds: ["st-1", "st-2"] };
 
-type Options = Omit<FunctionOptions, "input">;
+type Options = Omit<FunctionOptions, "input" | "batched">;
 type Unscheduled = Omit<Options, "schedule">;
 
 function register(options: Options, handler: () => unknown): RegisteredFunction {
@@ -147,5 +149,43 @@ describe("functionDefinition", () => {
   it("refuses options that were changed to what cannot be", () => {
     const fn = { ...register({}, async () => 1), options: { gpu: "H100" } };
     expect(() => functionDefinition(fn, PARTS)).toThrow(InvalidError);
+  });
+});
+
+describe("functionDefinition of a class", () => {
+  class Impl extends parameters({
+    name: parameter.string(),
+    size: parameter.int({ default: 3 }),
+    on: parameter.bool({ default: false }),
+    key: parameter.bytes({ default: new Uint8Array([7]) }),
+  }) {
+    async embed(texts: string[]) {
+      return texts;
+    }
+  }
+
+  it("is that of one function for all methods, which tells its parameters", () => {
+    const app = new App("shop");
+    app.cls({ name: "Model", methods: ["embed"], batched: { maxBatchSize: 8, wait: "20ms" } }, Impl);
+    const message = create(FunctionSchema$, functionDefinition(app.registered[0] as RegisteredClass, PARTS));
+    expect(fromBinary(FunctionSchema$, toBinary(FunctionSchema$, message))).toMatchObject({
+      functionName: "Model.*",
+      implementationName: "Model.*",
+      functionType: FunctionType.FUNCTION,
+      isClass: true,
+      methodDefinitionsSet: true,
+      methodDefinitions: { embed: { functionName: "Model.embed", functionType: FunctionType.FUNCTION, supportedInputFormats: [4, 1001] } },
+      batchMaxSize: 8,
+      batchLingerMs: 20n,
+      classParameterInfo: {
+        format: 2,
+        schema: [
+          { name: "name", type: 1, fullType: { baseType: 1 }, hasDefault: false },
+          { name: "size", type: 2, hasDefault: true, defaultOneof: { case: "intDefault", value: 3n } },
+          { name: "on", type: 9, hasDefault: true, defaultOneof: { case: "boolDefault", value: false } },
+          { name: "key", type: 4, hasDefault: true, defaultOneof: { case: "bytesDefault" } },
+        ],
+      },
+    });
   });
 });

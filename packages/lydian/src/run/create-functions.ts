@@ -4,10 +4,10 @@ import {
   Function_DefinitionType as DefinitionType,
   type FunctionSchema$,
   Function_FunctionType as FunctionType,
-  type RegisteredFunction,
   type ScheduleSchema,
 } from "@lydian/protocol";
 import { type FunctionOptions, type ResolvedFunctionOptions, resolveOptions } from "../options.ts";
+import { classDefinition, type Served, servedName } from "./create-classes.ts";
 
 export interface FunctionParts {
   readonly appName: string;
@@ -20,16 +20,16 @@ export interface FunctionParts {
 const FORMATS = [DataFormat.CBOR, DataFormat.CBOR_TS];
 
 /** A registration as the wire has it. */
-export function functionDefinition(fn: RegisteredFunction, parts: FunctionParts): MessageInitShape<typeof FunctionSchema$> {
+export function functionDefinition(fn: Served, parts: FunctionParts): MessageInitShape<typeof FunctionSchema$> {
   const options = resolveOptions(fn.options as FunctionOptions);
   return {
     runtime: "lydian-node",
     moduleName: parts.entry,
-    functionName: fn.name ?? "",
-    implementationName: fn.name ?? "",
+    functionName: servedName(fn),
+    implementationName: servedName(fn),
     appName: parts.appName,
     definitionType: DefinitionType.FILE,
-    functionType: fn.isGenerator ? FunctionType.GENERATOR : FunctionType.FUNCTION,
+    functionType: fn.kind === "function" && fn.isGenerator ? FunctionType.GENERATOR : FunctionType.FUNCTION,
     imageId: parts.imageId,
     mountIds: [...parts.mountIds],
     secretIds: [...parts.secretIds],
@@ -49,6 +49,8 @@ export function functionDefinition(fn: RegisteredFunction, parts: FunctionParts)
     blockNetwork: options.blockNetwork,
     supportedInputFormats: FORMATS,
     supportedOutputFormats: FORMATS,
+    ...(fn.kind === "class" && classDefinition(fn, FORMATS)),
+    ...(options.batch && { batchMaxSize: options.batch.maxSize, batchLingerMs: BigInt(options.batch.waitMs) }),
     ...retryPolicy(options),
     ...scaling(options),
     ...schedule(options),

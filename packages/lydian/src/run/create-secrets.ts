@@ -1,9 +1,10 @@
 // Secrets of an app's functions as ids of the server.
-import { ObjectCreationType, type RegisteredFunction } from "@lydian/protocol";
+import { ObjectCreationType } from "@lydian/protocol";
 import type { App } from "../app.ts";
 import type { Client } from "../client.ts";
 import type { FunctionOptions } from "../options.ts";
 import type { Secret } from "../secret.ts";
+import type { Served } from "./create-classes.ts";
 
 export interface SecretContext {
   readonly client: Client;
@@ -13,7 +14,7 @@ export interface SecretContext {
 }
 
 /** Those of the app first: of one variable the function's own counts. */
-export function secretsOf(fn: RegisteredFunction, app: App): readonly Secret[] {
+export function secretsOf(fn: Served, app: App): readonly Secret[] {
   const own = (fn.options as FunctionOptions).secrets ?? [];
   return [...((app.options.secrets as readonly Secret[] | undefined) ?? []), ...own];
 }

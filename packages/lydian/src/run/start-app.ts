@@ -1,5 +1,5 @@
 // From a registered app to a running one.
-import { AppState, AppDisconnectReason as Reason, type RegisteredFunction } from "@lydian/protocol";
+import { AppState, AppDisconnectReason as Reason } from "@lydian/protocol";
 import type { App } from "../app.ts";
 import { type Client, useClient } from "../client.ts";
 import { InvalidError } from "../errors.ts";
@@ -10,6 +10,7 @@ import type { Secret } from "../secret.ts";
 import { findSession, setSession } from "../session.ts";
 import { buildImage } from "./build-image.ts";
 import type { Bundle } from "./bundle.ts";
+import { createClasses, isServed, type Served, servedName } from "./create-classes.ts";
 import { functionDefinition } from "./create-functions.ts";
 import { createSecret, secretsOf } from "./create-secrets.ts";
 import type { RunEvent } from "./events.ts";
@@ -62,8 +63,9 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
   const disconnect = (reason: Reason, exception = "") =>
     client.modal.appClientDisconnect({ appId, reason, exception: exception.slice(0, 1_000) }, { timeoutMs: 10_000 });
   try {
-    const functionIds = await createFunctions(app, appId, description, options);
-    await client.modal.appPublish({ appId, appState: AppState.EPHEMERAL, functionIds }, signal ? { signal } : {});
+    const { functionIds } = await createFunctions(app, appId, description, options);
+    const classIds = await createClasses(app, appId, options);
+    await client.modal.appPublish({ appId, appState: AppState.EPHEMERAL, functionIds, classIds }, signal ? { signal } : {});
     onEvent({ type: "published" });
     const logs = followLogs(client, appId, onEvent, ended.signal);
     void watchPools(client, appId, onEvent, ended.signal);
@@ -89,12 +91,26 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
   }
 }
 
-async function createFunctions(app: App, appId: string, appName: string, options: StartAppOptions): Promise<Record<string, string>> {
+export interface CreatedFunctions {
+  /** By name. */
+  readonly functionIds: Readonly<Record<string, string>>;
+  /** By id. */
+  readonly definitionIds: Readonly<Record<string, string>>;
+}
+
+/** `existing`: ids that functions have from an earlier version, by name. */
+export async function createFunctions(
+  app: App,
+  appId: string,
+  appName: string,
+  options: StartAppOptions,
+  existing: Readonly<Record<string, string>> = {},
+): Promise<CreatedFunctions> {
   const { client, bundle, environment, signal, onEvent } = options;
-  const functions = app.registered.filter((item): item is RegisteredFunction => item.kind === "function");
+  const functions = app.registered.filter(isServed);
   for (const fn of functions)
     if (fn.name === undefined)
-      throw new InvalidError('A function has no name: export it from its module, or give it one with { name: "…" }.');
+      throw new InvalidError(`A ${fn.kind} has no name: export it from its module, or give it one with { name: "…" }.`);
   const images = new Map<Image, Promise<string>>();
   const mounts = new Map<Image, Promise<string[]>>();
   const secrets = new Map<Secret, Promise<string>>();
@@ -107,7 +123,7 @@ async function createFunctions(app: App, appId: string, appName: string, options
       Promise.all(image.mounted.map(async (files) => uploadMount(client, appId, await readLocalFiles(files), signal))),
     );
   const prepared = new Map<string, Image>();
-  const ids = await Promise.all(
+  const created = await Promise.all(
     functions.map(async (fn) => {
       const image = imageOf(fn, app, bundle, prepared);
       // Before the image is built: who forgot to make one is told at once.
@@ -115,17 +131,22 @@ async function createFunctions(app: App, appId: string, appName: string, options
       const [imageId, bundleMount, others] = await Promise.all([build(image), code(), localFiles(image)]);
       const mountIds = [bundleMount, ...others];
       const definition = functionDefinition(fn, { appName, entry: bundle.entry, imageId, mountIds, secretIds });
-      const { functionId } = await client.modal.functionCreate({ appId, function: definition }, signal ? { signal } : {});
-      return [fn.name ?? "", functionId] as const;
+      const name = servedName(fn);
+      const request = { appId, function: definition, existingFunctionId: existing[name] ?? "" };
+      const { functionId, handleMetadata } = await client.modal.functionCreate(request, signal ? { signal } : {});
+      return { name, functionId, definitionId: handleMetadata?.definitionId ?? "" };
     }),
   );
-  return Object.fromEntries(ids);
+  return {
+    functionIds: Object.fromEntries(created.map(({ name, functionId }) => [name, functionId])),
+    definitionIds: Object.fromEntries(created.map(({ functionId, definitionId }) => [functionId, definitionId])),
+  };
 }
 
 const defaultImage = Image.node();
 
 /** Functions with the same image and the same additions share one Image object, so that it is built once. */
-function imageOf(fn: RegisteredFunction, app: App, bundle: Bundle, prepared: Map<string, Image>): Image {
+function imageOf(fn: Served, app: App, bundle: Bundle, prepared: Map<string, Image>): Image {
   const { image, env } = fn.options as FunctionOptions;
   const base = image ?? (app.options.image as Image | undefined) ?? defaultImage;
   const packages = Object.entries(bundle.nativePackages).map(([name, version]) => `${name}@${version}`);

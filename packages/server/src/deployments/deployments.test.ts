@@ -67,7 +67,7 @@ describe("a deployment", () => {
     const anew = await nouns.define(app.id, { timeoutSecs: 2 });
     expect(anew.id).toBe(fn.id);
     expect(nouns.functions.get(fn.id)).toMatchObject({ definitionId: fn.definitionId, definition: { timeoutSecs: 1 } });
-    const variant = await nouns.functions.bind(fn, new Uint8Array([1]), create(FunctionOptionsSchema));
+    const variant = await nouns.functions.bind(fn, new Uint8Array(), create(FunctionOptionsSchema));
     await deploy(app, { functionIds: { hello: fn.id }, definitionIds: { [fn.id]: anew.definitionId } });
     for (const id of [fn.id, variant.id])
       expect(nouns.functions.get(id)).toMatchObject({ definitionId: anew.definitionId, definition: { timeoutSecs: 2 } });

@@ -1,5 +1,6 @@
 import {
   AutoscalerSettingsSchema,
+  ClassParameterSetSchema,
   create,
   DataFormat,
   type Function as FunctionDefinition,
@@ -8,6 +9,7 @@ import {
   Function_FunctionType as FunctionType,
   LydianError,
   type MessageInitShape,
+  toBinary,
 } from "@lydian/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AppRecord } from "../apps/store.ts";
@@ -31,6 +33,8 @@ const definition = (changes: Changes = {}): FunctionDefinition =>
     functionType: FunctionType.FUNCTION,
     ...changes,
   });
+
+const SIZE = { name: "size", valueOneof: { case: "intValue", value: 3n } } as const;
 
 describe("a definition", () => {
   it("passes with what is served, at its bounds", () => {
@@ -60,10 +64,8 @@ describe("a definition", () => {
     ["buckets", { cloudBucketMounts: [{ bucketName: "b", mountPath: "/b" }] }, /bucket mounts/],
     ["web endpoints", { webhookConfig: {} }, /web endpoints/],
     ["proxies", { proxyId: "pr-1" }, /proxies/],
-    ["batching", { batchMaxSize: 5 }, /batching/],
     ["snapshots", { checkpointingEnabled: true }, /memory snapshots/],
-    ["classes", { isClass: true }, /classes/],
-    ["methods", { methodDefinitions: { run: {} } }, /methods/],
+    ["methods with functions of their own", { isMethod: true }, /methods/],
     ["serialized code", { functionSerialized: new Uint8Array([1]) }, /serialized/],
     ["regions", { schedulerPlacement: { regions: ["eu"] } }, /regions/],
     ["restricted access", { untrusted: true }, /restricted access/],
@@ -73,6 +75,11 @@ describe("a definition", () => {
     expect(() => validateDefinition(definition(changes))).toThrow(
       expect.objectContaining({ code: "unimplemented", message: expect.stringMatching(text) }),
     );
+  });
+
+  it("of our own runtime may be a class, and may batch", () => {
+    validateDefinition(definition({ functionName: "Model.*", isClass: true, methodDefinitions: { run: {} }, classParameterInfo: {} }));
+    validateDefinition(definition({ batchMaxSize: 5, batchLingerMs: 100n }));
   });
 
   it("of the official client may have classes, batches and code of its own, and be defined inside another", () => {
@@ -195,7 +202,7 @@ describe("functions", () => {
 
   it("give an equal request an equal variant, which follows its base", async () => {
     const base = await functions.define(app, definition(), "");
-    const params = new Uint8Array([1, 2, 3]);
+    const params = toBinary(ClassParameterSetSchema, create(ClassParameterSetSchema, { parameters: [SIZE] }));
     const options = create(FunctionOptionsSchema, { timeoutSecs: 7 });
     const [one, two] = await Promise.all([functions.bind(base, params, options), functions.bind(base, params, options)]);
     expect(two.id).toBe(one.id);
@@ -210,6 +217,9 @@ describe("functions", () => {
       definition: { timeoutSecs: 7, maxConcurrentInputs: 9 },
     });
     expect(open().get(one.id)).toMatchObject({ id: one.id, definition: { timeoutSecs: 7, maxConcurrentInputs: 9 } });
+    await expect(functions.bind(base, new Uint8Array([1, 2]), options)).rejects.toMatchObject({
+      message: expect.stringMatching(/no ClassParameterSet/),
+    });
     await expect(functions.bind(one, params, options)).rejects.toMatchObject({ code: "invalid_argument" });
   });
 
@@ -252,7 +262,7 @@ describe("functions", () => {
     expect(open().get(base.id)?.definition.autoscalerSettings).toMatchObject({ maxContainers: 0, scaledownWindow: 9, bufferContainers: 2 });
     const tooMany = create(AutoscalerSettingsSchema, { minContainers: 1_000_000 });
     await expect(functions.setSettings(base, tooMany)).rejects.toMatchObject({ code: "invalid_argument" });
-    const variant = await functions.bind(base, new Uint8Array([1]), create(FunctionOptionsSchema));
+    const variant = await functions.bind(base, new Uint8Array(), create(FunctionOptionsSchema));
     await functions.setSettings(variant, create(AutoscalerSettingsSchema, { minContainers: 3 }));
     expect(open().get(variant.id)?.definition.autoscalerSettings).toMatchObject({ minContainers: 3, maxContainers: 0 });
     expect(functions.get(base.id)?.definition.autoscalerSettings?.minContainers).toBe(1);

@@ -22,7 +22,7 @@ export function boundsOf(definition: FunctionDefinition): PoolBounds {
 
 /** Inputs a container takes in its life; 0 is no bound. */
 export function maxInputsOf(definition: FunctionDefinition): number {
-  return definition.singleUseContainers ? 1 : definition.maxInputs;
+  return definition.singleUseContainers || definition.isBuilderFunction ? 1 : definition.maxInputs;
 }
 
 export function startupMsOf(definition: FunctionDefinition): number {

@@ -9,7 +9,7 @@ export function functionAssets(entry: string, apps: readonly RegisteredApp[]): s
   for (const { registered } of apps) {
     for (const { kind, file, options } of registered) {
       const { assets } = options as { assets?: unknown };
-      if (kind !== "function" || !Array.isArray(assets)) continue;
+      if (kind === "entrypoint" || !Array.isArray(assets)) continue;
       const base = file === undefined ? dirname(resolve(entry)) : dirname(resolve(root, file));
       for (const pattern of assets) if (typeof pattern === "string") patterns.add(resolve(base, pattern));
     }

@@ -17,7 +17,7 @@ export function pickTarget(apps: readonly RegisteredApp[], name: string | undefi
   if (apps.length === 0) {
     throw new UsageError(`${file} defines no app`, 'It needs one: import { App } from "lydian"; export const app = new App("name");');
   }
-  const all = apps.flatMap((app) => app.registered.map((target) => ({ app, target })));
+  const all = apps.flatMap((app) => app.registered.flatMap((target): Picked[] => (target.kind === "class" ? [] : [{ app, target }])));
   const entrypoints = all.filter(({ target }) => target.kind === "entrypoint");
   const functions = all.filter(({ target }) => target.kind === "function");
   if (name !== undefined) {

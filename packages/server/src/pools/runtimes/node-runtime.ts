@@ -2,6 +2,7 @@
 import type { ContainerHost } from "@lydian/containers";
 import type { Function as FunctionDefinition } from "@lydian/protocol";
 import { type CalledFunction, MAX_INLINE_BYTES, slotsOf, timeoutMsOf } from "../../calls/functions-port.ts";
+import { classArguments } from "../../classes/class-arguments.ts";
 import type { PoolContainer } from "../container.ts";
 import type { LaunchPlan } from "../launch.ts";
 import { fitsDisk, limitsOf, maxInputsOf } from "../plan.ts";
@@ -80,6 +81,9 @@ export class NodeRuntime implements RuntimeKind {
       timeoutSecs: timeoutMsOf(definition) / 1000,
       slots: slotsOf(definition).max,
       maxInputs: maxInputsOf(definition),
+      batchMaxSize: definition.batchMaxSize,
+      batchLingerMs: Number(definition.batchLingerMs),
+      classArguments: classArguments(fn.params),
       maxInlineBytes: BigInt(MAX_INLINE_BYTES),
       // They are nowhere but in this answer: not in the container's configuration, and so in no file.
       env: { ...secrets.environment(definition.secretIds), MODAL_ENVIRONMENT: environment, MODAL_IMAGE_ID: definition.imageId },

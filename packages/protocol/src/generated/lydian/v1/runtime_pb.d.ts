@@ -126,6 +126,25 @@ export declare type StartResponse = Message<"lydian.v1.StartResponse"> & {
    * @generated from field: bytes container_arguments = 14;
    */
   containerArguments: Uint8Array;
+
+  /**
+   * What the instance of a class is constructed with: a CBOR list; empty: nothing.
+   *
+   * @generated from field: bytes class_arguments = 15;
+   */
+  classArguments: Uint8Array;
+
+  /**
+   * Inputs of a batch; 0: they come one by one. The first of one waits so long for more.
+   *
+   * @generated from field: uint32 batch_max_size = 16;
+   */
+  batchMaxSize: number;
+
+  /**
+   * @generated from field: uint32 batch_linger_ms = 17;
+   */
+  batchLingerMs: number;
 };
 
 /**

@@ -811,6 +811,80 @@ export declare type ClassParameterSpec = Message<"modal.client.ClassParameterSpe
 export declare const ClassParameterSpecSchema: GenMessage<ClassParameterSpec>;
 
 /**
+ * What an instance of a class is made with, by a class whose parameters have the format PROTO.
+ *
+ * @generated from message modal.client.ClassParameterSet
+ */
+export declare type ClassParameterSet = Message<"modal.client.ClassParameterSet"> & {
+  /**
+   * @generated from field: repeated modal.client.ClassParameterValue parameters = 1;
+   */
+  parameters: ClassParameterValue[];
+};
+
+/**
+ * Describes the message modal.client.ClassParameterSet.
+ * Use `create(ClassParameterSetSchema)` to create a new message.
+ */
+export declare const ClassParameterSetSchema: GenMessage<ClassParameterSet>;
+
+/**
+ * @generated from message modal.client.ClassParameterValue
+ */
+export declare type ClassParameterValue = Message<"modal.client.ClassParameterValue"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: modal.client.ParameterType type = 2;
+   */
+  type: ParameterType;
+
+  /**
+   * @generated from oneof modal.client.ClassParameterValue.value_oneof
+   */
+  valueOneof: {
+    /**
+     * @generated from field: string string_value = 3;
+     */
+    value: string;
+    case: "stringValue";
+  } | {
+    /**
+     * @generated from field: int64 int_value = 4;
+     */
+    value: bigint;
+    case: "intValue";
+  } | {
+    /**
+     * @generated from field: bytes pickle_value = 5;
+     */
+    value: Uint8Array;
+    case: "pickleValue";
+  } | {
+    /**
+     * @generated from field: bytes bytes_value = 6;
+     */
+    value: Uint8Array;
+    case: "bytesValue";
+  } | {
+    /**
+     * @generated from field: bool bool_value = 7;
+     */
+    value: boolean;
+    case: "boolValue";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message modal.client.ClassParameterValue.
+ * Use `create(ClassParameterValueSchema)` to create a new message.
+ */
+export declare const ClassParameterValueSchema: GenMessage<ClassParameterValue>;
+
+/**
  * @generated from message modal.client.GenericPayloadType
  */
 export declare type GenericPayloadType = Message<"modal.client.GenericPayloadType"> & {

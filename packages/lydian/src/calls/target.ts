@@ -1,0 +1,128 @@
+// Ids of what is called. A variant gets its own from the server, the same one for the same parameters and options.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type ClassParameterSetSchema as ClassParameterSet,
+  ClassParameterSetSchema,
+  CONSTRUCTOR_ARGUMENTS,
+  create,
+  encodePayload,
+  type FunctionOptionsSchema,
+  ParameterType,
+  FunctionBindParamsRequestSchema as RequestSchema,
+  type ParameterType as Type,
+  toBinary,
+} from "@lydian/protocol";
+import { currentClient } from "../client.ts";
+import { typedError } from "../errors.ts";
+import type { CallTarget } from "../function-handle.ts";
+import { resolveOptions } from "../options.ts";
+import { functionId } from "../session.ts";
+import type { ParameterValue, Variant, VariantOptions } from "../variant.ts";
+
+const MAX_BOUND = 1_000;
+/** By function and by what is bound, so that instances made anew for each call ask once. The oldest leave at the bound. */
+const bound = new Map<string, Promise<string>>();
+const requests = new WeakMap<Variant, Uint8Array>();
+
+/** Throws InvalidError when no app runs that has the function. */
+export function targetId(target: CallTarget): string | Promise<string> {
+  const id = functionId(target.name());
+  return target.variant === undefined ? id : variantId(id, target.variant);
+}
+
+function variantId(baseId: string, variant: Variant): Promise<string> {
+  let request = requests.get(variant);
+  if (request === undefined) {
+    request = toBinary(RequestSchema, create(RequestSchema, wireVariant(variant)));
+    requests.set(variant, request);
+  }
+  const key = `${baseId} ${Buffer.from(request).toString("base64")}`;
+  const known = bound.get(key);
+  if (known !== undefined) return known;
+  const id = bind(baseId, variant).catch((error: unknown) => {
+    bound.delete(key);
+    throw typedError(error);
+  });
+  bound.set(key, id);
+  if (bound.size > MAX_BOUND) for (const oldest of bound.keys()) if (bound.delete(oldest)) break;
+  return id;
+}
+
+async function bind(baseId: string, variant: Variant): Promise<string> {
+  const { boundFunctionId } = await currentClient().modal.functionBindParams({ functionId: baseId, ...wireVariant(variant) });
+  return boundFunctionId;
+}
+
+function wireVariant({ parameters, args, options }: Variant) {
+  const set = parameters ? parameters.map(wireParameter) : args ? [constructorArguments(args)] : undefined;
+  return {
+    ...(set && { serializedParams: toBinary(ClassParameterSetSchema, create(ClassParameterSetSchema, { parameters: set })) }),
+    ...(options && { functionOptions: wireOptions(options) }),
+  };
+}
+
+type Parameter = NonNullable<MessageInitShape<typeof ClassParameterSet>["parameters"]>[number];
+
+export const PARAMETER_TYPES: Readonly<Record<ParameterValue["type"], Type>> = {
+  string: ParameterType.PARAM_TYPE_STRING,
+  int: ParameterType.PARAM_TYPE_INT,
+  bool: ParameterType.PARAM_TYPE_BOOL,
+  bytes: ParameterType.PARAM_TYPE_BYTES,
+};
+
+function wireParameter({ name, type, value }: ParameterValue): Parameter {
+  return { name, type: PARAMETER_TYPES[type], valueOneof: wireValue(value) };
+}
+
+function wireValue(value: ParameterValue["value"]) {
+  switch (typeof value) {
+    case "string":
+      return { case: "stringValue", value } as const;
+    case "boolean":
+      return { case: "boolValue", value } as const;
+    case "object":
+      return { case: "bytesValue", value } as const;
+    default:
+      return { case: "intValue", value: BigInt(value) } as const;
+  }
+}
+
+function constructorArguments(args: readonly unknown[]): Parameter {
+  const value = encodePayload(args, { rich: true });
+  return { name: CONSTRUCTOR_ARGUMENTS, type: ParameterType.PARAM_TYPE_BYTES, valueOneof: { case: "bytesValue", value } };
+}
+
+/** Only what was given: the rest is inherited. */
+function wireOptions(options: VariantOptions): MessageInitShape<typeof FunctionOptionsSchema> {
+  const resolved = resolveOptions(options);
+  const given = (name: keyof VariantOptions) => options[name] !== undefined;
+  const { retries, batch } = resolved;
+  return {
+    ...((given("cpu") || given("memory") || given("ephemeralDisk")) && {
+      resources: {
+        milliCpu: resolved.milliCpu,
+        milliCpuMax: resolved.milliCpuMax,
+        memoryMb: resolved.memoryMiB,
+        memoryMbMax: resolved.memoryMaxMiB,
+        ephemeralDiskMb: resolved.diskMiB,
+      },
+    }),
+    ...(given("timeout") && { timeoutSecs: resolved.timeoutSeconds }),
+    ...(given("retries") && {
+      retryPolicy: retries
+        ? {
+            retries: retries.maxRetries,
+            initialDelayMs: retries.initialDelayMs,
+            maxDelayMs: retries.maxDelayMs,
+            backoffCoefficient: retries.backoffCoefficient,
+          }
+        : {},
+    }),
+    ...(given("concurrent") && { maxConcurrentInputs: resolved.maxConcurrentInputs }),
+    ...(batch && { batchMaxSize: batch.maxSize, batchLingerMs: BigInt(batch.waitMs) }),
+    ...(given("minContainers") && { warmPoolSize: resolved.minContainers }),
+    ...(given("maxContainers") && { concurrencyLimit: resolved.maxContainers }),
+    ...(given("bufferContainers") && { bufferContainers: resolved.bufferContainers }),
+    ...(given("scaledownWindow") && { taskIdleTimeoutSecs: resolved.scaledownSeconds }),
+  };
+}
