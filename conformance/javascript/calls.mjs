@@ -10,7 +10,10 @@ function text(value) {
   if (value instanceof Date) return value.toISOString();
   if (Array.isArray(value)) return `[${value.map(text).join(", ")}]`;
   if (value instanceof Map) return text(Object.fromEntries(value));
-  if (typeof value === "object" && value !== null) return `{${Object.keys(value).map((key) => `${key}: ${text(value[key])}`).join(", ")}}`;
+  if (typeof value === "object" && value !== null)
+    return `{${Object.keys(value)
+      .map((key) => `${key}: ${text(value[key])}`)
+      .join(", ")}}`;
   return String(value);
 }
 
