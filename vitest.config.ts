@@ -18,7 +18,13 @@ export default defineConfig({
         plugins,
         resolve,
         ssr,
-        test: { name: "unit", include: ["packages/*/{src,test}/**/*.test.ts"], exclude: ["**/*.system.test.ts", "**/node_modules/**"] },
+        test: {
+          name: "unit",
+          include: ["packages/*/{src,test}/**/*.test.ts"],
+          exclude: ["**/*.system.test.ts", "**/node_modules/**"],
+          // For a machine that does other things as well: no test waits for time.
+          testTimeout: 30_000,
+        },
       },
       {
         plugins,
