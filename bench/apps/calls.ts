@@ -67,7 +67,7 @@ app.localEntrypoint({ name: "spawn" }, async () => {
     spawnedMs = performance.now() - start;
     await last?.get();
     for (;;) {
-      const { backlog, running } = await square.stats();
+      const { backlog, running } = await square.getCurrentStats();
       if (backlog + running === 0) break;
       await sleep(20);
     }

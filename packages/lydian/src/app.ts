@@ -4,6 +4,7 @@ import { type BatchedOptions, checkedBatch } from "./batched.ts";
 import { makeClassHandle } from "./classes/class-handle.ts";
 import type { AnyClass, ClassHandle, ClassOptions, MemberNames } from "./classes/class-types.ts";
 import { defineClass } from "./classes/define-class.ts";
+import { type AppRef, appRef, type FromNameOptions } from "./deployed.ts";
 import { InvalidError } from "./errors.ts";
 import { makeHandle } from "./function-handle.ts";
 import { type AnyFunction, type BatchedHandle, type FunctionHandle, type Handler, isGeneratorFunction } from "./function-types.ts";
@@ -173,6 +174,18 @@ export class App implements RegisteredApp {
     checkName(name, "an entrypoint");
     refuseDuplicate(this, name);
     this.registered.push({ kind: "entrypoint", name, file: undefined, options: { ...options }, handler, handle: handler });
+  }
+
+  /**
+   * A deployed app by its name, with a handle for each function that a module exports. The type argument is the type of that module; it is
+   * imported for its type only. A function with a `name` of its own is called by that: `Function.fromName`.
+   *
+   * @example
+   * const shop = App.ref<typeof import("../backend/shop.ts")>("shop");
+   * await shop.square.remote(3);
+   */
+  static ref<M>(appName: string, options?: FromNameOptions): AppRef<M> {
+    return appRef(appName, options);
   }
 
   /** Takes over what another app has registered. */

@@ -1,5 +1,5 @@
 import { type Connection, connect, Lydian, ModalClient, type Client as Stub } from "@lydian/protocol";
-import { AuthError, InvalidError } from "./errors.ts";
+import { knownServer } from "./config/known-server.ts";
 import { findSession } from "./session.ts";
 
 export interface ClientOptions {
@@ -42,9 +42,9 @@ export class Client {
 
 let current: { readonly key: string; readonly client: Client } | undefined;
 
-/** The client of the running app, else of the server that the environment names. */
+/** The client of the running app, else of the server that the environment or the configuration names. */
 export function currentClient(): Client {
-  const options = findSession() ?? fromVariables();
+  const options = findSession() ?? knownServer();
   const key = `${options.serverUrl} ${options.token?.id ?? ""}`;
   if (current?.key !== key) current = { key, client: Client.connect(options) };
   return current.client;
@@ -53,19 +53,4 @@ export function currentClient(): Client {
 /** The same client for what follows, instead of a connection of its own. */
 export function useClient(client: Client): void {
   current = { key: `${client.serverUrl} ${client.token?.id ?? ""}`, client };
-}
-
-function fromVariables(): ClientOptions {
-  const read = (name: string) => process.env[`LYDIAN_${name}`] ?? process.env[`MODAL_${name}`];
-  const [serverUrl, id, secret] = [read("SERVER_URL"), read("TOKEN_ID"), read("TOKEN_SECRET")];
-  if (serverUrl === undefined) {
-    throw new InvalidError("No server is known.", {
-      hint: "Start the program with `lydian run FILE`, or set MODAL_SERVER_URL, MODAL_TOKEN_ID and MODAL_TOKEN_SECRET (`lydian env` prints them).",
-    });
-  }
-  if (id === undefined || secret === undefined)
-    throw new AuthError(`MODAL_SERVER_URL is set, but MODAL_TOKEN_ID and MODAL_TOKEN_SECRET are not both set.`, {
-      hint: "`lydian env` prints all three.",
-    });
-  return { serverUrl, token: { id, secret }, environment: read("ENVIRONMENT") };
 }

@@ -1,15 +1,26 @@
 // The object that `app.function` returns. What talks to the server is loaded with the first call.
 import { serviceName } from "@lydian/protocol/core";
+import { type AutoscalerOptions, autoscalerSettings } from "./autoscaler.ts";
 import { durationMs } from "./duration.ts";
 import { InvalidError } from "./errors.ts";
 import type { AnyFunction, AnyIterable, CallOptions, ForEachOptions, FunctionHandle, MapOptions } from "./function-types.ts";
 import { type MapCall, mapCall } from "./map-call.ts";
 import { mergeOptions, type Variant, type VariantOptions } from "./variant.ts";
 
+/** Of a function in a deployed app. */
+export interface DeployedName {
+  readonly appName: string;
+  readonly name: string;
+  /** Default: that of the connection. */
+  readonly environment: string | undefined;
+}
+
 /** What a call needs to know of its function. */
 export interface CallTarget {
   /** Throws when the function has no name. */
   readonly name: () => string;
+  /** Absent: it is of the running app. */
+  readonly deployed?: DeployedName | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number | undefined;
   /** Of a class. */
@@ -22,6 +33,7 @@ export interface HandlePart {
   readonly method?: string | undefined;
   readonly variant?: Variant | undefined;
   readonly isBatched?: boolean | undefined;
+  readonly deployed?: DeployedName | undefined;
 }
 
 const network = () => import("./calls/index.ts");
@@ -29,12 +41,12 @@ const network = () => import("./calls/index.ts");
 /** `registration` is asked when it is needed: names are bound after the handle was made. */
 export function makeHandle(
   registration: () => { readonly name: string | undefined },
-  local: AnyFunction,
-  isGenerator: boolean,
+  local: AnyFunction | undefined,
+  isGenerator: boolean | "unknown",
   options: CallOptions = {},
   part: HandlePart = {},
 ): FunctionHandle<AnyFunction> {
-  const { method, variant, isBatched = false } = part;
+  const { method, variant, isBatched = false, deployed } = part;
   const target: CallTarget = {
     name: () => {
       const { name } = registration();
@@ -46,6 +58,7 @@ export function makeHandle(
     },
     signal: options.signal,
     timeoutMs: options.timeout === undefined ? undefined : durationMs(options.timeout, "`timeout`"),
+    deployed,
     method,
     variant,
   };
@@ -54,7 +67,7 @@ export function makeHandle(
     return makeHandle(registration, local, isGenerator, options, { ...part, variant: merged });
   };
   const common = {
-    local,
+    ...(local && { local }),
     callWith: (more: CallOptions) => {
       refuseUnknown(more, CALL_OPTIONS, "callWith");
       return makeHandle(registration, local, isGenerator, { ...options, ...more }, part);
@@ -62,7 +75,11 @@ export function makeHandle(
     withOptions,
     withConcurrency: (concurrent: NonNullable<VariantOptions["concurrent"]>) => withOptions({ concurrent }),
     withBatching: (batched: NonNullable<VariantOptions["batched"]>) => withOptions({ batched }),
-    stats: async () => (await network()).stats(target),
+    getCurrentStats: async () => (await network()).stats(target),
+    updateAutoscaler: async (settings: AutoscalerOptions) => {
+      const checked = autoscalerSettings(settings);
+      await (await network()).updateAutoscaler(target, checked);
+    },
   };
   // Spreading would read a getter, and the name is not known yet.
   const named = (handle: object) =>
@@ -70,15 +87,13 @@ export function makeHandle(
       get: () => [registration().name ?? "", ...(method === undefined ? [] : [method])].join("."),
       enumerable: true,
     }) as unknown as FunctionHandle<AnyFunction>;
-  if (isGenerator) {
-    return named({
-      ...common,
-      async *remoteGen(...args: unknown[]) {
-        refuseTimeout(target, "remoteGen");
-        yield* (await network()).remoteGenerator(target, args);
-      },
-    });
-  }
+  const generating = {
+    async *remoteGen(...args: unknown[]) {
+      refuseTimeout(target, "remoteGen");
+      yield* (await network()).remoteGenerator(target, args);
+    },
+  };
+  if (isGenerator === true) return named({ ...common, ...generating });
   const map = (sources: AnyIterable<unknown[]>, settings: MapOptions): MapCall<unknown> => {
     refuseUnknown(settings, MAP_OPTIONS, "map");
     refuseTimeout(target, "map");
@@ -87,8 +102,7 @@ export function makeHandle(
       yield* (await network()).remoteMap(target, sources, { ...settings, ...(signal ? { signal } : {}) });
     });
   };
-  const handle = {
-    ...common,
+  const calling = {
     remote: async (...args: unknown[]) => (await network()).remote(target, args),
     spawn: async (...args: unknown[]) => {
       refuseTimeout(target, "spawn");
@@ -105,7 +119,7 @@ export function makeHandle(
         void _;
     },
   };
-  return named(handle);
+  return named({ ...common, ...calling, ...(isGenerator === "unknown" && generating) });
 }
 
 /** A misspelt option would silently do nothing. */

@@ -1,4 +1,5 @@
 // The types that carry a handler's signature to its callers.
+import type { AutoscalerOptions } from "./autoscaler.ts";
 import type { Duration } from "./duration.ts";
 import type { FunctionCall } from "./function-call.ts";
 import type { MapCall } from "./map-call.ts";
@@ -66,11 +67,9 @@ export interface FunctionStats {
   readonly containers: number;
 }
 
-interface Common<L extends AnyFunction> {
+interface Common {
   /** In the app. Empty until the module that exports it has loaded. */
   readonly name: string;
-  /** The handler itself, in this process. */
-  readonly local: L;
   /** The same function, with settings for the calls made through the returned handle. */
   callWith(options: CallOptions): this;
   /** The same function with other options, in containers of its own. Nothing is sent until it is called. */
@@ -79,10 +78,19 @@ interface Common<L extends AnyFunction> {
   withConcurrency(concurrent: NonNullable<VariantOptions["concurrent"]>): this;
   /** Short for `withOptions({ batched })`, of a batched function. */
   withBatching(batched: NonNullable<VariantOptions["batched"]>): this;
-  stats(): Promise<FunctionStats>;
+  /** What waits and runs at this moment. */
+  getCurrentStats(): Promise<FunctionStats>;
+  /** Changes how many containers there are, from now on until the app is deployed again. */
+  updateAutoscaler(options: AutoscalerOptions): Promise<void>;
 }
 
-export interface CallableHandle<F extends AnyFunction, L extends AnyFunction = F> extends Common<L> {
+interface Local<L extends AnyFunction> {
+  /** The handler itself, in this process. */
+  readonly local: L;
+}
+
+/** A function of a deployed app, or of this one: what can be done with it from afar. */
+export interface RemoteCallable<F extends AnyFunction> extends Common {
   /** Runs it in a container and waits for the result. */
   readonly remote: Asynchronous<F>;
   /** Queues it. Resolves when the call is durable; `get` on what it resolves to waits for the result. */
@@ -100,10 +108,14 @@ export interface CallableHandle<F extends AnyFunction, L extends AnyFunction = F
   forEach(...args: [...sources: Sources<Parameters<F>>, options?: ForEachOptions]): Promise<void>;
 }
 
-export interface GeneratorHandle<F extends AnyFunction, L extends AnyFunction = F> extends Common<L> {
+export interface CallableHandle<F extends AnyFunction, L extends AnyFunction = F> extends RemoteCallable<F>, Local<L> {}
+
+export interface RemoteGenerator<F extends AnyFunction> extends Common {
   /** Runs it in a container; each value arrives when it is yielded. Leaving the loop ends it there. */
   remoteGen(...args: Parameters<F>): AsyncGenerator<Yielded<ReturnType<F>>, void, undefined>;
 }
+
+export interface GeneratorHandle<F extends AnyFunction, L extends AnyFunction = F> extends RemoteGenerator<F>, Local<L> {}
 
 /** Of a handler that takes and returns lists, for callers of one item each. */
 export type BatchedHandle<F extends AnyFunction, L extends AnyFunction = F> = CallableHandle<PerItem<F>, L>;
@@ -114,3 +126,19 @@ export type FunctionHandle<F extends AnyFunction = AnyFunction> =
 
 const GENERATORS = new Set(["GeneratorFunction", "AsyncGeneratorFunction"]);
 export const isGeneratorFunction = (handler: AnyFunction | undefined): boolean => GENERATORS.has(handler?.constructor.name ?? "");
+
+/** What is called by name: `H` is the type of a handle (`typeof square`) or of a signature. */
+export type DeployedFunction<H> =
+  H extends CallableHandle<infer F, AnyFunction>
+    ? RemoteCallable<F>
+    : H extends GeneratorHandle<infer F, AnyFunction>
+      ? RemoteGenerator<F>
+      : H extends AnyFunction
+        ? ReturnType<H> extends AnyGenerator
+          ? RemoteGenerator<H>
+          : RemoteCallable<H>
+        : never;
+
+/** Of which nothing is known: it takes anything, and gives `unknown`. */
+export type UntypedFunction = RemoteCallable<(...args: unknown[]) => unknown> &
+  RemoteGenerator<(...args: unknown[]) => AsyncGenerator<unknown>>;

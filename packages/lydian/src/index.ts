@@ -4,11 +4,13 @@
  * @module
  */
 export { App, type AppOptions, type EntrypointOptions } from "./app.ts";
+export type { AutoscalerOptions } from "./autoscaler.ts";
 export type { BatchedOptions } from "./batched.ts";
 export type { Batch, ClassHandle, ClassOptions, RemoteInstance } from "./classes/class-types.ts";
 export { batched, enter, exit, type MethodOptions, method } from "./classes/decorators.ts";
 export { parameter, parameters } from "./classes/parameters.ts";
 export { currentInput, type InputContext, isLocal } from "./context.ts";
+export { type AppRef, DeployedFunctions as Function, type FromNameOptions } from "./deployed.ts";
 export type { Duration } from "./duration.ts";
 export {
   AuthError,
@@ -33,13 +35,18 @@ export type {
   BatchedHandle,
   CallableHandle,
   CallOptions,
+  DeployedFunction,
   ForEachOptions,
   FunctionHandle,
   FunctionStats,
   GeneratorHandle,
   MapOptions,
+  RemoteCallable,
+  RemoteGenerator,
+  UntypedFunction,
 } from "./function-types.ts";
 export { type AddLocalOptions, Image, type StepOptions } from "./image/image.ts";
+export { type Kw, kw } from "./kw.ts";
 export type { MapCall } from "./map-call.ts";
 export type { FunctionOptions, Limit } from "./options.ts";
 export { bindExports } from "./registry.ts";

@@ -7,6 +7,8 @@ import { findSession, functionId, setSession } from "./session.ts";
 const session = { serverUrl: "unix:///nowhere", environment: "main", appId: "ap-1", functionIds: { square: "fu-1", cube: "fu-2" } };
 
 beforeEach(() => {
+  // Neither a configuration nor an embedded server of whoever runs the tests.
+  vi.stubEnv("LYDIAN_HOME", "/nowhere/lydian");
   for (const prefix of ["MODAL", "LYDIAN"])
     for (const name of ["SERVER_URL", "TOKEN_ID", "TOKEN_SECRET"]) vi.stubEnv(`${prefix}_${name}`, undefined);
 });
@@ -70,6 +72,6 @@ describe("currentClient", () => {
     vi.stubEnv("MODAL_TOKEN_ID", "ak-1");
     expect(() => currentClient()).toThrow(LydianError);
     expect(() => currentClient()).toThrow(AuthError);
-    expect(() => currentClient()).toThrow(/MODAL_TOKEN_ID and MODAL_TOKEN_SECRET are not both set/);
+    expect(() => currentClient()).toThrow("the server http://127.0.0.1:1 is configured (environment), but token_secret is not");
   });
 });

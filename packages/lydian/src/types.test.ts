@@ -4,10 +4,13 @@ import {
   App,
   type Batch,
   Cron,
+  Function as Deployed,
   type Duration,
   FunctionCall,
   type FunctionOptions,
   type Image,
+  type Kw,
+  kw,
   type MapCall,
   Period,
   parameter,
@@ -245,5 +248,34 @@ describe("classes", () => {
     neverRun(() => app.cls({ methods: ["nope"] }, Plain));
     // @ts-expect-error The region is missing.
     neverRun(() => new (app.cls({ methods: ["run"] }, Plain))());
+  });
+});
+
+describe("functions by name", () => {
+  it("have the type of a handle or of a signature, without what needs the handler", () => {
+    const byHandle = Deployed.fromName<typeof square>("types", "square");
+    expectTypeOf(byHandle.remote).toEqualTypeOf<(x: number) => Promise<number>>();
+    expectTypeOf(byHandle).not.toHaveProperty("local");
+    expectTypeOf(byHandle.callWith({})).not.toHaveProperty("local");
+    expectTypeOf(Deployed.fromName<typeof count>("types", "count").remoteGen).parameters.toEqualTypeOf<[to: number]>();
+    expectTypeOf(Deployed.fromName<typeof count>("types", "count")).not.toHaveProperty("remote");
+    const bySignature = Deployed.fromName<(x: number, named?: Kw<{ factor?: number }>) => number>("types", "scale");
+    neverRun(() => bySignature.remote(1, kw({ factor: 2 })));
+    // @ts-expect-error No such parameter.
+    neverRun(() => bySignature.remote(1, kw({ factr: 2 })));
+  });
+
+  it("take anything and give unknown when nothing is said", () => {
+    const untyped = Deployed.fromName("types", "square");
+    expectTypeOf(untyped.remote).toEqualTypeOf<(...args: unknown[]) => Promise<unknown>>();
+    expectTypeOf(untyped.remoteGen).returns.toEqualTypeOf<AsyncGenerator<unknown, void, undefined>>();
+  });
+
+  it("are, of a module, its exported functions and nothing else", () => {
+    const exported = { square, count, app, parse, other: 5 };
+    const ref = App.ref<typeof exported>("types");
+    expectTypeOf<keyof typeof ref>().toEqualTypeOf<"square" | "count" | "parse">();
+    expectTypeOf(ref.square.remote).toEqualTypeOf<(x: number) => Promise<number>>();
+    expectTypeOf(ref.parse.remote).returns.resolves.toEqualTypeOf<string>();
   });
 });

@@ -50,6 +50,7 @@ import { LogStore } from "./logs/store.ts";
 import { Mounts } from "./mounts/mounts.ts";
 import { createMountsRpc } from "./mounts/rpc.ts";
 import { MountStore } from "./mounts/store.ts";
+import { BuildFunctions } from "./pools/build-functions.ts";
 import { Pools } from "./pools/pools.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
 import { scheduledOf } from "./schedules/schedule.ts";
@@ -139,7 +140,9 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     onError: (what, error) => log.error(what, error),
   });
   const mounts = new Mounts({ store: new MountStore(database), contents, rights: blobStore, blobs, layers });
+  let buildFunctions: BuildFunctions | undefined;
   const images = new Images({
+    runFunction: async (fn, target, options) => buildFunctions?.run(fn, target, options),
     store: new ImageStore(database),
     builder,
     layers,
@@ -227,6 +230,8 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   });
 
   apps.onStopping((appId) => schedules.drop(appId));
+  buildFunctions = new BuildFunctions({ calls, pools, functions, host });
+
   apps.onStopping(async (appId, reason) => {
     await pools.stopApp(appId, reason);
     await images.stopApp(appId);

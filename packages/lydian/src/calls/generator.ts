@@ -8,14 +8,13 @@ import {
   FunctionCallType as Type,
 } from "@lydian/protocol";
 import { currentClient } from "../client.ts";
-import { typedError } from "../errors.ts";
+import { InvalidError, typedError } from "../errors.ts";
 import type { CallTarget } from "../function-handle.ts";
-import { makeCall } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
 import { readOutputs } from "./outputs.ts";
 import { decodeValue, encodeInput } from "./payload.ts";
 import { type CallerStack, callerStack, resultError } from "./result.ts";
-import { targetId } from "./target.ts";
+import { callTarget } from "./target.ts";
 
 /** Streams that may break one after the other without a value between them. */
 const MAX_BREAKS = 10;
@@ -23,15 +22,17 @@ const MAX_BREAKS = 10;
 /** The values as they are yielded. Leaving early cancels the call. */
 export async function* remoteGenerator(target: CallTarget, args: readonly unknown[]): AsyncGenerator<unknown, void, undefined> {
   const calledFrom = callerStack();
-  const input = await encodeInput(args, target.method);
-  const { functionCallId } = await makeCall({
-    functionId: await targetId(target),
-    type: Type.UNARY,
-    invocation: Invocation.SYNC_LEGACY,
-    input,
+  const { response } = await callTarget(target, async (callee) => {
+    if (callee.isGenerator === false) throw new InvalidError(`${target.name()} is no generator: it is called with remote.`);
+    return {
+      type: Type.UNARY,
+      invocation: Invocation.SYNC_LEGACY,
+      input: await encodeInput(args, { ...callee, method: target.method }),
+    };
   }).catch((error: unknown) => {
     throw typedError(error);
   });
+  const { functionCallId } = response;
   const ended = new AbortController();
   const signal = target.signal ? AbortSignal.any([ended.signal, target.signal]) : ended.signal;
   let outcome: { readonly items: number } | { readonly error: unknown } | undefined;

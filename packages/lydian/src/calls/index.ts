@@ -3,4 +3,4 @@ export { callInputs, callStatus, cancelCall } from "./call-info.ts";
 export { remoteGenerator } from "./generator.ts";
 export { callResult, remote, spawn } from "./invoke.ts";
 export { remoteMap } from "./map.ts";
-export { stats } from "./stats.ts";
+export { stats, updateAutoscaler } from "./stats.ts";

@@ -5,15 +5,14 @@ import {
   LydianError,
   FunctionCallType as Type,
 } from "@lydian/protocol";
-import { TimeoutError, typedError } from "../errors.ts";
+import { InvalidError, TimeoutError, typedError } from "../errors.ts";
 import { FunctionCall } from "../function-call.ts";
 import type { CallTarget } from "../function-handle.ts";
-import { makeCall } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
 import { HOLD_SECONDS, readOutputs } from "./outputs.ts";
 import { encodeInput } from "./payload.ts";
 import { callerStack, resultValue } from "./result.ts";
-import { targetId } from "./target.ts";
+import { callTarget } from "./target.ts";
 
 const FOREVER_MS = Number.POSITIVE_INFINITY;
 
@@ -61,8 +60,11 @@ async function start(
   waitSeconds: number,
 ): Promise<FunctionMapResponse> {
   try {
-    const id = await targetId(target);
-    return await makeCall({ functionId: id, type: Type.UNARY, invocation, input: await encodeInput(args, target.method), waitSeconds });
+    const { response } = await callTarget(target, async (callee) => {
+      if (callee.isGenerator) throw new InvalidError(`${target.name()} is a generator: its values come from remoteGen.`);
+      return { type: Type.UNARY, invocation, input: await encodeInput(args, { ...callee, method: target.method }), waitSeconds };
+    });
+    return response;
   } catch (error) {
     throw typedError(error);
   }

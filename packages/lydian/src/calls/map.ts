@@ -7,16 +7,15 @@ import {
   FunctionCallType as Type,
 } from "@lydian/protocol";
 import { currentClient } from "../client.ts";
-import { typedError } from "../errors.ts";
+import { InvalidError, typedError } from "../errors.ts";
 import type { CallTarget } from "../function-handle.ts";
 import type { AnyIterable, MapOptions } from "../function-types.ts";
-import { makeCall } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
 import { readOutputs } from "./outputs.ts";
-import { decodeValue, encodeInline, isLarge, uploadInput, type WireInput } from "./payload.ts";
+import { decodeValue, encodeInline, type InputOptions, isLarge, uploadInput, type WireInput } from "./payload.ts";
 import { type CallerStack, callerStack, resultError } from "./result.ts";
 import { Signal } from "./signal.ts";
-import { targetId } from "./target.ts";
+import { callTarget } from "./target.ts";
 
 const DEFAULT_WINDOW = 1_000;
 const MAX_BATCH = 500;
@@ -50,6 +49,7 @@ class RunningMap {
   readonly #changed = new Signal();
   readonly #taken = new Signal();
   #functionId = "";
+  #inputOptions: InputOptions = {};
   #callId = "";
   #window = DEFAULT_WINDOW;
   #sent = 0;
@@ -70,8 +70,12 @@ class RunningMap {
 
   async *run(source: AnyIterable<unknown[]>): AsyncGenerator<unknown, void, undefined> {
     this.signal?.throwIfAborted();
-    this.#functionId = await targetId(this.#target);
-    const call = await makeCall({ functionId: this.#functionId, type: Type.MAP, invocation: Invocation.SYNC });
+    const { callee, response: call } = await callTarget(this.#target, ({ isGenerator }) => {
+      if (isGenerator) throw new InvalidError(`${this.#target.name()} is a generator: its values come from remoteGen.`);
+      return { type: Type.MAP, invocation: Invocation.SYNC };
+    });
+    this.#functionId = callee.functionId;
+    this.#inputOptions = { format: callee.format, method: this.#target.method };
     this.#callId = call.functionCallId;
     this.#window = call.maxInputsOutstanding || DEFAULT_WINDOW;
     const onAbort = () => this.#fail(this.signal?.reason);
@@ -158,7 +162,7 @@ class RunningMap {
           [batch, bytes] = [[], 0];
         }
         while (this.#isFull && !this.#ended.signal.aborted) await this.#taken.next();
-        const encoded = encodeInline(step.value, this.#target.method);
+        const encoded = encodeInline(step.value, this.#inputOptions);
         const input = isLarge(encoded.bytes) ? await uploadInput(encoded.input) : encoded.input;
         this.#unanswered.add(this.#sent);
         batch.push({ idx: this.#sent++, input });

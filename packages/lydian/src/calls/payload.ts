@@ -10,6 +10,8 @@ import {
   type Client as Stub,
 } from "@lydian/protocol";
 import { currentClient } from "../client.ts";
+import { InvalidError } from "../errors.ts";
+import { namedArguments } from "../kw.ts";
 import { uploadBlob } from "./upload-blob.ts";
 
 /** What servers of ours take inside a message. */
@@ -17,22 +19,36 @@ const MAX_INLINE_BYTES = 16 << 20;
 
 export type WireInput = MessageInitShape<typeof FunctionInputSchema>;
 
+export interface InputOptions {
+  /** Default: CBOR_TS, which functions of ours read. */
+  readonly format?: typeof DataFormat.CBOR | typeof DataFormat.CBOR_TS;
+  /** Of a class. */
+  readonly method?: string | undefined;
+}
+
 /** The arguments as the wire has them; large ones are uploaded first. */
-export async function encodeInput(args: readonly unknown[], method?: string): Promise<WireInput> {
-  const { input, bytes } = encodeInline(args, method);
+export async function encodeInput(args: readonly unknown[], options?: InputOptions): Promise<WireInput> {
+  const { input, bytes } = encodeInline(args, options);
   return isLarge(bytes) ? uploadInput(input) : input;
 }
 
 /** Without looking at the size: for callers that know what to do with it. */
-export function encodeInline(args: readonly unknown[], method?: string): { readonly input: WireInput; readonly bytes: number } {
-  const data = encodeArguments(args);
-  const input = { argsOneof: { case: "args", value: data }, dataFormat: DataFormat.CBOR_TS } as const;
+export function encodeInline(
+  args: readonly unknown[],
+  { format = DataFormat.CBOR_TS, method }: InputOptions = {},
+): { readonly input: WireInput; readonly bytes: number } {
+  const data = encodeArguments(args, format === DataFormat.CBOR_TS);
+  const input = { argsOneof: { case: "args", value: data }, dataFormat: format } as const;
   return { input: method === undefined ? input : { ...input, methodName: method }, bytes: data.length };
 }
 
-function encodeArguments(args: readonly unknown[]): Uint8Array {
+function encodeArguments(args: readonly unknown[], rich: boolean): Uint8Array {
+  const named = namedArguments(args.at(-1));
+  const positional = named === undefined ? args : args.slice(0, -1);
+  const early = positional.findIndex((each) => namedArguments(each) !== undefined);
+  if (early !== -1) throw new InvalidError(`Argument ${early + 1} is kw(…), which must be the last one.`);
   try {
-    return encodePayload([args, {}], { rich: true });
+    return encodePayload([positional, named ?? {}], { rich });
   } catch (error) {
     if (!(error instanceof SerializationError)) throw error;
     // The place is one in the message; for the caller it is one in an argument.

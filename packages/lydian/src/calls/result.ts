@@ -64,8 +64,14 @@ function serverError({ status, exception, traceback }: GenericResult): Error {
     case Status.MEMORY_THRASHING_EVICTION:
       return new OutOfMemoryError(text);
     default:
-      return new RemoteError(text, { remoteStack: traceback || undefined });
+      return new RemoteError(text, { ...pythonName(text), remoteStack: traceback || undefined });
   }
+}
+
+/** Python tells an exception as its `repr`: a class and what it was made with. */
+function pythonName(text: string): { readonly remoteName?: string } {
+  const [, remoteName] = /^([A-Za-z_]\w*)\(.*\)$/s.exec(text) ?? [];
+  return remoteName === undefined ? {} : { remoteName };
 }
 
 /** The frames of the function first, then those of who called it. */

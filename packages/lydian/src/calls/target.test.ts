@@ -114,7 +114,7 @@ describe("withOptions", () => {
     const other = work.withOptions({ timeout: "90s", cpu: { request: 0.5, limit: 2 }, retries: new Retries({ maxRetries: 2 }) });
     expect(await other.remote(1)).toBe("fu-bound1");
     expect(await work.remote(1)).toBe(`fu-work${session}`);
-    expect((await other.stats()).backlog).toBe("fu-bound1".length);
+    expect((await other.getCurrentStats()).backlog).toBe("fu-bound1".length);
     expect(binds[0]?.serializedParams).toHaveLength(0);
     expect(binds[0]?.functionOptions).toMatchObject({
       timeoutSecs: 90,

@@ -5,7 +5,9 @@ import {
   ClassParameterSetSchema,
   CONSTRUCTOR_ARGUMENTS,
   create,
+  DataFormat,
   encodePayload,
+  type FunctionMapResponse,
   type FunctionOptionsSchema,
   ParameterType,
   FunctionBindParamsRequestSchema as RequestSchema,
@@ -18,16 +20,45 @@ import type { CallTarget } from "../function-handle.ts";
 import { resolveOptions } from "../options.ts";
 import { functionId } from "../session.ts";
 import type { ParameterValue, Variant, VariantOptions } from "../variant.ts";
+import { type CallRequest, makeCall } from "./batcher.ts";
+import { type Callee, deployedFunction, forgetIfGone } from "./deployed.ts";
 
 const MAX_BOUND = 1_000;
 /** By function and by what is bound, so that instances made anew for each call ask once. The oldest leave at the bound. */
 const bound = new Map<string, Promise<string>>();
 const requests = new WeakMap<Variant, Uint8Array>();
 
-/** Throws InvalidError when no app runs that has the function. */
-export function targetId(target: CallTarget): string | Promise<string> {
-  const id = functionId(target.name());
-  return target.variant === undefined ? id : variantId(id, target.variant);
+/** Throws InvalidError when no app runs that has the function, NotFoundError when none is deployed. */
+export function callee(target: CallTarget): Callee | Promise<Callee> {
+  const { deployed, variant } = target;
+  if (deployed === undefined && variant === undefined) return own(functionId(target.name()));
+  return variantOf(deployed === undefined ? own(functionId(target.name())) : deployedFunction(deployed), variant);
+}
+
+const own = (id: string): Callee => ({ functionId: id, format: DataFormat.CBOR_TS });
+
+async function variantOf(base: Callee | Promise<Callee>, variant: Variant | undefined): Promise<Callee> {
+  const found = await base;
+  return variant === undefined ? found : { ...found, functionId: await variantId(found.functionId, variant) };
+}
+
+type Request = Omit<CallRequest, "functionId">;
+
+/** Makes a call of the target. What was found by name and is gone is looked up once more. */
+export async function callTarget(
+  target: CallTarget,
+  request: (callee: Callee) => Request | Promise<Request>,
+): Promise<{ readonly callee: Callee; readonly response: FunctionMapResponse }> {
+  const make = async () => {
+    const found = await callee(target);
+    return { callee: found, response: await makeCall({ functionId: found.functionId, ...(await request(found)) }) };
+  };
+  try {
+    return await make();
+  } catch (error) {
+    if (target.deployed && forgetIfGone(target.deployed, error)) return make();
+    throw error;
+  }
 }
 
 function variantId(baseId: string, variant: Variant): Promise<string> {

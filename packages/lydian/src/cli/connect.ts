@@ -1,5 +1,5 @@
 import { Client } from "../client.ts";
-import { configuredTarget, type Target } from "./config/target.ts";
+import { configuredTarget, type Target } from "../config/target.ts";
 
 export interface ConnectedOptions {
   /** `-e`. */

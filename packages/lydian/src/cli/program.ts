@@ -4,6 +4,7 @@ import { appCommand } from "./commands/app.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { configCommand } from "./commands/config.ts";
 import { containerCommand } from "./commands/container.ts";
+import { deployCommand } from "./commands/deploy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { envCommand } from "./commands/env.ts";
 import { runCommand } from "./commands/run.ts";
@@ -16,6 +17,7 @@ const EXAMPLES = `
 Examples:
   lydian run hello.ts                 run the entrypoint of a file
   lydian run hello.ts::square 7       call one function of it
+  lydian deploy hello.ts              keep it, to be called by name
   lydian server --port 7800           a server that stays
   eval "$(lydian env)"                point other clients at it
 `;
@@ -33,6 +35,7 @@ export function buildProgram(): Command {
     .addHelpText("after", EXAMPLES);
   const commands = [
     runCommand(),
+    deployCommand(),
     serverCommand(),
     serverProcessCommand(),
     envCommand(),

@@ -24,11 +24,17 @@ export const isServed = (item: Served | RegisteredEntrypoint): item is Served =>
 /** Of the function on the server; empty while it has none. */
 export const servedName = ({ kind, name }: Served): string => (name === undefined ? "" : kind === "class" ? serviceName(name) : name);
 
-/** Ids by name, for AppPublish. */
-export async function createClasses(app: App, appId: string, client: Client, signal?: AbortSignal): Promise<Record<string, string>> {
+/** Ids by name, for AppPublish. `existing`: those that classes have from an earlier version. */
+export async function createClasses(
+  app: App,
+  appId: string,
+  { client, signal }: { readonly client: Client; readonly signal?: AbortSignal },
+  existing: Readonly<Record<string, string>> = {},
+): Promise<Record<string, string>> {
   const classes = app.registered.filter((item): item is RegisteredClass => item.kind === "class");
   const ids = classes.map(async ({ name = "" }) => {
-    const { classId } = await client.modal.classCreate({ appId, onlyClassFunction: true }, signal ? { signal } : {});
+    const request = { appId, onlyClassFunction: true, existingClassId: existing[name] ?? "" };
+    const { classId } = await client.modal.classCreate(request, signal ? { signal } : {});
     return [name, classId] as const;
   });
   return Object.fromEntries(await Promise.all(ids));

@@ -63,8 +63,8 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
   const disconnect = (reason: Reason, exception = "") =>
     client.modal.appClientDisconnect({ appId, reason, exception: exception.slice(0, 1_000) }, { timeoutMs: 10_000 });
   try {
-    const functionIds = await createFunctions(app, appId, description, options);
-    const classIds = await createClasses(app, appId, client, signal);
+    const { functionIds } = await createFunctions(app, appId, description, options);
+    const classIds = await createClasses(app, appId, options);
     await client.modal.appPublish({ appId, appState: AppState.EPHEMERAL, functionIds, classIds }, signal ? { signal } : {});
     onEvent({ type: "published" });
     const logs = followLogs(client, appId, onEvent, ended.signal);
@@ -91,7 +91,21 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
   }
 }
 
-async function createFunctions(app: App, appId: string, appName: string, options: StartAppOptions): Promise<Record<string, string>> {
+export interface CreatedFunctions {
+  /** By name. */
+  readonly functionIds: Readonly<Record<string, string>>;
+  /** By id. */
+  readonly definitionIds: Readonly<Record<string, string>>;
+}
+
+/** `existing`: ids that functions have from an earlier version, by name. */
+export async function createFunctions(
+  app: App,
+  appId: string,
+  appName: string,
+  options: StartAppOptions,
+  existing: Readonly<Record<string, string>> = {},
+): Promise<CreatedFunctions> {
   const { client, bundle, environment, signal, onEvent } = options;
   const functions = app.registered.filter(isServed);
   for (const fn of functions)
@@ -109,7 +123,7 @@ async function createFunctions(app: App, appId: string, appName: string, options
       Promise.all(image.mounted.map(async (files) => uploadMount(client, appId, await readLocalFiles(files), signal))),
     );
   const prepared = new Map<string, Image>();
-  const ids = await Promise.all(
+  const created = await Promise.all(
     functions.map(async (fn) => {
       const image = imageOf(fn, app, bundle, prepared);
       // Before the image is built: who forgot to make one is told at once.
@@ -117,11 +131,16 @@ async function createFunctions(app: App, appId: string, appName: string, options
       const [imageId, bundleMount, others] = await Promise.all([build(image), code(), localFiles(image)]);
       const mountIds = [bundleMount, ...others];
       const definition = functionDefinition(fn, { appName, entry: bundle.entry, imageId, mountIds, secretIds });
-      const { functionId } = await client.modal.functionCreate({ appId, function: definition }, signal ? { signal } : {});
-      return [servedName(fn), functionId] as const;
+      const name = servedName(fn);
+      const request = { appId, function: definition, existingFunctionId: existing[name] ?? "" };
+      const { functionId, handleMetadata } = await client.modal.functionCreate(request, signal ? { signal } : {});
+      return { name, functionId, definitionId: handleMetadata?.definitionId ?? "" };
     }),
   );
-  return Object.fromEntries(ids);
+  return {
+    functionIds: Object.fromEntries(created.map(({ name, functionId }) => [name, functionId])),
+    definitionIds: Object.fromEntries(created.map(({ functionId, definitionId }) => [functionId, definitionId])),
+  };
 }
 
 const defaultImage = Image.node();

@@ -266,6 +266,11 @@ export class Calls {
     return undefined;
   }
 
+  /** Every poll is answered at once: who waits here in a loop must stop. */
+  get isDraining(): boolean {
+    return this.polls.isDraining;
+  }
+
   /** Answers every long poll now. */
   drain(): void {
     this.polls.drain();

@@ -42,6 +42,10 @@ export class OutputPolls {
     this.#deadlines = options.deadlines;
   }
 
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
   /** Answers when there is an output, when there will be none, or after the timeout with nothing. */
   async next(call: Call, request: OutputsRequest): Promise<OutputsPage> {
     const until = this.#clock.now() + request.timeoutMs;

@@ -100,6 +100,7 @@ function recipe(clientVersion: string, python: string, libc: "glibc" | "musl"): 
       "mkdir /pkg",
       "mv /__modal/deps/modal /__modal/deps/modal_* /__modal/deps/modal-* /__modal/deps/synchronicity* /pkg/",
       `echo "${SITE_CUSTOMIZE}" > /pkg/sitecustomize.py`,
+      "python -m compileall -q /pkg/sitecustomize.py",
     ].join(" && "),
   ];
 }

@@ -45,7 +45,7 @@ export class Lookup {
       throw new LydianError(
         "not_found",
         `There is no app ${shown} with a ${what} in the environment ${JSON.stringify(environment.name)}: none is deployed under this name.`,
-        { hint: "`modal app list` shows the deployed apps; `modal deploy` deploys one." },
+        { hint: hintOf(this.#apps.list(environment.id)) },
       );
     if (appVersion === 0 || appVersion === app.version) return app;
     const message = `The app ${shown} has version ${app.version}; a ${what} of version ${appVersion} cannot be called.`;
@@ -53,4 +53,12 @@ export class Lookup {
       hint: "Leave the version out, or bring it back with `modal app rollback`.",
     });
   }
+}
+
+const SHOWN_NAMES = 20;
+
+function hintOf(apps: readonly AppRecord[]): string {
+  const names = apps.flatMap(({ state, name }) => (state === "deployed" && name !== "" ? [name] : []));
+  if (names.length === 0) return "No app is deployed there: `lydian deploy` and `modal deploy` deploy one.";
+  return `Deployed there: ${names.slice(0, SHOWN_NAMES).join(", ")}${names.length > SHOWN_NAMES ? ", …" : "."}`;
 }

@@ -34,7 +34,6 @@ const NOT_SERVED: Refused = {
   proxyId: "proxies",
   untrusted: "restricted access to the server",
   experimentalOptions: "experimental options",
-  isBuilderFunction: "image build functions",
   i6pnEnabled: "i6pn networks",
   ptyInfo: "interactive functions",
   schedulerPlacement: "regions and placement",
@@ -44,6 +43,7 @@ const NOT_SERVED: Refused = {
 
 /** What only the official runtime does so far. */
 const NOT_SERVED_BY_OURS: Refused = {
+  isBuilderFunction: "image build functions",
   isMethod: "methods",
   mountClientDependencies: "dependencies of a client",
   checkpointingEnabled: "memory snapshots",

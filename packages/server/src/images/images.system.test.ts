@@ -49,7 +49,16 @@ describe.skipIf(reason !== undefined)("images of the server", () => {
     const blobs = new Blobs({ store: rights, contents, urls: new SignedUrls(Buffer.alloc(32)) });
     mounts = new Mounts({ store: new MountStore(database), contents, rights, blobs, layers });
     const builder = new ImageBuilder({ store: layers, host, bases: new BaseImages({ store: layers, hub: "never" }) });
-    images = new Images({ store: new ImageStore(database), builder, layers, contents, mounts, secrets: testSecrets(database) });
+    const runFunction = async () => undefined;
+    images = new Images({
+      store: new ImageStore(database),
+      builder,
+      layers,
+      contents,
+      mounts,
+      secrets: testSecrets(database),
+      runFunction,
+    });
   });
   afterAll(async () => {
     await images.stop();

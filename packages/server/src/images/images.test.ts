@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BaseImages, type ContainerHost, ImageBuilder, LayerStore } from "@lydian/containers";
+import { BaseImages, type ContainerHost, ImageBuilder, ImageError, LayerStore } from "@lydian/containers";
 import {
   create,
   type Image,
@@ -19,7 +19,7 @@ import { BlobStore } from "../blobs/store.ts";
 import type { Database } from "../database/database.ts";
 import { Mounts } from "../mounts/mounts.ts";
 import { MountStore } from "../mounts/store.ts";
-import { Images } from "./images.ts";
+import { Images, type ImagesDependencies } from "./images.ts";
 import { receiveRecipe, recipeKey } from "./recipe.ts";
 import { createImagesRpc } from "./rpc.ts";
 import { ImageStore } from "./store.ts";
@@ -42,9 +42,11 @@ let dir: string;
 let database: Database;
 let open: (hasImages?: boolean) => Promise<{ images: Images; store: ImageStore }>;
 let images: Images;
+let runFunction: ImagesDependencies["runFunction"];
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "lydian-images-"));
   database = await openTestDatabase();
+  runFunction = () => Promise.reject(new ImageError("step_failed", "no function is run here"));
   open = async (hasImages = false) => {
     const layers = await LayerStore.open({ dir: join(dir, "layers"), minFreeMiB: 1 });
     const contents = await Contents.open(join(dir, "contents"));
@@ -57,7 +59,8 @@ beforeEach(async () => {
       bases: new BaseImages({ store: layers, hub: "never" }),
     });
     const store = new ImageStore(database);
-    return { images: new Images({ store, builder, layers, contents, mounts, secrets: testSecrets(database) }), store };
+    const parts = { store, builder, layers, contents, mounts, secrets: testSecrets(database) };
+    return { images: new Images({ ...parts, runFunction: (...args) => runFunction(...args) }), store };
   };
   images = (await open()).images;
 });
@@ -71,7 +74,7 @@ const rpc = () => createImagesRpc({ images, ownsApp: (appId, workspaceId) => app
 const recipe = (init: MessageInitShape<typeof ImageSchema>): Image => create(ImageSchema, init);
 const get = async (
   init: MessageInitShape<typeof ImageSchema>,
-  more: { forceBuild?: boolean; ignoreCache?: boolean; appId?: string } = {},
+  more: { forceBuild?: boolean; ignoreCache?: boolean; appId?: string; buildFunctionId?: string } = {},
   workspaceId = "ac-1",
 ) => {
   const answer = await rpc().imageGetOrCreate?.(
@@ -96,6 +99,10 @@ const joined = async (imageId: string, init: { lastEntryId?: string; includeLogs
 };
 
 const GOOD = { dockerfileCommands: ["FROM node:24-slim", "ENV A=1", "WORKDIR /srv"] };
+const prepared = (baseId: string, definition: string) => ({
+  baseImages: [{ dockerTag: "base", imageId: baseId }],
+  buildFunction: { definition, globals: new Uint8Array([1]), input: { argsOneof: { case: "args" as const, value: new Uint8Array([2]) } } },
+});
 const BAD = { dockerfileCommands: ["FROM scratch", "RUN true"] };
 
 describe("images", () => {
@@ -133,6 +140,38 @@ describe("images", () => {
     const again = await get(BAD);
     expect(again).toMatchObject({ id, status: undefined });
     await joined(id);
+  });
+
+  it("has a layer that a function makes, run once for equal functions", async () => {
+    images = (await open(true)).images;
+    const ran: string[] = [];
+    runFunction = async ({ id }, target, { onLog }) => {
+      ran.push(id);
+      onLog({ stream: "stdout", text: "preparing" });
+      await mkdir(target);
+    };
+    const base = await get({ dockerfileCommands: ["FROM scratch"] });
+    const [first, second, other] = [prepared(base.id, "def a"), prepared(base.id, "def a"), prepared(base.id, "def b")];
+    const made = await get(first, { buildFunctionId: "fu-1" });
+    expect((await joined(made.id)).lines).toContain("preparing");
+    expect(images.rootfs(made.id)?.layers).toHaveLength(1);
+    expect(await get(second, { buildFunctionId: "fu-2" })).toMatchObject({ id: made.id, status: Status.SUCCESS });
+    await joined((await get(other, { buildFunctionId: "fu-3" })).id);
+    expect(ran).toEqual(["fu-1", "fu-3"]);
+  });
+
+  it("fails with what its function threw, and runs the function of the next request", async () => {
+    images = (await open(true)).images;
+    const base = await get({ dockerfileCommands: ["FROM scratch"] });
+    const failed = await get(prepared(base.id, "def a"), { buildFunctionId: "fu-1" });
+    expect((await joined(failed.id)).end).toMatchObject({ status: Status.FAILURE, exception: "no function is run here" });
+    const ran: string[] = [];
+    runFunction = async ({ id }, target) => {
+      ran.push(id);
+      await mkdir(target);
+    };
+    await joined((await get(prepared(base.id, "def a"), { buildFunctionId: "fu-2" })).id);
+    expect(ran).toEqual(["fu-2"]);
   });
 
   it("goes on with a build that a killed server has left", async () => {
@@ -205,8 +244,6 @@ describe("images", () => {
 describe("receiveRecipe", () => {
   it.each<[string, MessageInitShape<typeof ImageSchema>]>([
     ["gpu_config", { gpuConfig: { count: 1 } }],
-    ["image_registry_config", { imageRegistryConfig: { secretId: "st-1" } }],
-    ["build_function", { buildFunction: { definition: "x" } }],
     ["volume_mounts", { volumeMounts: [{}] }],
   ])("refuses %s by name", (field, init) => {
     expect(() => receiveRecipe(recipe({ ...GOOD, ...init }), "")).toThrow(new RegExp(`sets ${field}, which is not served`));

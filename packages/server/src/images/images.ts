@@ -12,11 +12,14 @@ import {
   type BuildSecrets,
   type BuiltImage,
   type ContextFile,
+  type FinalStep,
   type ImageBuilder,
   ImageError,
   type ImagePython,
   type ImageRecipe,
   type LayerStore,
+  type OnBuildLog,
+  type RegistryLogin,
 } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import type { Contents } from "../blobs/contents.ts";
@@ -24,7 +27,8 @@ import { isId, newId } from "../ids.ts";
 import type { Mounts } from "../mounts/mounts.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import { Pythons } from "./pythons.ts";
-import { type ReceivedRecipe, recipeKey, type StoredRecipe } from "./recipe.ts";
+import { type ReceivedRecipe, recipeKey, type StoredBuildFunction, type StoredRecipe } from "./recipe.ts";
+import { registryLogin } from "./registry-login.ts";
 import { RunningBuild } from "./running-build.ts";
 import type { ImageEnd, ImageRecord, ImageStore, LogLine } from "./store.ts";
 
@@ -34,7 +38,9 @@ export interface ImagesDependencies {
   readonly layers: LayerStore;
   readonly contents: Contents;
   readonly mounts: Mounts;
-  readonly secrets: Pick<Secrets, "require" | "forBuild">;
+  readonly secrets: Pick<Secrets, "require" | "forBuild" | "environment" | "fingerprint">;
+  /** Runs a function once, in a container of its own; what it writes is the layer at `target`. */
+  readonly runFunction: (fn: StoredBuildFunction, target: string, options: { signal: AbortSignal; onLog: OnBuildLog }) => Promise<void>;
   readonly now?: () => number;
   /** Called with what went wrong in the server itself during a build. */
   readonly onError?: (error: unknown) => void;
@@ -81,17 +87,27 @@ export class Images {
   async getOrCreate(request: ImageRequest, received: ReceivedRecipe): Promise<ImageRecord> {
     const { store, builder, contents, mounts, layers, secrets } = this.#dependencies;
     const { workspaceId } = request;
-    const { secretIds } = received.recipe;
+    const { secretIds, registry } = received.recipe;
     const mount = received.recipe.contextMountId === undefined ? undefined : mounts.require(received.recipe.contextMountId, workspaceId);
     for (const id of Object.values(received.recipe.bases)) this.#requireReady(id, workspaceId);
-    for (const id of secretIds ?? []) secrets.require(id, workspaceId);
+    for (const id of [...(secretIds ?? []), ...(registry === undefined ? [] : [registry.secretId])]) secrets.require(id, workspaceId);
     const variables = this.#secretsOf(received.recipe);
-    const key = recipeKey(received.recipe, { mountChecksum: mount?.checksum, secrets: variables?.fingerprint });
+    const key = recipeKey(received.recipe, {
+      mountChecksum: mount?.checksum,
+      secrets: variables?.fingerprint,
+      login: this.#loginOf(received.recipe)?.fingerprint,
+    });
     const known = request.cache === "use" ? await this.#current(workspaceId, key) : undefined;
     if (known?.state === "ready" && known.result !== undefined && (await layers.hasAll(known.result.layers))) return known;
     if (known !== undefined) {
-      // Secrets of an app that has stopped are gone; those of this request hold the same.
-      const recipe: StoredRecipe = secretIds === undefined ? known.recipe : { ...known.recipe, secretIds };
+      // Secrets and functions of an app that has stopped are gone; those of this request are the same.
+      const { buildFunction } = received.recipe;
+      const recipe = {
+        ...known.recipe,
+        ...(secretIds && { secretIds }),
+        ...(registry && { registry }),
+        ...(buildFunction && { buildFunction }),
+      };
       if (known.state !== "building" || !this.#running.has(known.id)) await store.restart(known.id, recipe);
       const again: ImageRecord = { ...known, recipe, state: "building", result: undefined, failure: undefined };
       this.#start(again, request.appId, true);
@@ -227,14 +243,29 @@ export class Images {
         throw new LydianError("failed_precondition", `The base image ${id} is not ready.`, { hint: "Build it first." });
       bases[name] = built;
     }
+    const login = this.#loginOf(recipe);
     return {
       lines: recipe.lines,
       bases,
       context,
       buildArgs: recipe.buildArgs,
       ...(secrets === undefined ? {} : { secrets }),
+      ...(login === undefined ? {} : { login }),
       ...(recipe.salt === undefined ? {} : { salt: recipe.salt }),
+      ...(recipe.buildFunction === undefined ? {} : { finalStep: this.#runs(recipe.buildFunction) }),
     };
+  }
+
+  #runs(fn: StoredBuildFunction): FinalStep {
+    const { runFunction } = this.#dependencies;
+    return { title: "Running the image's function", key: fn.key, make: (target, options) => runFunction(fn, target, options) };
+  }
+
+  #loginOf({ registry }: StoredRecipe): RegistryLogin | undefined {
+    if (registry === undefined) return undefined;
+    const { secrets } = this.#dependencies;
+    const login = registryLogin(registry.kind, secrets.environment([registry.secretId]));
+    return { ...login, fingerprint: secrets.fingerprint(`${login.username}\n${login.password}`) };
   }
 
   #secretsOf({ secretIds }: StoredRecipe): BuildSecrets | undefined {

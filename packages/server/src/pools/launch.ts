@@ -17,6 +17,8 @@ export interface LaunchPlan {
   readonly network: "outbound" | "none";
   /** Files of mounts that lie under `prefix` can be linked to where it sees `target`, before it starts and later. */
   readonly files: { readonly prefix: string; readonly target: string };
+  /** What it writes is wanted after its end: it goes to `onFiles`. */
+  readonly keepsFiles?: boolean;
   /** Mounts whose files are linked before it starts. */
   readonly linkedMountIds: readonly string[];
 }
@@ -33,6 +35,8 @@ export interface LaunchOptions {
   readonly onStarted: (container: PoolContainer) => void;
   /** It has ended; what is left of it is being removed. Must not reject. */
   readonly onEnded: (container: PoolContainer, report: EndReport) => Promise<void>;
+  /** A container that `keepsFiles` has ended and is not removed yet. */
+  readonly onFiles: (container: PoolContainer, running: Container) => Promise<void>;
   readonly log: (message: string) => void;
   readonly clock: Clock;
 }
@@ -46,9 +50,11 @@ export async function runContainer(container: PoolContainer, makePlan: () => Pro
   const lines = new OutputLines();
   let listener: Listener | undefined;
   let running: Container | undefined;
+  let keepsFiles = false;
   let report: EndReport;
   try {
     const plan = await makePlan();
+    keepsFiles = plan.keepsFiles === true;
     const runDir = join(dir, "run");
     container.filesDir = join(dir, "files");
     container.filesPrefix = plan.files.prefix;
@@ -70,7 +76,8 @@ export async function runContainer(container: PoolContainer, makePlan: () => Pro
     report = { exit: undefined, startError: message, tail: lines.tail() };
   }
   // Its inputs need not wait for the removal of what it leaves.
-  await Promise.all([options.onEnded(container, report), cleanUp(container, running, listener, dir, options)]);
+  const last = async (): Promise<void> => (keepsFiles && running !== undefined ? options.onFiles(container, running) : undefined);
+  await Promise.all([options.onEnded(container, report), cleanUp(container, running, listener, dir, last, options)]);
 }
 
 /** Links files of mounts to where the container looks for them. */
@@ -93,6 +100,7 @@ function specOf(container: PoolContainer, plan: LaunchPlan, runDir: string, opti
     },
     ...(plan.workdir !== undefined && { workdir: plan.workdir }),
     limits: plan.limits,
+    ...(plan.keepsFiles === true && { keepWritableLayer: true }),
     network: plan.network,
     binds: [
       { source: runDir, target: "/run/lydian", readOnly: true },
@@ -111,9 +119,11 @@ async function cleanUp(
   running: Container | undefined,
   listener: Listener | undefined,
   dir: string,
+  last: () => Promise<void>,
   options: LaunchOptions,
 ): Promise<void> {
   const steps: [string, () => Promise<void> | undefined][] = [
+    ["its files", last],
     ["the container", () => running?.remove()],
     ["its socket", () => listener?.close()],
     ["its directory", () => rm(dir, { recursive: true, force: true })],
@@ -122,7 +132,7 @@ async function cleanUp(
     try {
       await step();
     } catch (error) {
-      options.log(`Of container ${container.taskId}, ${what} could not be removed: ${String(error)}`);
+      options.log(`Of container ${container.taskId}, ${what} could not be removed or kept: ${String(error)}`);
     }
   }
 }

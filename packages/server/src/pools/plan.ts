@@ -22,7 +22,7 @@ export function boundsOf(definition: FunctionDefinition): PoolBounds {
 
 /** Inputs a container takes in its life; 0 is no bound. */
 export function maxInputsOf(definition: FunctionDefinition): number {
-  return definition.singleUseContainers ? 1 : definition.maxInputs;
+  return definition.singleUseContainers || definition.isBuilderFunction ? 1 : definition.maxInputs;
 }
 
 export function startupMsOf(definition: FunctionDefinition): number {
@@ -45,5 +45,5 @@ const DEFAULT_DISK_MIB = 10_240;
 
 /** Whether a container that was started without limits can be given those of the function: the size of its disk is fixed. */
 export function fitsDisk(definition: FunctionDefinition): boolean {
-  return (limitsOf(definition).diskMiB ?? 0) <= DEFAULT_DISK_MIB;
+  return (limitsOf(definition).diskMiB ?? DEFAULT_DISK_MIB) === DEFAULT_DISK_MIB;
 }

@@ -1,12 +1,13 @@
 // All pools and all containers. A container is a pool's from the moment it is given a function; its socket says which it is.
 import { mkdir, rm } from "node:fs/promises";
-import type { ContainerHost } from "@lydian/containers";
+import type { Container, ContainerHost } from "@lydian/containers";
 import { type Function as FunctionDefinition, type Listener, LydianError } from "@lydian/protocol";
 import type { Calls } from "../calls/calls.ts";
 import { type AppsPort, type CalledFunction, type FunctionsPort, timeoutMsOf } from "../calls/functions-port.ts";
 import { OUR_RUNTIME } from "../functions/refusals.ts";
 import type { ContainerCaller } from "../identity/caller.ts";
 import { newId } from "../ids.ts";
+import type { LogEntry } from "../logs/logs.ts";
 import { Capacity, type CapacityLimits, defaultCapacity } from "./capacity.ts";
 import { type EndReport, PoolContainer } from "./container.ts";
 import { type LaunchOptions, type LaunchPlan, linkAll, runContainer } from "./launch.ts";
@@ -18,11 +19,12 @@ import type { ClientPackagesPort, ImagesPort, LayoutsPort, MountsPort, SecretsPo
 import { PythonRuntime } from "./runtimes/python-runtime.ts";
 import type { RuntimeKind, StandbyKind, StartAnswer } from "./runtimes/runtime-kind.ts";
 import { Standbys } from "./standbys.ts";
+import { EndedTasks, recordOf, type TaskRecord } from "./tasks.ts";
 import { type AppNews, AppWatch } from "./watch.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface LogsPort {
-  append(entry: { appId: string; taskId?: string; functionId?: string; fd: 1 | 2 | 3; text: string; at: number }): void;
+  append(entry: LogEntry): void;
 }
 
 export interface PoolsOptions {
@@ -47,6 +49,13 @@ export interface PoolsOptions {
   readonly standbyKinds?: number;
 }
 
+/** What becomes of the containers of a function that makes a layer of an image. */
+export interface BuildContainers {
+  readonly onLines: (lines: readonly PrintedLine[]) => void;
+  /** The container has ended; its files are there until this resolves. */
+  readonly onFiles: (taskId: string, running: Container) => Promise<void>;
+}
+
 /** SIGINT to SIGKILL. */
 const STOP_GRACE_MS = 3_000;
 /** The same when the server stops: callers are waiting for its next start. */
@@ -54,18 +63,6 @@ const SHUTDOWN_GRACE_MS = 2_000;
 const STANDBY_GRACE_MS = 500;
 /** A container asked to leave by its input loop is stopped by signal after this. */
 const LEAVE_PATIENCE_MS = 10_000;
-const MAX_ENDED_KNOWN = 500;
-
-export interface TaskRecord {
-  readonly taskId: string;
-  readonly appId: string;
-  readonly workspaceId: string;
-  readonly environmentId: string;
-  readonly enqueuedAt: number;
-  readonly startedAt: number;
-  /** 0 while it exists. */
-  readonly finishedAt: number;
-}
 
 export class Pools {
   readonly watchdog: Watchdog;
@@ -79,7 +76,9 @@ export class Pools {
   readonly #launch: LaunchOptions;
   readonly #node: RuntimeKind;
   readonly #python: RuntimeKind;
-  readonly #endedTasks = new Map<string, TaskRecord>();
+  /** By function: whoever waits for what its containers write. */
+  readonly #builders = new Map<string, BuildContainers>();
+  readonly #endedTasks = new EndedTasks();
   #started = false;
   #stopping = false;
 
@@ -113,6 +112,7 @@ export class Pools {
       listen,
       log,
       clock,
+      onFiles: async (container, running) => this.#builders.get(container.fn?.id ?? "")?.onFiles(container.taskId, running),
       linkInto: (mountId, prefix, dir) => mounts.linkInto(mountId, prefix, dir),
       onLines: (container, lines) => this.#print(container, lines),
       onStarted: (container) => this.#onStarted(container),
@@ -131,6 +131,16 @@ export class Pools {
     await mkdir(this.#options.runDir, { recursive: true, mode: 0o700 });
     this.#started = true;
     for (const functionId of this.#calls.backlogged()) this.#pool(functionId)?.wake();
+  }
+
+  /** Gives what containers of a function print and write to `builder`, until that is done. */
+  async buildWith<T>(functionId: string, builder: BuildContainers, work: () => Promise<T>): Promise<T> {
+    this.#builders.set(functionId, builder);
+    try {
+      return await work();
+    } finally {
+      if (this.#builders.get(functionId) === builder) this.#builders.delete(functionId);
+    }
   }
 
   /** A function is no longer one of its app. */
@@ -207,7 +217,7 @@ export class Pools {
     for (const container of this.#containers.values()) {
       if (container.fn !== undefined && container.state !== "ended") yield recordOf(container, container.fn, 0);
     }
-    yield* this.#endedTasks.values();
+    yield* this.#endedTasks.all();
   }
 
   /** Answers Runtime.Start: waits until the container has a function. */
@@ -444,7 +454,7 @@ export class Pools {
     this.#startOver(container);
     const pool = this.poolOf(container);
     if (container.fn === undefined) this.#standbys.ended(container);
-    else this.#remember(recordOf(container, container.fn, clock.now()));
+    else this.#endedTasks.add(recordOf(container, container.fn, clock.now()));
     await pool?.ended(container, was, report);
   }
 
@@ -471,19 +481,13 @@ export class Pools {
   #print(container: PoolContainer, lines: readonly PrintedLine[]): void {
     const { fn, taskId } = container;
     if (fn === undefined) return;
+    const builder = this.#builders.get(fn.id);
+    if (builder !== undefined) {
+      builder.onLines(lines);
+      return;
+    }
     const at = this.#calls.clock.now();
-    for (const { fd, text } of lines) this.#options.logs.append({ appId: fn.appId, taskId, functionId: fn.id, fd, text, at });
+    const source = { appId: fn.appId, taskId, functionId: fn.id, ...container.lastInput };
+    for (const { fd, text } of lines) this.#options.logs.append({ ...source, fd, text, at });
   }
-
-  #remember(record: TaskRecord): void {
-    this.#endedTasks.set(record.taskId, record);
-    const [oldest] = this.#endedTasks.keys();
-    if (this.#endedTasks.size > MAX_ENDED_KNOWN && oldest !== undefined) this.#endedTasks.delete(oldest);
-  }
-}
-
-function recordOf(container: PoolContainer, fn: CalledFunction, finishedAt: number): TaskRecord {
-  const { taskId, createdAt, startedAt } = container;
-  const { appId, workspaceId, environmentId } = fn;
-  return { taskId, appId, workspaceId, environmentId, enqueuedAt: createdAt, startedAt, finishedAt };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, DataFormat, decodePayload, FunctionSchema$ } from "@lydian/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { noArguments } from "./no-arguments.ts";
+import { noArguments } from "../calls/no-arguments.ts";
 import { type Schedule, scheduledOf } from "./schedule.ts";
 import { functionOf, iso, Life, START, settled, TurnedClock } from "./test-life.ts";
 

@@ -10,7 +10,7 @@ import { FunctionCallInvocationType } from "@lydian/protocol";
 import type { Calls } from "../calls/calls.ts";
 import type { Clock, Deadline, Deadlines } from "../calls/deadlines.ts";
 import type { AppsPort, FunctionsPort } from "../calls/functions-port.ts";
-import { noArguments } from "./no-arguments.ts";
+import { noArguments } from "../calls/no-arguments.ts";
 import type { Schedule, ScheduledFunction } from "./schedule.ts";
 import type { ScheduleRow, ScheduleStore } from "./store.ts";
 import { type FirstAfter, latestDue, timesOf } from "./times.ts";

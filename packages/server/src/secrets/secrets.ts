@@ -121,6 +121,11 @@ export class Secrets {
     return { env, fingerprint: this.#seal.fingerprint(JSON.stringify(sorted)) };
   }
 
+  /** Tells nothing of a text, and differs when it does; another server's differ from this one's. */
+  fingerprint(text: string): string {
+    return this.#seal.fingerprint(text);
+  }
+
   forgetApp(appId: string): void {
     this.#store.deleteOfApp(appId).catch((error: unknown) => this.#onError(`the secrets of ${appId} could not be deleted`, error));
   }

@@ -3,6 +3,7 @@
 import { ImageError, reasonOf, throwIfCancelled } from "../errors.ts";
 import type { BuiltImage, OnBuildLog } from "../image.ts";
 import type { LayerStore } from "../layer-store.ts";
+import type { RegistryLogin } from "../registry/client.ts";
 import { pullImage } from "../registry/pull.ts";
 import { isReachable, registryUrl } from "../registry/reachable.ts";
 import { DOCKER_HUB, formatReference, type ImageReference, parseReference } from "../registry/reference.ts";
@@ -20,6 +21,8 @@ export interface BaseImagesOptions {
 export interface ResolveOptions {
   readonly onLog: OnBuildLog;
   readonly signal?: AbortSignal;
+  /** For a registry that gives the image to nobody without one. */
+  readonly login?: RegistryLogin;
   /** Do not use what the name meant before. Default false. */
   readonly refresh?: boolean;
 }
@@ -40,22 +43,27 @@ export class BaseImages {
   }
 
   /** The image of `name` if nothing has to be made or fetched for it. */
-  async remembered(name: string): Promise<BuiltImage | undefined> {
-    return this.#tags.get(formatReference(parseReference(name)));
+  async remembered(name: string, login?: RegistryLogin): Promise<BuiltImage | undefined> {
+    return this.#recall(formatReference(parseReference(name)), login);
   }
 
   async resolve(name: string, options: ResolveOptions): Promise<BuiltImage> {
     const reference = parseReference(name);
     const fullName = formatReference(reference);
-    const before = options.refresh === true ? undefined : await this.#tags.get(fullName);
+    const before = options.refresh === true ? undefined : await this.#recall(fullName, options.login);
     if (before !== undefined) return before;
     const recipe = recipeFor(reference);
     const image =
       reference.registry === DOCKER_HUB || recipe !== undefined
         ? await this.#pullOrMake(name, reference, recipe, options)
         : await this.#pull(name, reference, registryUrl(reference.registry), options);
-    await this.#tags.set(fullName, image);
+    await this.#tags.set(memoryKey(fullName, options.login), image);
     return image;
+  }
+
+  /** What was pulled with a login is nothing for those who have another one, or none. */
+  async #recall(fullName: string, login: RegistryLogin | undefined): Promise<BuiltImage | undefined> {
+    return this.#tags.get(memoryKey(fullName, login));
   }
 
   async #pullOrMake(name: string, reference: ImageReference, recipe: BaseRecipe | undefined, options: ResolveOptions): Promise<BuiltImage> {
@@ -92,6 +100,7 @@ export class BaseImages {
       url,
       store: this.#options.store,
       onLog: options.onLog,
+      ...(options.login === undefined ? {} : { login: options.login }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
   }
@@ -109,3 +118,6 @@ export class BaseImages {
     return reachable;
   }
 }
+
+const memoryKey = (fullName: string, login: RegistryLogin | undefined): string =>
+  login === undefined ? fullName : `${fullName} for ${login.fingerprint}`;

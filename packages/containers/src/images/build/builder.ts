@@ -56,7 +56,8 @@ export class ImageBuilder {
   /** The image when nothing has to be run, fetched or copied for it. Nothing is changed. */
   async cached(recipe: ImageRecipe): Promise<BuiltImage | undefined> {
     return this.#walk(recipe, {
-      base: async (name) => (this.#options.host.features.images ? this.#options.bases.remembered(name) : BuildState.withoutFiles()),
+      base: async (name) =>
+        this.#options.host.features.images ? this.#options.bases.remembered(name, recipe.login) : BuildState.withoutFiles(),
       layer: (id) => this.#options.store.has(id),
       onLog: () => {},
     });
@@ -70,7 +71,7 @@ export class ImageBuilder {
     const image = await this.#walk(recipe, {
       base: async (name) =>
         host.features.images
-          ? bases.resolve(name, { onLog, ...withSignal, refresh: recipe.salt !== undefined })
+          ? bases.resolve(name, { onLog, ...withSignal, ...(recipe.login && { login: recipe.login }), refresh: recipe.salt !== undefined })
           : BuildState.withoutFiles(),
       layer: async (id, title, make) => {
         const onShared = (): void => onLog({ stream: "info", text: `${title} is being run by another build; waiting for it.` });
@@ -121,6 +122,14 @@ export class ImageBuilder {
       }
     }
     state.assertArgsUsed();
+    const { finalStep } = recipe;
+    if (finalStep !== undefined) {
+      on.onLog({ stream: "info", text: finalStep.title });
+      const id = layerKey({ kind: "final", below: state.layers, step: finalStep.key, salt: recipe.salt });
+      const make = (target: string, signal: AbortSignal) => finalStep.make(target, { signal, onLog: on.onLog });
+      if (!(await on.layer(id, finalStep.title, make))) return undefined;
+      state.push(id);
+    }
     return state.image();
   }
 

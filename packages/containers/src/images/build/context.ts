@@ -1,4 +1,5 @@
-import type { BuiltImage } from "../image.ts";
+import type { BuiltImage, OnBuildLog } from "../image.ts";
+import type { RegistryLogin } from "../registry/client.ts";
 
 /** A file of the build context, by content. */
 export interface ContextFile {
@@ -17,6 +18,16 @@ export interface BuildSecrets {
   readonly fingerprint: string;
 }
 
+/** A layer on top of those of the lines, made by the caller. */
+export interface FinalStep {
+  /** For logs. */
+  readonly title: string;
+  /** Steps with equal keys on equal layers are one. */
+  readonly key: string;
+  /** Makes the layer at `target`, which does not exist yet. */
+  readonly make: (target: string, options: { readonly signal: AbortSignal; readonly onLog: OnBuildLog }) => Promise<void>;
+}
+
 /** What an image is made of. Equal recipes give equal layers. */
 export interface ImageRecipe {
   /** Lines of a Dockerfile. */
@@ -27,6 +38,9 @@ export interface ImageRecipe {
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** Variables that commands see, and that stand in no layer and no configuration. */
   readonly secrets?: BuildSecrets;
+  /** For images of registries that FROM and COPY name. */
+  readonly login?: RegistryLogin;
+  readonly finalStep?: FinalStep;
   /** Makes every layer anew that is made with this value for the first time. Absent: layers are found again. */
   readonly salt?: string;
 }

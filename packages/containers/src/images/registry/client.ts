@@ -1,7 +1,15 @@
-// The part of the OCI distribution protocol that reads: manifests and blobs, with anonymous tokens.
+// The part of the OCI distribution protocol that reads: manifests and blobs. A login is sent only to a registry that gives nothing
+// without one.
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { ImageError, reasonOf } from "../errors.ts";
+
+export interface RegistryLogin {
+  readonly username: string;
+  readonly password: string;
+  /** Tells nothing of the two, and differs when they do: what was pulled with a login is found again only with the same. */
+  readonly fingerprint: string;
+}
 
 export interface RegistryClientOptions {
   /** e.g. "https://registry-1.docker.io" */
@@ -9,6 +17,7 @@ export interface RegistryClientOptions {
   readonly repository: string;
   /** For messages. */
   readonly name: string;
+  readonly login?: RegistryLogin;
   readonly signal?: AbortSignal;
 }
 
@@ -19,7 +28,7 @@ const MAX_DOCUMENT_BYTES = 8 * 2 ** 20;
 
 export class RegistryClient {
   readonly #options: RegistryClientOptions;
-  #token: string | undefined;
+  #authorization: string | undefined;
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
@@ -73,12 +82,17 @@ export class RegistryClient {
   async #get(path: string, headers: Record<string, string> = {}): Promise<AsyncIterable<Uint8Array>> {
     const { url, repository, name } = this.#options;
     const address = `${url}/v2/${repository}/${path}`;
-    let response = await this.#fetch(address, { ...headers, ...this.#authorization() });
-    if (response.status === 401 && this.#token === undefined) {
+    let response = await this.#ask(address, headers);
+    const { login: own } = this.#options;
+    const logins = this.#authorization !== undefined ? [] : own === undefined ? [undefined] : [undefined, own];
+    for (const login of logins) {
+      if (response.status !== 401 && response.status !== 403) break;
       const challenge = response.headers.get("www-authenticate") ?? "";
+      const authorization = await this.#authorize(challenge, login);
+      if (authorization === undefined) continue;
       await response.body?.cancel();
-      this.#token = await this.#fetchToken(challenge);
-      response = await this.#fetch(address, { ...headers, ...this.#authorization() });
+      this.#authorization = authorization;
+      response = await this.#ask(address, headers);
     }
     if (!response.ok || response.body === null) {
       await response.body?.cancel();
@@ -92,38 +106,50 @@ export class RegistryClient {
     if (status === 401 || status === 403)
       return new ImageError(
         "invalid",
-        `The registry ${host} does not give out "${name}" without a login. Registry credentials are not served yet; use a public image.`,
+        this.#options.login === undefined
+          ? `The registry ${host} does not give out "${name}" without a login. Give the image a secret with REGISTRY_USERNAME and REGISTRY_PASSWORD.`
+          : `The registry ${host} does not give out "${name}" to the user "${this.#options.login.username}": the login is wrong, or it has no right to the image.`,
       );
     if (status === 429) return new ImageError("unreachable", `The registry ${host} refuses more downloads for now (too many requests).`);
     return new ImageError("unreachable", `The registry ${host} answered ${status} for "${name}".`);
   }
 
-  #authorization(): Record<string, string> {
-    return this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+  #ask(address: string, headers: Record<string, string>): Promise<Response> {
+    return this.#fetch(address, { ...headers, ...(this.#authorization !== undefined && { authorization: this.#authorization }) });
   }
 
-  async #fetchToken(challenge: string): Promise<string> {
+  /** What to send with requests; undefined when there is nothing to send. */
+  async #authorize(challenge: string, login: RegistryLogin | undefined): Promise<string | undefined> {
+    if (/^basic\b/i.test(challenge)) return login && basic(login);
     const { realm, service, scope } = parseChallenge(challenge);
+    return realm === undefined ? undefined : this.#fetchToken({ realm, service, scope, login });
+  }
+
+  /** Undefined when there is no token without another login. */
+  async #fetchToken(asked: {
+    realm: string;
+    service: string | undefined;
+    scope: string | undefined;
+    login: RegistryLogin | undefined;
+  }): Promise<string | undefined> {
+    const { realm, service, scope, login } = asked;
     const host = new URL(this.#options.url).host;
-    if (realm === undefined)
-      throw new ImageError(
-        "invalid",
-        `The registry ${host} wants a login ("${challenge.slice(0, 100)}") for "${this.#options.name}". Registry credentials are not served yet; use a public image.`,
-      );
     const address = new URL(realm);
     if (address.protocol !== "https:" && !this.#options.url.startsWith("http:"))
       throw new ImageError("invalid", `The registry ${host} sends to ${realm} for a token, which is not encrypted.`);
     if (service !== undefined) address.searchParams.set("service", service);
     address.searchParams.set("scope", scope ?? `repository:${this.#options.repository}:pull`);
-    const response = await this.#fetch(address.href, {});
+    const response = await this.#fetch(address.href, login === undefined ? {} : { authorization: basic(login) });
     if (!response.ok) {
       await response.body?.cancel();
+      const isRefused = response.status === 401 || response.status === 403;
+      if (isRefused && login === undefined && this.#options.login !== undefined) return undefined;
       throw this.#refused(response.status, address.host, this.#options.name);
     }
     const answer = (await response.json()) as { token?: unknown; access_token?: unknown };
     const token = answer.token ?? answer.access_token;
     if (typeof token !== "string") throw new ImageError("unreachable", `${address.host} sent no token for "${this.#options.name}".`);
-    return token;
+    return `Bearer ${token}`;
   }
 
   async #fetch(address: string, headers: Record<string, string>): Promise<Response> {
@@ -147,6 +173,9 @@ export class RegistryClient {
     }
   }
 }
+
+const basic = ({ username, password }: RegistryLogin): string =>
+  `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
 
 /** `Bearer realm="…",service="…",scope="…"`; all undefined for other schemes. */
 export function parseChallenge(header: string): { realm?: string; service?: string; scope?: string } {

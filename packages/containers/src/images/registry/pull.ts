@@ -8,7 +8,7 @@ import { ImageError } from "../errors.ts";
 import type { BuiltImage, OnBuildLog } from "../image.ts";
 import { layerKey } from "../keys.ts";
 import type { LayerStore } from "../layer-store.ts";
-import { RegistryClient } from "./client.ts";
+import { RegistryClient, type RegistryLogin } from "./client.ts";
 import { type Descriptor, MANIFEST_TYPES, type Manifest, readImageConfig, readManifest } from "./manifest.ts";
 import type { ImageReference } from "./reference.ts";
 
@@ -18,6 +18,7 @@ export interface PullOptions {
   readonly reference: ImageReference;
   readonly url: string;
   readonly store: LayerStore;
+  readonly login?: RegistryLogin;
   readonly onLog: OnBuildLog;
   readonly signal?: AbortSignal;
 }
@@ -27,10 +28,11 @@ const UNPACK_VERSION = 1;
 const PARALLEL_LAYERS = 3;
 
 export async function pullImage(options: PullOptions): Promise<BuiltImage> {
-  const { name, reference, url, store, onLog, signal } = options;
+  const { name, reference, url, store, onLog, signal, login } = options;
   const withSignal = signal === undefined ? {} : { signal };
   onLog({ stream: "info", text: `Pulling ${name} from ${new URL(url).host}.` });
-  const client = new RegistryClient({ url, repository: reference.repository, name, ...withSignal });
+  const place = { url, repository: reference.repository, name, ...(login !== undefined && { login }) };
+  const client = new RegistryClient({ ...place, ...withSignal });
   const manifest = await fetchManifest(client, reference.version, name);
   const config = readImageConfig(await client.document(manifest.config.digest), name);
   const layers = manifest.layers.map((layer) => ({ layer, id: layerKey({ kind: "oci", version: UNPACK_VERSION, digest: layer.digest }) }));
@@ -40,8 +42,7 @@ export async function pullImage(options: PullOptions): Promise<BuiltImage> {
       const { layer, id } = next;
       const how = await store.make(
         id,
-        (target, layerSignal) =>
-          unpackLayer(new RegistryClient({ url, repository: reference.repository, name, signal: layerSignal }), layer, target, layerSignal),
+        (target, layerSignal) => unpackLayer(new RegistryClient({ ...place, signal: layerSignal }), layer, target, layerSignal),
         withSignal,
       );
       onLog({

@@ -23,10 +23,12 @@ function isLive(app: AppItem): boolean {
   return app.state !== AppState.STOPPED;
 }
 
-/** The id of an app given by id or name. A name means the live one; two live ones of a name are an error that lists them. */
+/** The id of an app given by id or name. A name means the deployed one, else the live one; two live ones of a name are an error that lists them. */
 export async function findAppId(client: Client, environment: string, name: string): Promise<string> {
   if (/^ap-[A-Za-z0-9]{6,}$/.test(name)) return name;
   const { apps } = await client.modal.appList({ environmentName: environment });
+  const deployed = apps.find((app) => app.name === name && app.state === AppState.DEPLOYED);
+  if (deployed) return deployed.appId;
   const named = apps.filter((app) => app.name === name || app.description === name);
   const live = named.filter(isLive);
   const candidates = live.length > 0 ? live : named.sort((a, b) => b.stoppedAt - a.stoppedAt).slice(0, 1);

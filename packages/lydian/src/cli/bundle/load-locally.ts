@@ -10,12 +10,23 @@ import { SOURCE_CONDITIONS } from "./lydian-package.ts";
 import { projectRoot } from "./project-root.ts";
 import { userModules } from "./user-modules-plugin.ts";
 
+/** What the entry of a user has registered, and what it exports. */
+export interface LoadedEntry {
+  readonly apps: readonly RegisteredApp[];
+  readonly exports: Readonly<Record<string, unknown>>;
+}
+
+/** The apps that an entry registers; see `loadEntry`. */
+export async function loadLocally(entry: string): Promise<readonly RegisteredApp[]> {
+  return (await loadEntry(entry)).apps;
+}
+
 /**
- * Runs the user's entry in this process and returns the apps that it registers. TypeScript is compiled, packages are taken from where
+ * Runs the user's entry in this process. TypeScript is compiled, packages are taken from where
  * they are installed, and stacks point into the sources. Throws what the module throws; code that does not compile throws LydianError
  * `invalid_argument` with file and line.
  */
-export async function loadLocally(entry: string): Promise<readonly RegisteredApp[]> {
+export async function loadEntry(entry: string): Promise<LoadedEntry> {
   const file = resolve(entry);
   const root = projectRoot(file);
   // Package imports are absolute paths, so the module may lie outside the project, where neither git nor file watchers see it.
@@ -49,11 +60,11 @@ export async function loadLocally(entry: string): Promise<readonly RegisteredApp
   process.setSourceMapsEnabled(true);
   const before = new Set(registeredApps());
   try {
-    await import(/* @vite-ignore */ pathToFileURL(outfile).href);
+    const exports = (await import(/* @vite-ignore */ pathToFileURL(outfile).href)) as LoadedEntry["exports"];
+    return { apps: registeredApps().filter((app) => !before.has(app)), exports };
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
-  return registeredApps().filter((app) => !before.has(app));
 }
 
 function registeredApps(): readonly RegisteredApp[] {

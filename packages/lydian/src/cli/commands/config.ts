@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { asConfigKey, CONFIG_KEYS, configPath, readConfig, setConfig, unsetConfig } from "../config/config-file.ts";
+import { asConfigKey, CONFIG_KEYS, configPath, readConfig, setConfig, unsetConfig } from "../../config/config-file.ts";
 import { jsonOption, printJson } from "./options.ts";
 
 export function configCommand(): Command {

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { defaultDataDir } from "../../config/home.ts";
 import { reportError } from "../display/report-error.ts";
 import { EXIT, ExitError } from "../exit.ts";
-import { defaultDataDir } from "../home.ts";
 import { parseDuration } from "../parse-duration.ts";
 import type { ContainerHostKind, ServeOptions } from "../serve/options.ts";
 

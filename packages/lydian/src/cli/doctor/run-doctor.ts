@@ -1,8 +1,8 @@
 // `lydian doctor`: the checks of the container hosts, and those of what the command line itself needs.
 import { type Check, checkHost } from "@lydian/containers";
+import { defaultDataDir } from "../../config/home.ts";
 import { printJson } from "../commands/options.ts";
 import { styleFor } from "../display/style.ts";
-import { defaultDataDir } from "../home.ts";
 import { checkDataDir, nearestExisting } from "./data-dir.ts";
 import { renderChecks } from "./render-checks.ts";
 import { checkServer } from "./server-check.ts";

@@ -1,9 +1,9 @@
 import type { Check } from "@lydian/containers";
 import { connect, Lydian, LydianError } from "@lydian/protocol";
-import { configuredTarget, type Target } from "../config/target.ts";
-import { readLocalToken } from "../embedded/local-token.ts";
-import { defaultDataDir } from "../home.ts";
-import { findRunningServer } from "../serve/server-record.ts";
+import { defaultDataDir } from "../../config/home.ts";
+import { readLocalToken } from "../../config/local-token.ts";
+import { findRunningServer } from "../../config/server-record.ts";
+import { configuredTarget, type Target } from "../../config/target.ts";
 
 const TIMEOUT_MS = 5000;
 const BASE = { name: "server", why: "Every command but this one talks to it." };

@@ -4,12 +4,12 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LydianError } from "@lydian/protocol";
-import type { Target } from "../config/target.ts";
+import { defaultDataDir, lydianHome } from "../../config/home.ts";
+import { readLocalToken } from "../../config/local-token.ts";
+import { findRunningServer, type ServerRecord, waitForEnd } from "../../config/server-record.ts";
+import type { Target } from "../../config/target.ts";
 import { buildId, CLI_FILE } from "../dist-files.ts";
-import { defaultDataDir, lydianHome } from "../home.ts";
 import { takeLease } from "../serve/leases.ts";
-import { findRunningServer, type ServerRecord, waitForEnd } from "../serve/server-record.ts";
-import { readLocalToken } from "./local-token.ts";
 import { withStartLock } from "./start-lock.ts";
 
 /** How long the server stays without an app. LYDIAN_IDLE_EXIT overrides it. */

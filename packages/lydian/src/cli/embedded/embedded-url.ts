@@ -1,5 +1,5 @@
-import { defaultDataDir } from "../home.ts";
-import { readServerRecord } from "../serve/server-record.ts";
+import { defaultDataDir } from "../../config/home.ts";
+import { readServerRecord } from "../../config/server-record.ts";
 
 /** The TCP address of the server behind a socket when it has one (a `lydian server` on the default data directory), else the socket. */
 export function embeddedUrl(socketUrl: string): string {

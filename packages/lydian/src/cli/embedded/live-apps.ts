@@ -7,8 +7,11 @@ export async function hasLiveApps(serverUrl: string, token: { readonly id: strin
   const headers = { "x-modal-token-id": token.id, "x-modal-token-secret": token.secret };
   const connection = connect({ url: serverUrl, headers });
   try {
-    const { apps } = await connection.service(ModalClient).appList({}, { timeoutMs: 5000, retry: false });
-    return apps.some((app) => !GONE.has(app.state));
+    const modal = connection.service(ModalClient);
+    const options = { timeoutMs: 5000, retry: false };
+    const { items } = await modal.environmentList({}, options);
+    const lists = await Promise.all(items.map(({ name }) => modal.appList({ environmentName: name }, options)));
+    return lists.some(({ apps }) => apps.some((app) => !GONE.has(app.state)));
   } catch {
     return false;
   } finally {

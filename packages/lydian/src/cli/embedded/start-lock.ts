@@ -3,8 +3,8 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { isAlive } from "../../config/server-record.ts";
 import { UsageError } from "../exit.ts";
-import { isAlive } from "../serve/server-record.ts";
 
 const PATIENCE_MS = 120_000;
 

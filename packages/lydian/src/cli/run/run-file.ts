@@ -11,6 +11,7 @@ import { openDisplay } from "../display/open-display.ts";
 import { renderException, reportError } from "../display/report-error.ts";
 import { styleFor } from "../display/style.ts";
 import { EXIT } from "../exit.ts";
+import { endProcess } from "./end-process.ts";
 import { type EntryReference, parseEntryReference } from "./entry-reference.ts";
 import { HelpRequested } from "./flags.ts";
 import { Interrupted, type Interrupts, listenForInterrupts } from "./interrupts.ts";
@@ -32,10 +33,8 @@ const STOP_TIMEOUT_MS = 30_000;
 
 /** Runs and ends the process with the exit code, after all output has been written. */
 export async function runFile(options: RunFileOptions): Promise<never> {
-  const code = await run(options);
   // What the entrypoint left behind (timers, sockets) must not keep a finished run alive.
-  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
-  process.exit(code);
+  return endProcess(await run(options));
 }
 
 async function run(options: RunFileOptions): Promise<number> {
@@ -157,11 +156,4 @@ async function stop(running: RunningApp, display: Display, reason: Parameters<Ru
 function relativeFile(reference: string): string {
   const at = reference.lastIndexOf("::");
   return at === -1 ? reference : reference.slice(0, at);
-}
-
-function flushed(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    if (stream.destroyed || stream.writableEnded) resolve();
-    else stream.write("", () => resolve());
-  });
 }

@@ -1,10 +1,10 @@
 // Ends the embedded server when nobody needs it. Asks the server like any client: it needs to know nothing of this.
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, ModalClient } from "@lydian/protocol";
-import { readLocalToken } from "../embedded/local-token.ts";
+import { readLocalToken } from "../../config/local-token.ts";
+import { readServerRecord, writeServerRecord } from "../../config/server-record.ts";
 import { idleMs } from "./idle-policy.ts";
 import { hasLeases } from "./leases.ts";
-import { readServerRecord, writeServerRecord } from "./server-record.ts";
 
 export interface IdleOptions {
   readonly dataDir: string;

@@ -2,7 +2,7 @@
 // commands after it has said that it is leaving: one of the two always sees the other.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isAlive } from "./server-record.ts";
+import { isAlive } from "../../config/server-record.ts";
 
 const dirOf = (dataDir: string) => join(dataDir, "users");
 

@@ -8,12 +8,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { userNamespacePrefix } from "@lydian/containers/user-namespace";
+import { findRunningServer, removeServerRecord, writeServerRecord } from "../../config/server-record.ts";
 import { buildId, CLI_FILE } from "../dist-files.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { holdSocket } from "./held-socket.ts";
 import type { ReadyMessage, ServeOptions } from "./options.ts";
 import { restartDelayMs } from "./restart-policy.ts";
-import { findRunningServer, removeServerRecord, writeServerRecord } from "./server-record.ts";
 
 const SOCKET_FD = 4;
 /** How long a server that was asked to stop may take before it is killed. Its own bounds are shorter. */

@@ -62,11 +62,13 @@ export class PythonRuntime implements RuntimeKind {
       layers: [...layers, ...plan.layers],
       limits: limitsOf(definition),
       network: definition.blockNetwork ? "none" : "outbound",
+      keepsFiles: definition.isBuilderFunction,
     };
   }
 
   standby(definition: FunctionDefinition): StandbyKind | undefined {
-    if (definition.blockNetwork || !fitsDisk(definition) || this.#countFiles(definition) > MAX_COPIED_FILES) return undefined;
+    if (definition.blockNetwork || definition.isBuilderFunction || !fitsDisk(definition) || this.#countFiles(definition) > MAX_COPIED_FILES)
+      return undefined;
     return { key: `python ${definition.imageId} ${this.#clientVersion(definition)}`, plan: () => this.#planOn(definition) };
   }
 

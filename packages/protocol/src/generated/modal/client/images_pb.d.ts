@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { DeploymentNamespace } from "./objects_pb.js";
 import type { GPUConfig, VolumeMount } from "./function_definition_pb.js";
-import type { GenericResult } from "./execution_pb.js";
+import type { FunctionInput, GenericResult } from "./execution_pb.js";
 import type { TaskLogs } from "./notices_pb.js";
 
 /**
@@ -211,9 +211,23 @@ export declare const ImageRegistryConfigSchema: GenMessage<ImageRegistryConfig>;
  */
 export declare type BuildFunction = Message<"modal.client.BuildFunction"> & {
   /**
+   * Its source, and the pickled globals that it uses: an equal function is not run again.
+   *
    * @generated from field: string definition = 1;
    */
   definition: string;
+
+  /**
+   * @generated from field: bytes globals = 2;
+   */
+  globals: Uint8Array;
+
+  /**
+   * Absent: it is called without arguments.
+   *
+   * @generated from field: modal.client.FunctionInput input = 3;
+   */
+  input?: FunctionInput | undefined;
 };
 
 /**

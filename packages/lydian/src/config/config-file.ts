@@ -2,8 +2,8 @@
 // replaced in one step.
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { UsageError } from "../exit.ts";
-import { lydianHome } from "../home.ts";
+import { lydianHome } from "./home.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** Keys a person may set, with the rule each value must meet. */
 export const CONFIG_KEYS = {

@@ -1,6 +1,7 @@
 // Which server a command talks to: environment variables first, then the configuration file, then the embedded server.
-import { UsageError } from "../exit.ts";
+
 import { type Config, configPath, readConfig } from "./config-file.ts";
+import { UsageError } from "./usage-error.ts";
 
 export interface Target {
   readonly serverUrl: string;

@@ -1,0 +1,24 @@
+// Images of every kind that the client can express where no registry is reachable.
+import { describe, expect, it } from "vitest";
+import { resultsOf } from "../run-command.ts";
+import { clientsFor, TestServer } from "./clients.ts";
+
+const server = new TestServer();
+
+describe.each(clientsFor("rest"))("Python %s", (version) => {
+  it("images: packages, files, Dockerfiles and functions, as layers that containers see", async () => {
+    const client = await server.client(version);
+    const run = await client.modal(["run", "images.py"]);
+    expect(resultsOf(run), run.output).toEqual({
+      packages: "('1.17.0', 'jq runs', 'hello', '/work', ['here.txt'], 'hello')",
+      requirements: "('1.16.0', True)",
+      files: "(['deep/two.txt', 'one.txt'], 'one', 'two', 'one')",
+      dockerfile: "('hello world', 'world', 'one')",
+      commands: "('from a line', 'a b')",
+      function: "('7 seven secretly', False)",
+      newer: "(3, 13)",
+    });
+    expect(run.code).toBe(0);
+    expect(run.output).toContain("preparing 7");
+  });
+});

@@ -1,0 +1,5 @@
+from .words import HELLO
+
+
+def greet(name):
+    return f"{HELLO}, {name}"
