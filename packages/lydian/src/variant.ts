@@ -30,6 +30,8 @@ export interface Variant {
   readonly parameters?: readonly ParameterValue[];
   /** Of a class that does not. */
   readonly args?: readonly unknown[];
+  /** What `new` was given of a class that is known by name only; the server tells how the class takes it. */
+  readonly given?: readonly unknown[];
   readonly options?: VariantOptions;
 }
 

@@ -1,5 +1,5 @@
 // Functions of deployed apps: their ids, and what they take. Asked for once; again when what was found is gone.
-import { DataFormat, Function_FunctionType as FunctionType, LydianError } from "@lydian/protocol";
+import { DataFormat, type FunctionHandleMetadata, Function_FunctionType as FunctionType, LydianError } from "@lydian/protocol";
 import { type Client, currentClient } from "../client.ts";
 import { InvalidError, typedError } from "../errors.ts";
 import type { DeployedName } from "../function-handle.ts";
@@ -11,6 +11,8 @@ export interface Callee {
   readonly format: typeof DataFormat.CBOR | typeof DataFormat.CBOR_TS;
   /** Undefined: not known. */
   readonly isGenerator?: boolean;
+  /** Of what was found by name. */
+  readonly metadata?: FunctionHandleMetadata | undefined;
 }
 
 const MAX_KNOWN = 1_000;
@@ -51,8 +53,9 @@ async function lookUp(client: Client, { appName, name, environment }: DeployedNa
   const { functionId, handleMetadata } = await client.modal.functionGet({ appName, objectTag: name, environmentName });
   const formats: readonly DataFormat[] = handleMetadata?.supportedInputFormats ?? [];
   const isGenerator = handleMetadata?.functionType === FunctionType.GENERATOR;
-  if (formats.includes(DataFormat.CBOR_TS)) return { functionId, format: DataFormat.CBOR_TS, isGenerator };
-  if (formats.includes(DataFormat.CBOR)) return { functionId, format: DataFormat.CBOR, isGenerator };
+  const found = { functionId, isGenerator, metadata: handleMetadata };
+  if (formats.includes(DataFormat.CBOR_TS)) return { ...found, format: DataFormat.CBOR_TS };
+  if (formats.includes(DataFormat.CBOR)) return { ...found, format: DataFormat.CBOR };
   const names = formats.map((format) => DataFormat[format] ?? format).join(", ");
   throw new InvalidError(`The function ${JSON.stringify(name)} takes its arguments as ${names}, and only CBOR can be sent from here.`, {
     hint: "Deploy it again with a newer client: Python's sends and takes CBOR from version 1.2 on.",

@@ -22,6 +22,7 @@ import { functionId } from "../session.ts";
 import type { ParameterValue, Variant, VariantOptions } from "../variant.ts";
 import { type CallRequest, makeCall } from "./batcher.ts";
 import { type Callee, deployedFunction, forgetIfGone } from "./deployed.ts";
+import { methodOf, variantOfGiven } from "./deployed-class.ts";
 
 const MAX_BOUND = 1_000;
 /** By function and by what is bound, so that instances made anew for each call ask once. The oldest leave at the bound. */
@@ -32,13 +33,19 @@ const requests = new WeakMap<Variant, Uint8Array>();
 export function callee(target: CallTarget): Callee | Promise<Callee> {
   const { deployed, variant } = target;
   if (deployed === undefined && variant === undefined) return own(functionId(target.name()));
-  return variantOf(deployed === undefined ? own(functionId(target.name())) : deployedFunction(deployed), variant);
+  return variantOf(deployed === undefined ? own(functionId(target.name())) : deployedFunction(deployed), target);
 }
 
 const own = (id: string): Callee => ({ functionId: id, format: DataFormat.CBOR_TS });
 
-async function variantOf(base: Callee | Promise<Callee>, variant: Variant | undefined): Promise<Callee> {
+async function variantOf(base: Callee | Promise<Callee>, target: CallTarget): Promise<Callee> {
   const found = await base;
+  const { variant: asked, method } = target;
+  if (asked?.given === undefined || method === undefined) return bindVariant(found, asked);
+  return bindVariant(methodOf(found, method), variantOfGiven(asked, found.metadata));
+}
+
+async function bindVariant(found: Callee, variant: Variant | undefined): Promise<Callee> {
   return variant === undefined ? found : { ...found, functionId: await variantId(found.functionId, variant) };
 }
 

@@ -48,7 +48,7 @@ function build(type: ClassParameter["type"]): unknown {
   });
 }
 
-type AnyParameter = Parameter<unknown, boolean>;
+export type AnyParameter = Parameter<unknown, boolean>;
 type Shape = Readonly<Record<string, AnyParameter>>;
 type Value<P> = P extends Parameter<infer T, boolean> ? T : never;
 type Given<S extends Shape> = {

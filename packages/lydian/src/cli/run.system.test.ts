@@ -165,6 +165,13 @@ describe("lydian run", () => {
     expect(lines.filter((line) => line.includes("closed")).sort()).toEqual(["a closed at 3", "b closed at 0", "relayed closed at 1"]);
   });
 
+  it("calls a deployed class by its name", async () => {
+    const deployed = await lydian("deploy", fixture("classes.ts"));
+    expect(deployed.stdout, deployed.stderr).toContain('  Cls.fromName("classes", "Counter")\n');
+    const { stdout, stderr } = await lydian("run", fixture("class-by-name.ts"));
+    expect(stdout, stderr).toContain("[3,6,3,2,1]\n");
+  });
+
   it("stops the app on Ctrl-C and exits with 130", async () => {
     const child = start("run", fixture("waiting.ts"));
     const ended = collect(child);

@@ -77,7 +77,10 @@ async function deploy(options: DeployFileOptions): Promise<number> {
 }
 
 function howToCall({ appId, name, version, url, functions }: DeployedApp): string {
-  const lines = functions.map((each) => `  Function.fromName(${JSON.stringify(name)}, ${JSON.stringify(each)})`);
+  const lines = functions.map((each) => {
+    const what = each.endsWith(".*") ? "Cls" : "Function";
+    return `  ${what}.fromName(${JSON.stringify(name)}, ${JSON.stringify(each.replace(/\.\*$/, ""))})`;
+  });
   const place = url === "" ? appId : `${appId}, ${url}`;
   return `${name} is deployed as v${version} (${place})\n${lines.join("\n")}\n`;
 }

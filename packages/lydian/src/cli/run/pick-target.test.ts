@@ -65,6 +65,14 @@ describe("what lydian run picks", () => {
     expect(problem(() => pickTarget([app(fn("f"))], "ff", "x.ts")).hint).toContain("x.ts::f");
   });
 
+  it("says where the methods of a class are called", () => {
+    const cls = { kind: "class", name: "Model", file: undefined, options: {}, methods: [], parameters: [], handle: {} } as const;
+    const model = { ...cls, start: async () => ({ methods: new Map(), stop: async () => {} }) };
+    expect(problem(() => pickTarget([app(model)], undefined, "x.ts")).hint).toContain("in an entrypoint");
+    expect(problem(() => pickTarget([app(model, fn("f"))], "Model", "x.ts")).message).toContain("Model in x.ts is a class");
+    expect(pickTarget([app(model, fn("f"))], undefined, "x.ts").target.name).toBe("f");
+  });
+
   it("explains a file without an app", () => {
     expect(problem(() => pickTarget([], undefined, "x.ts")).message).toBe("x.ts defines no app");
     expect(problem(() => pickTarget([app()], undefined, "x.ts")).hint).toContain("app.function");

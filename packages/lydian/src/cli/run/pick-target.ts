@@ -23,6 +23,8 @@ export function pickTarget(apps: readonly RegisteredApp[], name: string | undefi
   if (name !== undefined) {
     const found = all.filter(({ target }) => target.name === name);
     if (found[0]) return found[0];
+    if (apps.some(({ registered }) => registered.some((item) => item.kind === "class" && item.name === name)))
+      throw new UsageError(`${name} in ${file} is a class, which cannot be run by itself`, CLASSES);
     throw new UsageError(`${file} has no function or entrypoint "${name}"`, choices(file, all));
   }
   const [only, second] = entrypoints;
@@ -35,8 +37,15 @@ export function pickTarget(apps: readonly RegisteredApp[], name: string | undefi
   if (single) {
     throw new UsageError(`${file} has no entrypoint and ${functions.length} functions, say which`, choices(file, functions));
   }
-  throw new UsageError(`the app in ${file} has no function and no entrypoint`, "app.function(…) and app.localEntrypoint(…) register them.");
+  const hasClass = apps.some(({ registered }) => registered.length > 0);
+  throw new UsageError(
+    `the app in ${file} has no function and no entrypoint`,
+    hasClass ? CLASSES : "app.function(…) and app.localEntrypoint(…) register them.",
+  );
 }
+
+const CLASSES =
+  "Call the methods of a class in an entrypoint: app.localEntrypoint(async () => console.log(await new Model().run.remote()));";
 
 function choices(file: string, items: readonly Picked[]): string {
   if (items.length === 0) return "It registers nothing: app.function(…) and app.localEntrypoint(…) do.";
