@@ -32,7 +32,7 @@ it("a secret reaches the function and stands in no file, and whoever lacks it is
   const program = join(import.meta.dirname, "apps/secrets.ts");
 
   const without = await lydian("run", program);
-  expect(without.stderr).toContain('There is no secret "conformance"');
+  expect(without.stderr).toContain("Secret 'conformance' not found");
   expect(without.stderr).not.toContain("Step 1");
 
   const value = randomBytes(24).toString("hex");

@@ -66,7 +66,7 @@ describe(`JavaScript ${VERSION}`, () => {
       "no class": "NotFoundError: Class 'deployed/Nothing' not found",
       "class as function": "NotFoundError: Function 'deployed/Greeter' not found",
       app: "ap-",
-      "no secret": 'NotFoundError: There is no secret "nowhere" in this environment.',
+      "no secret": "NotFoundError: Secret 'nowhere' not found in this environment.",
     });
   });
 });

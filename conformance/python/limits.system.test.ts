@@ -43,6 +43,6 @@ describe.each(clientsFor("rest"))("Python %s", (version) => {
     expect((await client.modal(["secret", "delete", "listed", "--yes"])).code).toBe(0);
     const gone = await client.modal(["secret", "delete", "listed", "--yes"]);
     expect(gone.code).toBe(1);
-    expect(gone.output).toContain('There is no secret "listed"');
+    expect(gone.output).toContain("Secret 'listed' not found");
   });
 });

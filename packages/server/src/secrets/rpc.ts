@@ -36,7 +36,8 @@ export function createSecretsRpc({
       const record = await getOrCreate(secrets, { workspaceId, environmentId }, request, headers["x-idempotency-key"] ?? "");
       const absent = request.requiredKeys.filter((key) => !record.keys.includes(key));
       if (absent.length > 0) {
-        const message = `The secret ${JSON.stringify(name)} lacks the required ${absent.join(", ")}; it has ${record.keys.join(", ") || "nothing"}.`;
+        // The official JavaScript and Go clients know this error by its first words.
+        const message = `Secret is missing key(s): ${absent.join(", ")}. The secret ${JSON.stringify(name)} has ${record.keys.join(", ") || "nothing"}.`;
         throw new LydianError("failed_precondition", message);
       }
       return { secretId: record.id, metadata: metadata(record) };
@@ -83,7 +84,7 @@ async function getOrCreate(
     case ObjectCreationType.UNSPECIFIED: {
       const known = secrets.find(place, name);
       if (known !== undefined) return known;
-      throw new LydianError("not_found", `There is no secret ${JSON.stringify(name.slice(0, 100))} in this environment.`, {
+      throw new LydianError("not_found", `Secret '${name.slice(0, 100)}' not found in this environment.`, {
         hint: "Make it: lydian secret create NAME KEY=VALUE",
       });
     }

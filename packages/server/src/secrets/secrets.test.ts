@@ -58,7 +58,7 @@ describe("secrets", () => {
   });
 
   it("are found, replaced, or refused, as the request says", async () => {
-    await expect(make(UNSPECIFIED)).rejects.toMatchObject({ code: "not_found", message: expect.stringContaining('"db"') });
+    await expect(make(UNSPECIFIED)).rejects.toMatchObject({ code: "not_found", message: expect.stringContaining("'db'") });
     const { secretId } = await make(CREATE_IF_MISSING, { A: "1" });
     expect((await make(UNSPECIFIED)).secretId).toBe(secretId);
     expect((await make(CREATE_IF_MISSING, { A: "2" })).secretId).toBe(secretId);
@@ -97,7 +97,9 @@ describe("secrets", () => {
   it("say which required variable is absent", async () => {
     await make(CREATE_FAIL_IF_EXISTS, { A: "1" });
     await make(UNSPECIFIED, {}, { requiredKeys: ["A"] });
-    await expect(make(UNSPECIFIED, {}, { requiredKeys: ["A", "URL"] })).rejects.toThrow('"db" lacks the required URL; it has A.');
+    await expect(make(UNSPECIFIED, {}, { requiredKeys: ["A", "URL"] })).rejects.toThrow(
+      'Secret is missing key(s): URL. The secret "db" has A.',
+    );
   });
 
   it("do not exist for other workspaces", async () => {
