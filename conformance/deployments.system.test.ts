@@ -28,6 +28,7 @@ describe("a TypeScript app", () => {
     expect(await call("shop", "greet", "map", '[["a","b"]]')).toEqual(["Hello, a", "Hello, b"]);
     expect(await call("shop", "numbers", "remoteGen", "[3]")).toEqual([0, 1, 2]);
     expect(await call("shop", "greet", "remote", '[""]')).toMatchObject({ class: "RangeError", message: "nobody is called that" });
+    expect(await call("shop", "Till.bill", "remote", "[4]", '{"city":"Rome"}')).toBe("8 in Rome");
     expect(await call("shop", "great")).toMatchObject({ class: "NotFoundError", hint: expect.stringContaining("greet") });
     expect((await lydian("app", "logs", "shop")).stdout).toContain("greeting Ada");
 
@@ -79,6 +80,8 @@ describe("a TypeScript app", () => {
     expect(await call("scales", "scale", "remote", "[3]")).toEqual({ value: 6, pair: [3, 2] });
     expect(await call("scales", "scale", "remote", "[3]", '{"factor":5}')).toEqual({ value: 15, pair: [3, 5] });
     expect(await call("scales", "numbers", "remoteGen", "[2]")).toEqual([0, 1]);
+    expect(await call("scales", "Scale.weigh", "remote", "[3]", '{"name":"big","factor":4}')).toBe("big: 12");
+    expect(await call("scales", "Scale.weigh", "remote", "[3]", '{"name":"small"}')).toBe("small: 6");
     expect(await call("scales", "fails")).toMatchObject({
       class: "RemoteError",
       remoteName: "KeyError",

@@ -1,10 +1,12 @@
 // A program of its own, that knows nothing but names: node call.mjs APP FUNCTION METHOD [ARGUMENTS as JSON] [NAMED as JSON]
-import { Function as Deployed, kw } from "lydian";
+// The FUNCTION may be CLASS.METHOD, of an instance that is made with NAMED.
+import { Cls, Function as Deployed, kw } from "lydian";
 
 const [app = "", name = "", method = "remote", args = "[]", named] = process.argv.slice(2);
-const fn = Deployed.fromName(app, name);
+const [className = "", member] = name.split(".");
+const fn = member === undefined ? Deployed.fromName(app, name) : new (Cls.fromName(app, className))(JSON.parse(named ?? "{}"))[member];
 try {
-  const all = [...JSON.parse(args), ...(named === undefined ? [] : [kw(JSON.parse(named))])];
+  const all = [...JSON.parse(args), ...(named === undefined || member !== undefined ? [] : [kw(JSON.parse(named))])];
   const result = method === "remoteGen" ? await collected(fn.remoteGen(...all)) : await fn[method](...all);
   console.log(JSON.stringify(result));
 } catch (error) {

@@ -1,4 +1,4 @@
-import { App } from "lydian";
+import { App, parameter, parameters } from "lydian";
 
 export const app = new App("shop");
 
@@ -11,3 +11,10 @@ export const greet = app.function({ params: ["name", "word"] }, async (name: str
 export const numbers = app.function(async function* (to: number) {
   for (let i = 0; i < to; i++) yield i;
 });
+
+class TillImpl extends parameters({ city: parameter.string(), rate: parameter.int({ default: 2 }) }) {
+  async bill(amount: number) {
+    return `${amount * this.rate} in ${this.city}`;
+  }
+}
+export const Till = app.cls({ methods: ["bill"] }, TillImpl);

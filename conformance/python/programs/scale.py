@@ -18,3 +18,13 @@ def numbers(to):
 @app.function()
 def fails():
     raise KeyError("no such scale")
+
+
+@app.cls()
+class Scale:
+    name: str = modal.parameter()
+    factor: int = modal.parameter(default=2)
+
+    @modal.method()
+    def weigh(self, x):
+        return f"{self.name}: {x * self.factor}"

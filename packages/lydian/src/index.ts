@@ -10,7 +10,7 @@ export type { Batch, ClassHandle, ClassOptions, RemoteInstance } from "./classes
 export { batched, enter, exit, type MethodOptions, method } from "./classes/decorators.ts";
 export { parameter, parameters } from "./classes/parameters.ts";
 export { currentInput, type InputContext, isLocal } from "./context.ts";
-export { type AppRef, DeployedFunctions as Function, type FromNameOptions } from "./deployed.ts";
+export { type AppRef, DeployedClasses as Cls, DeployedFunctions as Function, type FromNameOptions } from "./deployed.ts";
 export type { Duration } from "./duration.ts";
 export {
   AuthError,

@@ -30,6 +30,8 @@ export interface Variant {
   readonly parameters?: readonly ParameterValue[];
   /** Of a class that does not. */
   readonly args?: readonly unknown[];
+  /** Of a deployed class: what its constructor was given, until it is known which of the two that is. */
+  readonly given?: readonly unknown[];
   readonly options?: VariantOptions;
 }
 

@@ -81,7 +81,7 @@ function howToCall({ appId, name, version, url, functions }: DeployedApp): strin
     // A class is served by one function, which is not called itself.
     const cls = each.endsWith(".*") ? each.slice(0, -2) : undefined;
     const words = `(${JSON.stringify(name)}, ${JSON.stringify(cls ?? each)})`;
-    return cls === undefined ? `  Function.fromName${words}` : `  modal.Cls.from_name${words} in Python`;
+    return `  ${cls === undefined ? "Function" : "Cls"}.fromName${words}`;
   });
   const place = url === "" ? appId : `${appId}, ${url}`;
   return `${[`${name} is deployed as v${version} (${place})`, ...lines].join("\n")}\n`;
