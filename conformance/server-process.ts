@@ -13,6 +13,8 @@ export interface ServerProcess {
   readonly url: string;
   /** For `lydian run` against it. */
   readonly env: NodeJS.ProcessEnv;
+  /** SIGKILL to the server alone: its parent, which holds its socket, starts it again. */
+  crash(): Promise<void>;
   /** SIGKILL to the server and its parent: both die at once, without a word. */
   killNine(): Promise<void>;
   /** SIGTERM, and the exit code. */
@@ -41,8 +43,11 @@ export async function startServer(dataDir: string, options: readonly string[] = 
       MODAL_TOKEN_ID: token.tokenId,
       MODAL_TOKEN_SECRET: token.tokenSecret,
     },
+    async crash() {
+      process.kill(await serverPid(dataDir), "SIGKILL");
+    },
     async killNine() {
-      const { pid } = JSON.parse(await readFile(join(dataDir, "server.lock"), "utf8")) as { pid: number };
+      const pid = await serverPid(dataDir);
       if (child.pid !== undefined) process.kill(child.pid, "SIGKILL");
       process.kill(pid, "SIGKILL");
       await exited;
@@ -52,4 +57,8 @@ export async function startServer(dataDir: string, options: readonly string[] = 
       return exited;
     },
   };
+}
+
+async function serverPid(dataDir: string): Promise<number> {
+  return (JSON.parse(await readFile(join(dataDir, "server.lock"), "utf8")) as { pid: number }).pid;
 }

@@ -49,6 +49,13 @@ describe("the examples", () => {
     );
   });
 
+  it("classes: state, parameters, hooks, batches and other options", async () => {
+    const { code, stdout, stderr } = await run("examples/classes.ts");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(["3 7 40", "two opened", "two is at 40", "hello world", "39 true", "[ 11, 22, 33 ]", "5", ""].join("\n"));
+    expect(stderr).toContain("two closed at 40");
+  });
+
   it("streaming: an endless source and functions that call functions", async () => {
     const { code, stdout, stderr } = await run("examples/streaming.ts", "--limit", "150");
     expect(code, stderr).toBe(0);

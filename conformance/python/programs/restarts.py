@@ -32,7 +32,7 @@ def in_a_map():
     for result in slow_square.map(range(40)):
         total += result
         if result == 25:
-            print("kill now", flush=True)
+            print("now", flush=True)
     print("sum", total)
 
 
@@ -40,19 +40,21 @@ def in_a_map():
 def in_calls():
     calls = [slow_square.spawn(x) for x in range(20)]
     long = once.spawn(3)
-    print("kill now", flush=True)
+    print("now", flush=True)
     print("sum", sum(modal.FunctionCall.gather(*calls)), long.get())
 
 
 @app.local_entrypoint()
-def in_a_call():
-    call = once.spawn(0)
-    call.get()
-    print("kill now", flush=True)
-    print("call", once.remote(2))
+def in_a_generator():
+    seen = []
+    for value in slow_count.remote_gen(5):
+        seen.append(value)
+        if value == 2:
+            print("now", flush=True)
+    print("counted", *seen)
 
 
 @app.local_entrypoint()
 def before_anything():
-    print("kill now", flush=True)
+    print("now", flush=True)
     print("call", once.remote(0))

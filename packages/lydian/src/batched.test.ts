@@ -22,6 +22,10 @@ describe("batched", () => {
     expect(() => resolveOptions({ batched: batched as never })).toThrow(InvalidError);
   });
 
+  it("cannot be of containers for one input", () => {
+    expect(() => resolveOptions({ ...options, singleUseContainers: true })).toThrow("exclude each other");
+  });
+
   it("cannot be of a generator", () => {
     const generator = async function* () {
       yield 1;

@@ -130,6 +130,10 @@ export function resolveOptions(options: FunctionOptions): ResolvedFunctionOption
       `\`minContainers\` is ${minContainers} and \`maxContainers\` is ${maxContainers}: the minimum must not be above the maximum.`,
     );
   }
+  const batch = resolveBatch(options.batched);
+  const singleUseContainers = flag(options.singleUseContainers, "singleUseContainers");
+  if (batch && singleUseContainers)
+    throw new InvalidError("`batched` and `singleUseContainers` exclude each other: a container that takes one input has no batch.");
   return {
     image,
     milliCpu: Math.round(cpu.request * 1000),
@@ -141,12 +145,12 @@ export function resolveOptions(options: FunctionOptions): ResolvedFunctionOption
     startupTimeoutSeconds: seconds(options.startupTimeout ?? "5m", "startupTimeout", 1),
     retries: retryRule(retries),
     maxConcurrentInputs: concurrentInputs(options.concurrent),
-    batch: resolveBatch(options.batched),
+    batch,
     minContainers,
     maxContainers,
     bufferContainers: whole(options.bufferContainers ?? 0, "bufferContainers", 0),
     scaledownSeconds: seconds(options.scaledownWindow ?? "60s", "scaledownWindow", 0),
-    singleUseContainers: flag(options.singleUseContainers, "singleUseContainers"),
+    singleUseContainers,
     blockNetwork: flag(options.blockNetwork, "blockNetwork"),
     schedule: scheduleOption(options.schedule),
   };

@@ -1,5 +1,7 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { FunctionCallInvocationType as Invocation, LydianError, FunctionCallType as Type } from "@lydian/protocol";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { setSession } from "../session.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "../test-server.ts";
 import { makeCall } from "./batcher.ts";
@@ -7,6 +9,7 @@ import { encodeInline } from "./payload.ts";
 
 let server: TestServer | undefined;
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await server?.[Symbol.asyncDispose]();
   server = undefined;
 });
@@ -127,6 +130,8 @@ describe("makeCall", () => {
 
   it("rejects all calls when no server is known", async () => {
     setSession(undefined);
+    for (const name of ["LYDIAN_SERVER_URL", "MODAL_SERVER_URL"]) vi.stubEnv(name, undefined);
+    vi.stubEnv("LYDIAN_HOME", join(tmpdir(), "no-such-home"));
     const outcomes = await Promise.allSettled([call("a"), call("b")]);
     for (const outcome of outcomes) expect(outcome).toMatchObject({ status: "rejected", reason: { message: "No server is known." } });
   });

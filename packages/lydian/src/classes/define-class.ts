@@ -55,7 +55,8 @@ export function defineClass(
       const { instance, stop } = await make(args);
       const bound = methods.map((member): [string, ServedFunction] => [
         member.name,
-        { ...served(member, cls), handler: (...each) => (instance as Instance)[member.name]?.(...each) },
+        // Bound, so that no frame of ours stands in the user's stacks.
+        { ...served(member, cls), handler: (instance as Instance)[member.name]?.bind(instance) as AnyFunction },
       ]);
       return { methods: new Map(bound), stop };
     },

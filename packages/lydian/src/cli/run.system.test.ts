@@ -141,6 +141,30 @@ describe("lydian run", () => {
     expect(stderr).not.toContain("    at ");
   });
 
+  it("gives a class state, parameters and hooks, gathers batches, and says why what fails does", async () => {
+    const { stdout, stderr } = await lydian("run", fixture("classes.ts"));
+    const lines = stdout.trim().split("\n");
+    const printed = lines.find((line) => line.startsWith("["));
+    expect(printed, stderr).toBeDefined();
+    const [failing, notStarting, short, ...rest] = (JSON.parse(printed ?? "[]") as string[]).slice(8);
+    expect(rest).toEqual([]);
+    expect(JSON.parse(printed ?? "[]").slice(0, 8)).toEqual([
+      { name: "a", at: 1 },
+      { name: "a", at: 2 },
+      { name: "b", at: 4 },
+      [4, 3, 2, 1],
+      { name: "a", at: 3 },
+      ["eu", 5],
+      1,
+      ["p of 5", "q of 5", "r of 5", "s of 5", "t of 5"],
+    ]);
+    expect(failing).toMatch(/^NonRetriableError: a fails\n/);
+    expect(notStarting).toMatch(/cannot count from -1/);
+    expect(notStarting).toMatch(/classes\.ts:\d+/);
+    expect(short).toContain("the batched handler was given 1 input and returned an array of 0");
+    expect(lines.filter((line) => line.includes("closed")).sort()).toEqual(["a closed at 3", "b closed at 0", "relayed closed at 1"]);
+  });
+
   it("stops the app on Ctrl-C and exits with 130", async () => {
     const child = start("run", fixture("waiting.ts"));
     const ended = collect(child);

@@ -175,6 +175,8 @@ describe("functionDefinition of a class", () => {
       isClass: true,
       methodDefinitionsSet: true,
       methodDefinitions: { embed: { functionName: "Model.embed", functionType: FunctionType.FUNCTION, supportedInputFormats: [4, 1001] } },
+      maxConcurrentInputs: 1,
+      targetConcurrentInputs: 0,
       batchMaxSize: 8,
       batchLingerMs: 20n,
       classParameterInfo: {

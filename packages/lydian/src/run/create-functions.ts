@@ -43,7 +43,8 @@ export function functionDefinition(fn: Served, parts: FunctionParts): MessageIni
     timeoutSecs: options.timeoutSeconds,
     startupTimeoutSecs: options.startupTimeoutSeconds,
     maxConcurrentInputs: options.maxConcurrentInputs,
-    targetConcurrentInputs: options.maxConcurrentInputs,
+    // A target counts inputs: one of batches would have a container for each input.
+    targetConcurrentInputs: options.batch ? 0 : options.maxConcurrentInputs,
     singleUseContainers: options.singleUseContainers,
     maxInputs: options.singleUseContainers ? 1 : 0,
     blockNetwork: options.blockNetwork,

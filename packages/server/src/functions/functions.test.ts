@@ -238,6 +238,20 @@ describe("functions", () => {
     await expect(bind({ pinnedAppVersion: 3 })).rejects.toMatchObject({ code: "unimplemented" });
   });
 
+  it("batch as their base does", async () => {
+    const bind = async (changes: Changes, batchMaxSize: number) =>
+      functions.bind(
+        await functions.define(app, definition(changes), ""),
+        new Uint8Array(),
+        create(FunctionOptionsSchema, { batchMaxSize }),
+      );
+    const message = (text: string) => ({ code: "invalid_argument", message: expect.stringContaining(text) });
+    await expect(bind({}, 5)).rejects.toMatchObject(message('The handler of "hello" takes one input at a time'));
+    await expect(bind({ batchMaxSize: 2 }, 0)).rejects.toMatchObject(message('The handler of "hello" takes lists'));
+    expect((await bind({ batchMaxSize: 2 }, 5)).definition.batchMaxSize).toBe(5);
+    expect((await bind({ runtime: "" }, 5)).definition.batchMaxSize).toBe(5);
+  });
+
   it("take other settings of their autoscaler until they are published, and are kept warm while they are", async () => {
     const base = await functions.define(
       app,

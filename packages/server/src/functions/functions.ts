@@ -8,9 +8,9 @@ import {
 } from "@lydian/protocol";
 import type { AppRecord } from "../apps/store.ts";
 import type { CalledFunction } from "../calls/functions-port.ts";
-import { classArguments } from "../classes/class-arguments.ts";
 import { newId } from "../ids.ts";
 import { applyOptions, applySettings, mergeSettings } from "./options.ts";
+import { checkOurVariant } from "./our-variants.ts";
 import { OUR_RUNTIME } from "./refusals.ts";
 import type { Definition, FunctionStore, PublishedFunction } from "./store.ts";
 import { checkName, validateDefinition } from "./validate.ts";
@@ -88,8 +88,8 @@ export class Functions {
       const message = `The parameters of ${JSON.stringify(base.name)} have ${params.length} bytes; they may have ${MAX_PARAMS_BYTES}. Pass large values to its methods.`;
       throw new LydianError("invalid_argument", message);
     }
-    if (base.definition.runtime === OUR_RUNTIME) classArguments(params);
     const merged = applyOptions(base.definition, options);
+    if (base.definition.runtime === OUR_RUNTIME) checkOurVariant(base.definition, merged, params);
     validateDefinition(merged);
     this.#d.requireParts(merged, base.workspaceId);
     const id = await this.#d.variants.bind({ id: newId("fu"), baseId: base.id, params, options });

@@ -39,8 +39,8 @@ export function createAuthenticate(
   return (headers, peer, method) => {
     checkProtocol(headers[PROTOCOL_VERSION_HEADER]);
     if (peer.label !== undefined) return containerCaller(callerOf(peer.label), method);
-    const id = headers["x-modal-token-id"];
-    const secret = headers["x-modal-token-secret"];
+    const id = once(headers["x-modal-token-id"]);
+    const secret = once(headers["x-modal-token-secret"]);
     if (id === undefined || secret === undefined) throw new LydianError("unauthenticated", "This call carries no token.", { hint: HOW });
     const token = tokens.verify(id, secret);
     if (!token)
@@ -52,6 +52,9 @@ export function createAuthenticate(
     return { kind: "client", workspaceId: token.workspaceId, tokenId: token.id };
   };
 }
+
+/** The official Go client sends its headers twice when it asks for an auth token: HTTP joins the values. */
+const once = (value: string | undefined): string | undefined => value?.split(",", 1)[0];
 
 /** Absent in the official clients. */
 function checkProtocol(version: string | undefined): void {

@@ -187,6 +187,12 @@ describe("callers", () => {
     expect(() => authenticate()({}, tcp, path("appCreate"))).toThrow(expect.objectContaining({ code: "unauthenticated" }));
   });
 
+  it("may say their token twice, as the official Go client does when it asks for an auth token", async () => {
+    const { tokenId, tokenSecret } = await tokens.create(workspace.id, "laptop");
+    const headers = { "x-modal-token-id": `${tokenId}, ${tokenId}`, "x-modal-token-secret": `${tokenSecret}, ${tokenSecret}` };
+    expect(authenticate()(headers, tcp, path("authTokenGet"))).toMatchObject({ kind: "client", tokenId });
+  });
+
   it("are containers on the socket that is theirs, for as long as they live", () => {
     expect(authenticate(container)({}, socket, path("functionGetInputs"))).toBe(container);
     expect(authenticate(container)({}, socket, `/${Runtime.typeName}/Start`)).toBe(container);

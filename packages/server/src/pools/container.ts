@@ -55,6 +55,8 @@ export class PoolContainer {
   cancels: string[] = [];
   /** Inputs whose output is decided though it still runs them, and when its patience ends. */
   readonly abandoned = new Map<string, Deadline>();
+  /** Of a container with one slot: the input that it was given last. */
+  lastInput: { readonly callId: string; readonly inputId: string } | undefined;
   /** Inputs taken so far. */
   taken = 0;
   idleSince: number | undefined;

@@ -1,7 +1,7 @@
 // The containers of one function: hands them inputs, starts and stops them as the policy says, and gives up on a function whose
 // containers cannot start. It decides on events, at most once a turn, and by numbers it keeps: nothing is scanned or polled.
 import { DataFormat, GenericResult_GenericStatus as Status } from "@lydian/protocol";
-import type { ContainerEnd } from "../calls/attempts.ts";
+import type { ContainerEnd, Delivery } from "../calls/attempts.ts";
 import type { ResultInit } from "../calls/call.ts";
 import type { Calls } from "../calls/calls.ts";
 import type { Deadline } from "../calls/deadlines.ts";
@@ -254,7 +254,7 @@ export class Pool {
     for (const batch of this.#batches) {
       if (this.#lane.queue.size === 0) return;
       const items = this.#dependencies.calls.take(this.functionId, batch.container.taskId, batch.room);
-      this.handedOut(batch.container, items.length);
+      this.handedOut(batch.container, items);
       batch.add(items);
     }
   }
@@ -272,14 +272,17 @@ export class Pool {
       if (items.length === 0) return;
       this.#parked.pop();
       container.fetch = undefined;
-      this.handedOut(container, items.length);
+      this.handedOut(container, items);
       fetch.answer(items);
     }
   }
 
   /** The container has been given inputs. */
-  handedOut(container: PoolContainer, count: number): void {
-    container.taken += count;
+  handedOut(container: PoolContainer, items: readonly Delivery[]): void {
+    container.taken += items.length;
+    // What it prints from now on belongs to this input, if it never has several.
+    const { functionCallId: callId = "", inputId = "" } = items.at(-1) ?? {};
+    if (slotsOf(this.#fn.definition).max === 1 && inputId !== "") container.lastInput = { callId, inputId };
     if (this.#isUsedUp(container)) this.#spent.add(container);
     this.#noteIdle(container);
     this.#queuedSince = 0;

@@ -7,6 +7,7 @@ import { type AppsPort, type CalledFunction, type FunctionsPort, timeoutMsOf } f
 import { OUR_RUNTIME } from "../functions/refusals.ts";
 import type { ContainerCaller } from "../identity/caller.ts";
 import { newId } from "../ids.ts";
+import type { LogEntry } from "../logs/logs.ts";
 import { Capacity, type CapacityLimits, defaultCapacity } from "./capacity.ts";
 import { type EndReport, PoolContainer } from "./container.ts";
 import { type LaunchOptions, type LaunchPlan, linkAll, runContainer } from "./launch.ts";
@@ -23,7 +24,7 @@ import { type AppNews, AppWatch } from "./watch.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface LogsPort {
-  append(entry: { appId: string; taskId?: string; functionId?: string; fd: 1 | 2 | 3; text: string; at: number }): void;
+  append(entry: LogEntry): void;
 }
 
 export interface PoolsOptions {
@@ -486,6 +487,7 @@ export class Pools {
       return;
     }
     const at = this.#calls.clock.now();
-    for (const { fd, text } of lines) this.#options.logs.append({ appId: fn.appId, taskId, functionId: fn.id, fd, text, at });
+    const source = { appId: fn.appId, taskId, functionId: fn.id, ...container.lastInput };
+    for (const { fd, text } of lines) this.#options.logs.append({ ...source, fd, text, at });
   }
 }

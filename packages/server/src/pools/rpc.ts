@@ -184,7 +184,7 @@ async function nextInputs(
   }
   const items = calls.take(pool.functionId, container.taskId, max);
   if (items.length > 0) {
-    pool.handedOut(container, items.length);
+    pool.handedOut(container, items);
     return items;
   }
   return new Promise((resolve) => {

@@ -1,21 +1,12 @@
 // Functions of our own runtime: their code is a bundle under /app, run by the image's Node.
-import type { ContainerHost } from "@lydian/containers";
 import type { Function as FunctionDefinition } from "@lydian/protocol";
 import { type CalledFunction, MAX_INLINE_BYTES, slotsOf, timeoutMsOf } from "../../calls/functions-port.ts";
 import { classArguments } from "../../classes/class-arguments.ts";
 import type { PoolContainer } from "../container.ts";
 import type { LaunchPlan } from "../launch.ts";
 import { fitsDisk, limitsOf, maxInputsOf } from "../plan.ts";
-import type { ImagesPort, LayoutsPort, MountsPort, RootFilesystem, SecretsPort } from "./ports.ts";
+import type { RootFilesystem, RuntimeParts } from "./ports.ts";
 import type { RuntimeKind, StandbyKind, StartAnswer } from "./runtime-kind.ts";
-
-export interface NodeRuntimeOptions {
-  readonly host: ContainerHost;
-  readonly images: ImagesPort;
-  readonly mounts: MountsPort;
-  readonly secrets: SecretsPort;
-  readonly apps: LayoutsPort;
-}
 
 const FILES = "/app/";
 const COMMAND = ["node", "/run/lydian/runtime/runtime.mjs"];
@@ -23,9 +14,9 @@ const ENVIRONMENT = { LYDIAN_IS_REMOTE: "1" };
 
 export class NodeRuntime implements RuntimeKind {
   readonly readyAt = "hello";
-  readonly #options: NodeRuntimeOptions;
+  readonly #options: RuntimeParts;
 
-  constructor(options: NodeRuntimeOptions) {
+  constructor(options: RuntimeParts) {
     this.#options = options;
   }
 

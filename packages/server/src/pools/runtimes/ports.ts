@@ -1,4 +1,5 @@
 // What containers are made of, as pools see it.
+import type { ContainerHost } from "@lydian/containers";
 import type { AppLayoutSchema, MessageInitShape } from "@lydian/protocol";
 
 export interface RootFilesystem {
@@ -38,4 +39,13 @@ export interface LayoutsPort {
   /** What a container is told of its app: functions (a class is "Name.*" among them) and classes by name, and every object. */
   layout(appId: string): Exclude<MessageInitShape<typeof AppLayoutSchema>, { $typeName: string }>;
   environmentName(environmentId: string): string;
+}
+
+/** What every runtime is made with. */
+export interface RuntimeParts {
+  readonly host: ContainerHost;
+  readonly images: ImagesPort;
+  readonly mounts: MountsPort;
+  readonly secrets: SecretsPort;
+  readonly apps: LayoutsPort;
 }

@@ -1,20 +1,14 @@
 // Functions of the official Python client, run by its own runtime on the image's Python. A program of ours goes before it: it imports
 // the client, asks what it is to be, and becomes that.
-import type { ContainerHost } from "@lydian/containers";
 import { ContainerArgumentsSchema, create, type Function as FunctionDefinition, LydianError, toBinary } from "@lydian/protocol";
 import type { CalledFunction } from "../../calls/functions-port.ts";
 import type { PoolContainer } from "../container.ts";
 import type { LaunchPlan } from "../launch.ts";
 import { fitsDisk, limitsOf } from "../plan.ts";
-import type { ClientPackagesPort, ImagesPort, LayoutsPort, MountsPort, SecretsPort } from "./ports.ts";
+import type { ClientPackagesPort, RuntimeParts } from "./ports.ts";
 import type { RuntimeKind, StandbyKind, StartAnswer } from "./runtime-kind.ts";
 
-export interface PythonRuntimeOptions {
-  readonly host: ContainerHost;
-  readonly images: ImagesPort;
-  readonly mounts: MountsPort;
-  readonly secrets: SecretsPort;
-  readonly apps: LayoutsPort;
+export interface PythonRuntimeOptions extends RuntimeParts {
   readonly clients: ClientPackagesPort;
 }
 
