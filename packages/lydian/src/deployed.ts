@@ -1,4 +1,6 @@
 // What is callable by name: functions of deployed apps, from any program that knows the server.
+import type { AnyClass, ClassHandle } from "./classes/class-types.ts";
+import { classByName, type DeployedClass, type UntypedClass } from "./classes/deployed-class.ts";
 import { makeHandle } from "./function-handle.ts";
 import type { AnyFunction, CallableHandle, DeployedFunction, GeneratorHandle, UntypedFunction } from "./function-types.ts";
 import { checkName } from "./registry.ts";
@@ -26,11 +28,30 @@ function fromName(appName: string, name: string, { environment }: FromNameOption
  */
 export const DeployedFunctions = { fromName } as const;
 
+function classFromName(appName: string, name: string, options?: FromNameOptions): UntypedClass;
+function classFromName<H>(appName: string, name: string, options?: FromNameOptions): DeployedClass<H>;
+function classFromName(appName: string, name: string, { environment }: FromNameOptions = {}): unknown {
+  return classByName({ appName, name, environment });
+}
+
+/**
+ * Classes of deployed apps. As with functions, nothing is sent before the first call of a method.
+ *
+ * @example
+ * const Model = Cls.fromName<typeof import("../backend/app.ts").Model>("shop", "Model");
+ * await new Model({ name: "tiny" }).embed.remote("hi");
+ */
+export const DeployedClasses = { fromName: classFromName } as const;
+
 type AnyHandle = CallableHandle<AnyFunction, AnyFunction> | GeneratorHandle<AnyFunction, AnyFunction>;
 
-/** The functions that a module exports, as they are called by name. */
+type AnyClassHandle = ClassHandle<AnyClass, never>;
+
+/** The functions and classes that a module exports, as they are called by name. */
 export type AppRef<M> = {
-  readonly [K in keyof M as M[K] extends AnyHandle ? K : never]: DeployedFunction<M[K]>;
+  readonly [K in keyof M as M[K] extends AnyHandle | AnyClassHandle ? K : never]: M[K] extends AnyClassHandle
+    ? DeployedClass<M[K]>
+    : DeployedFunction<M[K]>;
 };
 
 /** Properties are looked at by tools and by `await`, too: what is no name of a function is undefined. */
@@ -41,9 +62,15 @@ export function appRef<M>(appName: string, options?: FromNameOptions): AppRef<M>
   const known = new Map<string, unknown>();
   const get = (_: object, name: PropertyKey): unknown => {
     if (typeof name !== "string" || NOT_NAMES.has(name)) return undefined;
-    const handle = known.get(name) ?? fromName(appName, name, options);
+    const handle = known.get(name) ?? functionOrClass(appName, name, options);
     known.set(name, handle);
     return handle;
   };
   return new Proxy({}, { get }) as AppRef<M>;
+}
+
+/** Which of the two a name is, only the type knows: a constructor that has what a function has. */
+function functionOrClass(appName: string, name: string, options: FromNameOptions = {}): object {
+  const { withOptions, ...rest } = Object.getOwnPropertyDescriptors(fromName(appName, name, options));
+  return classByName({ appName, name, environment: options.environment }, undefined, (cls) => Object.defineProperties(cls, rest));
 }

@@ -13,6 +13,8 @@ export interface DeployedName {
   readonly name: string;
   /** Default: that of the connection. */
   readonly environment: string | undefined;
+  /** Of a class, whose function `name` is. */
+  readonly className?: string;
 }
 
 /** What a call needs to know of its function. */

@@ -8,10 +8,9 @@ export type { AutoscalerOptions } from "./autoscaler.ts";
 export type { BatchedOptions } from "./batched.ts";
 export type { Batch, ClassHandle, ClassOptions, RemoteInstance } from "./classes/class-types.ts";
 export { batched, enter, exit, type MethodOptions, method } from "./classes/decorators.ts";
-export { Cls, type DeployedClass } from "./classes/deployed-class.ts";
 export { parameter, parameters } from "./classes/parameters.ts";
 export { currentInput, type InputContext, isLocal } from "./context.ts";
-export { type AppRef, DeployedFunctions as Function, type FromNameOptions } from "./deployed.ts";
+export { type AppRef, DeployedClasses as Cls, DeployedFunctions as Function, type FromNameOptions } from "./deployed.ts";
 export type { Duration } from "./duration.ts";
 export {
   AuthError,

@@ -3,6 +3,7 @@ import { z } from "zod";
 import {
   App,
   type Batch,
+  Cls,
   Cron,
   Function as Deployed,
   type Duration,
@@ -277,5 +278,26 @@ describe("functions by name", () => {
     expectTypeOf<keyof typeof ref>().toEqualTypeOf<"square" | "count" | "parse">();
     expectTypeOf(ref.square.remote).toEqualTypeOf<(x: number) => Promise<number>>();
     expectTypeOf(ref.parse.remote).returns.resolves.toEqualTypeOf<string>();
+  });
+
+  it("are classes by the type of what app.cls returned", () => {
+    class Impl extends parameters({ name: parameter.string(), size: parameter.int({ default: 1 }) }) {
+      async run(x: number) {
+        return String(x);
+      }
+      async *each() {
+        yield 1;
+      }
+    }
+    const Model = app.cls({ name: "ByName", methods: ["run", "each"] }, Impl);
+    const ref = App.ref<{ readonly Model: typeof Model }>("types");
+    neverRun(() => {
+      const model = new ref.Model({ name: "x" });
+      expectTypeOf(model.run.remote).toEqualTypeOf<(x: number) => Promise<string>>();
+      expectTypeOf(model.run).not.toHaveProperty("local");
+      expectTypeOf(model.each.remoteGen).returns.toEqualTypeOf<AsyncGenerator<number, void, undefined>>();
+    });
+    // @ts-expect-error The name is missing.
+    neverRun(() => new (Cls.fromName<typeof Model>("types", "Model"))({}));
   });
 });

@@ -30,7 +30,7 @@ export interface Variant {
   readonly parameters?: readonly ParameterValue[];
   /** Of a class that does not. */
   readonly args?: readonly unknown[];
-  /** What `new` was given of a class that is known by name only; the server tells how the class takes it. */
+  /** Of a deployed class: what its constructor was given, until it is known which of the two that is. */
   readonly given?: readonly unknown[];
   readonly options?: VariantOptions;
 }

@@ -1,8 +1,16 @@
 // Functions of deployed apps: their ids, and what they take. Asked for once; again when what was found is gone.
-import { DataFormat, type FunctionHandleMetadata, Function_FunctionType as FunctionType, LydianError } from "@lydian/protocol";
+import {
+  type ClassParameterSpec,
+  DataFormat,
+  type FunctionHandleMetadata,
+  Function_FunctionType as FunctionType,
+  LydianError,
+} from "@lydian/protocol";
+import type { Shape } from "../classes/parameters.ts";
 import { type Client, currentClient } from "../client.ts";
-import { InvalidError, typedError } from "../errors.ts";
+import { InvalidError, NotFoundError, typedError } from "../errors.ts";
 import type { DeployedName } from "../function-handle.ts";
+import { PARAMETER_TYPES } from "./parameter-types.ts";
 
 /** A function as it can be called. */
 export interface Callee {
@@ -11,8 +19,9 @@ export interface Callee {
   readonly format: typeof DataFormat.CBOR | typeof DataFormat.CBOR_TS;
   /** Undefined: not known. */
   readonly isGenerator?: boolean;
-  /** Of what was found by name. */
-  readonly metadata?: FunctionHandleMetadata | undefined;
+  /** Of a class. */
+  readonly methods?: Readonly<Record<string, FunctionHandleMetadata>>;
+  readonly shape?: Shape;
 }
 
 const MAX_KNOWN = 1_000;
@@ -48,16 +57,49 @@ export function forgetIfGone(name: DeployedName, error: unknown): boolean {
   return known.get(currentClient())?.delete(keyOf(name)) ?? false;
 }
 
-async function lookUp(client: Client, { appName, name, environment }: DeployedName): Promise<Callee> {
+async function lookUp(client: Client, { appName, name, environment, className }: DeployedName): Promise<Callee> {
   const environmentName = environment ?? client.environment;
-  const { functionId, handleMetadata } = await client.modal.functionGet({ appName, objectTag: name, environmentName });
-  const formats: readonly DataFormat[] = handleMetadata?.supportedInputFormats ?? [];
-  const isGenerator = handleMetadata?.functionType === FunctionType.GENERATOR;
-  const found = { functionId, isGenerator, metadata: handleMetadata };
-  if (formats.includes(DataFormat.CBOR_TS)) return { ...found, format: DataFormat.CBOR_TS };
-  if (formats.includes(DataFormat.CBOR)) return { ...found, format: DataFormat.CBOR };
+  if (className === undefined) {
+    const { functionId, handleMetadata } = await client.modal.functionGet({ appName, objectTag: name, environmentName });
+    return { functionId, ...takes(handleMetadata, name) };
+  }
+  const { handleMetadata } = await client.modal.classGet({ appName, objectTag: className, environmentName, onlyClassFunction: true });
+  const { classFunctionId: functionId = "", classFunctionMetadata: metadata } = handleMetadata ?? {};
+  return {
+    functionId,
+    ...takes(metadata, className),
+    methods: metadata?.methodHandleMetadata ?? {},
+    shape: shapeFromWire(metadata?.classParameterInfo?.schema ?? []),
+  };
+}
+
+/** One method of a class. Throws NotFoundError that names those that there are. */
+export function methodOf(found: Callee, method: string): Callee {
+  const { methods = {} } = found;
+  const metadata = Object.hasOwn(methods, method) ? methods[method] : undefined;
+  if (metadata) return { ...found, ...takes(metadata, method) };
+  throw new NotFoundError(`The class has no method ${JSON.stringify(method)}; it has: ${Object.keys(methods).join(", ") || "none"}.`);
+}
+
+function takes(metadata: FunctionHandleMetadata | undefined, name: string): Pick<Callee, "format" | "isGenerator"> {
+  const formats: readonly DataFormat[] = metadata?.supportedInputFormats ?? [];
+  const isGenerator = metadata?.functionType === FunctionType.GENERATOR;
+  if (formats.includes(DataFormat.CBOR_TS)) return { format: DataFormat.CBOR_TS, isGenerator };
+  if (formats.includes(DataFormat.CBOR)) return { format: DataFormat.CBOR, isGenerator };
   const names = formats.map((format) => DataFormat[format] ?? format).join(", ");
   throw new InvalidError(`The function ${JSON.stringify(name)} takes its arguments as ${names}, and only CBOR can be sent from here.`, {
     hint: "Deploy it again with a newer client: Python's sends and takes CBOR from version 1.2 on.",
   });
+}
+
+/** Throws InvalidError for a parameter of a type that cannot be sent from here. */
+function shapeFromWire(specs: readonly ClassParameterSpec[]): Shape {
+  const shape: Record<string, Shape[string]> = {};
+  for (const { name, type, fullType, hasDefault, defaultOneof } of specs) {
+    const wire = fullType?.baseType || type;
+    const known = Object.entries(PARAMETER_TYPES).find(([, each]) => each === wire)?.[0] as keyof typeof PARAMETER_TYPES | undefined;
+    if (known === undefined) throw new InvalidError(`The parameter ${JSON.stringify(name)} is of a type that cannot be sent from here.`);
+    shape[name] = { type: known, hasDefault, default: hasDefault ? defaultOneof.value : undefined, values: undefined };
+  }
+  return shape;
 }

@@ -11,7 +11,6 @@ import {
 } from "@lydian/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
 import { App } from "../app.ts";
-import { Cls } from "../classes/deployed-class.ts";
 import { parameter, parameters } from "../classes/parameters.ts";
 import { InvalidError } from "../errors.ts";
 import { Retries } from "../retries.ts";
@@ -31,24 +30,6 @@ function server() {
   return startTestServer({
     functionIds: { work: `fu-work${session}`, "Model.*": `fu-model${session}`, "Plain.*": `fu-plain${session}` },
     modal: {
-      functionGet: ({ appName, objectTag }) => ({
-        functionId: `fu-${appName}-${session}`,
-        handleMetadata: {
-          functionName: objectTag,
-          supportedInputFormats: [4, 1001],
-          methodHandleMetadata: { run: { functionType: 2 }, list: { functionType: 1 } },
-          classParameterInfo: {
-            format: appName === "python" ? 1 : 2,
-            schema:
-              appName === "declared"
-                ? [
-                    { name: "name", type: 1 },
-                    { name: "size", type: 2, hasDefault: true, defaultOneof: { case: "intDefault", value: 3n } },
-                  ]
-                : [],
-          },
-        },
-      }),
       functionBindParams: (request) => {
         binds.push(request);
         if (refuse) throw new InvalidError("no");
@@ -164,39 +145,5 @@ describe("withOptions", () => {
     expect(() => work.withBatching({ maxBatchSize: 8, wait: "1s" })).toThrow("this one takes them one by one");
     expect(() => work.withOptions({ image: 1 } as never)).toThrow("`image` is no option of withOptions; it has: cpu, memory");
     expect(() => work.withOptions({ timeout: "0s" })).toThrow("`timeout`");
-  });
-});
-
-describe("Cls.fromName", () => {
-  it("makes instances with the parameters that the class declares, defaults included", async () => {
-    await using _ = await server();
-    const Remote = Cls.fromName<typeof Model>("declared", "Model");
-    expect(await new Remote({ name: "x" }).run.remote(1)).toBe("fu-bound1");
-    expect(calls[0]?.pipelinedInputs[0]?.input?.methodName).toBe("run");
-    expect(binds[0]?.functionId).toBe(`fu-declared-${session}`);
-    expect(parametersOf(binds[0])).toMatchObject([
-      { name: "name", valueOneof: { value: "x" } },
-      { name: "size", valueOneof: { case: "intValue", value: 3n } },
-    ]);
-    await new (Remote.withOptions({ timeout: "9s" }))({ name: "x" }).run.remote(1);
-    expect(binds[1]?.functionOptions?.timeoutSecs).toBe(9);
-    await expect(new Remote({ size: 2 } as never).run.remote(1)).rejects.toThrow("The parameter `name` is missing");
-  });
-
-  it("needs no variant for a class made with nothing, and carries constructor arguments of ours", async () => {
-    await using _ = await server();
-    const Remote = Cls.fromName<typeof Plain>("plain", "Plain");
-    expect(await new Remote().run.remote()).toBe(`fu-plain-${session}`);
-    await new Remote("eu").run.remote();
-    expect(parametersOf(binds[0])[0]?.name).toBe(CONSTRUCTOR_ARGUMENTS);
-    await expect(new (Cls.fromName("python", "Old"))({ a: 1 }).run?.remote()).rejects.toThrow("declares no parameters");
-  });
-
-  it("knows methods and generators when it is first called", async () => {
-    await using _ = await server();
-    const untyped = new (Cls.fromName("plain", "Plain"))();
-    await expect(untyped.nope?.remote()).rejects.toThrow('has no method "nope"; it has: run, list.');
-    await expect(untyped.list?.remote()).rejects.toThrow("is a generator");
-    expect(await (untyped as unknown as Promise<unknown>)).toBe(untyped);
   });
 });

@@ -11,18 +11,18 @@ import {
   type FunctionOptionsSchema,
   ParameterType,
   FunctionBindParamsRequestSchema as RequestSchema,
-  type ParameterType as Type,
   toBinary,
 } from "@lydian/protocol";
+import { parameterValues } from "../classes/parameters.ts";
 import { currentClient } from "../client.ts";
-import { typedError } from "../errors.ts";
+import { InvalidError, typedError } from "../errors.ts";
 import type { CallTarget } from "../function-handle.ts";
 import { resolveOptions } from "../options.ts";
 import { functionId } from "../session.ts";
 import type { ParameterValue, Variant, VariantOptions } from "../variant.ts";
 import { type CallRequest, makeCall } from "./batcher.ts";
-import { type Callee, deployedFunction, forgetIfGone } from "./deployed.ts";
-import { methodOf, variantOfGiven } from "./deployed-class.ts";
+import { type Callee, deployedFunction, forgetIfGone, methodOf } from "./deployed.ts";
+import { PARAMETER_TYPES } from "./parameter-types.ts";
 
 const MAX_BOUND = 1_000;
 /** By function and by what is bound, so that instances made anew for each call ask once. The oldest leave at the bound. */
@@ -38,15 +38,19 @@ export function callee(target: CallTarget): Callee | Promise<Callee> {
 
 const own = (id: string): Callee => ({ functionId: id, format: DataFormat.CBOR_TS });
 
-async function variantOf(base: Callee | Promise<Callee>, target: CallTarget): Promise<Callee> {
-  const found = await base;
-  const { variant: asked, method } = target;
-  if (asked?.given === undefined || method === undefined) return bindVariant(found, asked);
-  return bindVariant(methodOf(found, method), variantOfGiven(asked, found.metadata));
+async function variantOf(base: Callee | Promise<Callee>, { variant, method, deployed }: CallTarget): Promise<Callee> {
+  const found = deployed !== undefined && method !== undefined ? methodOf(await base, method) : await base;
+  const whole = variant?.given === undefined ? variant : constructed(found, variant, variant.given);
+  return whole === undefined ? found : { ...found, functionId: await variantId(found.functionId, whole) };
 }
 
-async function bindVariant(found: Callee, variant: Variant | undefined): Promise<Callee> {
-  return variant === undefined ? found : { ...found, functionId: await variantId(found.functionId, variant) };
+/** What the constructor of a deployed class was given, as the class declares it; `undefined`: nothing that makes a difference. */
+function constructed({ shape = {}, format }: Callee, { options }: Variant, given: readonly unknown[]): Variant | undefined {
+  const common = options && { options };
+  if (Object.keys(shape).length > 0) return { parameters: parameterValues(shape, given[0]), ...common };
+  if (given.length === 0) return common;
+  if (format === DataFormat.CBOR_TS) return { args: given, ...common };
+  throw new InvalidError("The class declares no parameters, so its instances are made with nothing.");
 }
 
 type Request = Omit<CallRequest, "functionId">;
@@ -100,13 +104,6 @@ function wireVariant({ parameters, args, options }: Variant) {
 }
 
 type Parameter = NonNullable<MessageInitShape<typeof ClassParameterSet>["parameters"]>[number];
-
-export const PARAMETER_TYPES: Readonly<Record<ParameterValue["type"], Type>> = {
-  string: ParameterType.PARAM_TYPE_STRING,
-  int: ParameterType.PARAM_TYPE_INT,
-  bool: ParameterType.PARAM_TYPE_BOOL,
-  bytes: ParameterType.PARAM_TYPE_BYTES,
-};
 
 function wireParameter({ name, type, value }: ParameterValue): Parameter {
   return { name, type: PARAMETER_TYPES[type], valueOneof: wireValue(value) };

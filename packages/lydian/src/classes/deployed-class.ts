@@ -1,12 +1,14 @@
-// Classes of deployed apps, by name: what they take and do is asked of the server with the first call.
-
+// Classes of deployed apps. What their parameters are is known when the class has been looked up, with the first call of a method.
 import { serviceName } from "@lydian/protocol/core";
-import type { FromNameOptions } from "../deployed.ts";
 import { InvalidError } from "../errors.ts";
 import { makeHandle } from "../function-handle.ts";
 import type { DeployedFunction, UntypedFunction } from "../function-types.ts";
 import { checkName } from "../registry.ts";
-import { mergeOptions, type Variant, type VariantOptions } from "../variant.ts";
+import { mergeOptions, type VariantOptions } from "../variant.ts";
+import type { AnyClass, ClassHandle, RemoteInstance } from "./class-types.ts";
+
+/** What is called by name: `H` is the type of what `app.cls` returned. */
+export type DeployedClass<H> = H extends ClassHandle<infer C, infer K> ? ClassByName<C, K> : never;
 
 interface Variants {
   /** The same class with other options, in containers of its own. Nothing is sent until a method is called. */
@@ -17,64 +19,54 @@ interface Variants {
   withBatching(batched: NonNullable<VariantOptions["batched"]>): this;
 }
 
-/** A class called by name: `H` is the type of what `app.cls` returned, or of a constructor. */
-export type DeployedClass<H> = H extends new (
-  ...args: infer A
-) => infer I
-  ? (new (...args: A) => { readonly [M in keyof I]: DeployedFunction<I[M]> }) & Variants
-  : never;
-
-/** Of which nothing is known. */
-export type UntypedClass = (new (parameters?: Readonly<Record<string, unknown>>) => Readonly<Record<string, UntypedFunction>>) & Variants;
-
-function fromName(appName: string, name: string, options?: FromNameOptions): UntypedClass;
-function fromName<H>(appName: string, name: string, options?: FromNameOptions): DeployedClass<H>;
-function fromName(appName: string, name: string, options: FromNameOptions = {}): unknown {
-  checkName(appName, "an app");
-  checkName(name, "a class");
-  return deployedClass({ appName, name, environment: options.environment });
+interface ClassByName<C extends AnyClass, K extends keyof InstanceType<C>> extends Variants {
+  /** Takes what the constructor takes, or the declared parameters. Each combination has containers of its own, each with one instance. */
+  new (...args: ConstructorParameters<C>): Deployed<RemoteInstance<InstanceType<C>, K>>;
 }
 
-/**
- * Classes of deployed apps, whatever language they are written in. Nothing is sent before the first call of a method.
- *
- * @example
- * import type { Counter } from "../backend/app.ts";
- * const Remote = Cls.fromName<typeof Counter>("shop", "Counter");
- * await new Remote({ name: "a" }).next.remote();
- */
-export const Cls = { fromName } as const;
+type Deployed<I> = { readonly [P in keyof I]: DeployedFunction<I[P]> };
 
-interface ClassName {
+/** Of which nothing is known. */
+export interface UntypedClass extends Variants {
+  new (...args: unknown[]): { readonly [method: string]: UntypedFunction };
+}
+
+/** `await` and tools look at properties, too. */
+const NOT_NAMES = new Set<PropertyKey>(["then", "toJSON"]);
+
+export interface ClassName {
   readonly appName: string;
   readonly name: string;
   readonly environment: string | undefined;
 }
 
-function deployedClass(cls: ClassName, options?: VariantOptions): unknown {
+/** `adorn` may add to each constructor that is made. */
+export function classByName(of: ClassName, options?: VariantOptions, adorn: (cls: object) => void = () => {}): UntypedClass {
+  checkName(of.appName, "an app");
+  checkName(of.name, "a class");
   const Remote = function (...args: unknown[]) {
     if (!new.target) throw new InvalidError("A class is called through an instance: new Model(…).method.remote(…).");
-    return instance(cls, { given: args, ...(options && { options }) });
+    return instanceByName(of, args, options);
   };
-  const withOptions = (more: VariantOptions) => deployedClass(cls, mergeOptions(options, more, true));
+  Object.defineProperty(Remote, "name", { value: of.name, configurable: true });
+  adorn(Remote);
+  // What the class batches is checked by the server.
+  const withOptions = (more: VariantOptions) => classByName(of, mergeOptions(options, more, true), adorn);
   Object.defineProperties(Remote, {
-    name: { value: cls.name },
     withOptions: { value: withOptions },
     withConcurrency: { value: (concurrent: NonNullable<VariantOptions["concurrent"]>) => withOptions({ concurrent }) },
     withBatching: { value: (batched: NonNullable<VariantOptions["batched"]>) => withOptions({ batched }) },
   });
-  return Remote;
+  return Remote as unknown as UntypedClass;
 }
 
-/** Looked at by tools and by `await`, too. */
-const NOT_METHODS = new Set<PropertyKey>(["then", "toJSON"]);
-
-function instance({ name, ...place }: ClassName, variant: Variant): object {
-  const known = new Map<string, object>();
+function instanceByName(of: ClassName, given: readonly unknown[], options: VariantOptions | undefined): object {
+  const deployed = { ...of, name: serviceName(of.name), className: of.name };
+  const variant = { given, ...(options && { options }) };
+  const known = new Map<string, unknown>();
   const get = (_: object, method: PropertyKey): unknown => {
-    if (typeof method !== "string" || NOT_METHODS.has(method)) return undefined;
-    const part = { method, variant, isBatched: true, deployed: { ...place, name: serviceName(name) } };
-    const handle = known.get(method) ?? makeHandle(() => ({ name }), undefined, "unknown", {}, part);
+    if (typeof method !== "string" || NOT_NAMES.has(method)) return undefined;
+    const handle = known.get(method) ?? makeHandle(() => ({ name: of.name }), undefined, "unknown", {}, { method, variant, deployed });
     known.set(method, handle);
     return handle;
   };

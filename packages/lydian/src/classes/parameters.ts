@@ -48,8 +48,8 @@ function build(type: ClassParameter["type"]): unknown {
   });
 }
 
-export type AnyParameter = Parameter<unknown, boolean>;
-type Shape = Readonly<Record<string, AnyParameter>>;
+type AnyParameter = Parameter<unknown, boolean>;
+export type Shape = Readonly<Record<string, AnyParameter>>;
 type Value<P> = P extends Parameter<infer T, boolean> ? T : never;
 type Given<S extends Shape> = {
   readonly [K in keyof S as S[K] extends Parameter<unknown, false> ? K : never]: Value<S[K]>;

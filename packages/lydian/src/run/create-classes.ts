@@ -13,7 +13,7 @@ import {
   serviceName,
 } from "@lydian/protocol";
 import type { App } from "../app.ts";
-import { PARAMETER_TYPES } from "../calls/target.ts";
+import { PARAMETER_TYPES } from "../calls/parameter-types.ts";
 import type { Client } from "../client.ts";
 
 /** What has containers. */

@@ -8,12 +8,15 @@ export async function printHistory(name: string, options: CommonOptions): Promis
   const { appDeploymentHistories: versions } = await withServer(options, async (client, { environment }) =>
     client.modal.appDeploymentHistory({ appId: await findAppId(client, environment, name) }),
   );
-  const rows = versions.map(({ version, deployedAt, deployedBy, clientVersion, tag, rollbackVersion }) => ({
+  const rows = versions.map(({ version, deployedAt, deployedBy, clientVersion, tag, rollbackVersion, commitInfo }) => ({
     version,
     deployed_at: deployedAt,
     deployed_by: deployedBy,
     client_version: clientVersion,
     tag,
+    commit: commitInfo?.commitHash || null,
+    branch: commitInfo?.branch || null,
+    dirty: commitInfo?.dirty ?? null,
     rollback_of: rollbackVersion || null,
   }));
   if (options.json) return printJson(rows);
@@ -21,9 +24,10 @@ export async function printHistory(name: string, options: CommonOptions): Promis
     `v${row.version}`,
     formatTime(row.deployed_at),
     row.deployed_by,
-    row.client_version,
+    row.client_version || "-",
     row.tag || "-",
+    row.commit === null ? "-" : `${row.commit.slice(0, 8)}${row.dirty ? " (changed)" : ""}`,
     row.rollback_of === null ? "-" : `of v${row.rollback_of}`,
   ]);
-  process.stdout.write(formatTable(["VERSION", "DEPLOYED", "BY", "CLIENT", "TAG", "ROLL-BACK"], cells));
+  process.stdout.write(formatTable(["VERSION", "DEPLOYED", "BY", "CLIENT", "TAG", "COMMIT", "ROLL-BACK"], cells));
 }

@@ -78,9 +78,11 @@ async function deploy(options: DeployFileOptions): Promise<number> {
 
 function howToCall({ appId, name, version, url, functions }: DeployedApp): string {
   const lines = functions.map((each) => {
-    const what = each.endsWith(".*") ? "Cls" : "Function";
-    return `  ${what}.fromName(${JSON.stringify(name)}, ${JSON.stringify(each.replace(/\.\*$/, ""))})`;
+    // A class is served by one function, which is not called itself.
+    const cls = each.endsWith(".*") ? each.slice(0, -2) : undefined;
+    const words = `(${JSON.stringify(name)}, ${JSON.stringify(cls ?? each)})`;
+    return `  ${cls === undefined ? "Function" : "Cls"}.fromName${words}`;
   });
   const place = url === "" ? appId : `${appId}, ${url}`;
-  return `${name} is deployed as v${version} (${place})\n${lines.join("\n")}\n`;
+  return `${[`${name} is deployed as v${version} (${place})`, ...lines].join("\n")}\n`;
 }

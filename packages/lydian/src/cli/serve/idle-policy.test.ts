@@ -14,6 +14,10 @@ describe("how long a server has been idle", () => {
     expect(idleMs([app(AppState.STOPPING, 1)], 0, 90_000)).toBe(0);
   });
 
+  it("is never idle while an app is deployed, however long nobody calls it", () => {
+    expect(idleMs([app(AppState.DEPLOYED, 1), app(AppState.STOPPED, 1, 3)], 0, 1e12)).toBe(0);
+  });
+
   it("counts from the end of the last app, and ignores those of an earlier server", () => {
     expect(idleMs([app(AppState.STOPPED, 1, 3), app(AppState.STOPPED, 1, 2)], 1000, 10_000)).toBe(7000);
     expect(idleMs([app(AppState.STOPPED, 1, 3)], 8000, 10_000)).toBe(2000);
