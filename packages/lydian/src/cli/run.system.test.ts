@@ -165,13 +165,6 @@ describe("lydian run", () => {
     expect(lines.filter((line) => line.includes("closed")).sort()).toEqual(["a closed at 3", "b closed at 0", "relayed closed at 1"]);
   });
 
-  it("calls a deployed class by its name", async () => {
-    const deployed = await lydian("deploy", fixture("classes.ts"));
-    expect(deployed.stdout, deployed.stderr).toContain('  Cls.fromName("classes", "Counter")\n');
-    const { stdout, stderr } = await lydian("run", fixture("class-by-name.ts"));
-    expect(stdout, stderr).toContain("[3,6,3,2,1]\n");
-  });
-
   it("stops the app on Ctrl-C and exits with 130", async () => {
     const child = start("run", fixture("waiting.ts"));
     const ended = collect(child);
@@ -208,6 +201,14 @@ describe("other commands against the embedded server", () => {
     expect(listed).toContainEqual(expect.objectContaining({ token_id: made.token_id, name: "laptop" }));
     expect((await lydian("token", "revoke", made.token_id)).code).toBe(0);
     expect((await lydian("token", "list")).stdout).not.toContain(made.token_id);
+  });
+
+  it("deploy a class, which other programs call by its name", async () => {
+    const deployed = await lydian("deploy", fixture("classes.ts"));
+    expect(deployed.stdout, deployed.stderr).toContain('  Cls.fromName("classes", "Counter")\n');
+    const { stdout, stderr } = await lydian("run", fixture("class-by-name.ts"));
+    expect(stdout, stderr).toContain("[3,6,3,2,1]\n");
+    expect((await lydian("app", "stop", "classes")).code).toBe(0);
   });
 
   it("refuse a wrong token in one line", async () => {
