@@ -15,7 +15,7 @@ import {
 import type { Call, Input, Output, ResultInit } from "./call.ts";
 import type { CallTable } from "./call-table.ts";
 import type { Clock, Deadlines } from "./deadlines.ts";
-import { type FunctionsPort, isGenerator, retryPolicyOf, timeoutMsOf } from "./functions-port.ts";
+import { type FunctionsPort, retryPolicyOf, timeoutMsOf } from "./functions-port.ts";
 import { parseInputId } from "./input-ids.ts";
 import type { Journal } from "./journal.ts";
 import type { Lane, Lanes } from "./lanes.ts";
@@ -230,7 +230,7 @@ export class Attempts {
   #end(input: Input, answer: Omit<Answer, "inputId" | "retryCount">, end: AttemptEnd | undefined, pending: Pending[]): void {
     const { functions, clock, journal, store, deadlines } = this.#options;
     const definition = functions.get(input.call.functionId)?.definition;
-    const yielded = input.call.yielded && definition !== undefined && isGenerator(definition);
+    const { yielded } = input.call;
     const policy = definition === undefined ? undefined : retryPolicyOf(definition);
     const after = end === undefined ? { next: "final" as const } : afterAttempt(end, { ...input, yielded }, policy);
     const lane = this.#lane(input);

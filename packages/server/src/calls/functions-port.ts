@@ -28,15 +28,9 @@ export interface AppsPort {
 /** What may travel inside a message. More goes through a blob. */
 export const MAX_INLINE_BYTES = 32 << 20;
 const DEFAULT_TIMEOUT_SECONDS = 300;
-/** The function type of generators on the wire. */
-const GENERATOR = 1;
 
 export function timeoutMsOf(definition: FunctionDefinition): number {
   return (definition.timeoutSecs || DEFAULT_TIMEOUT_SECONDS) * 1000;
-}
-
-export function isGenerator(definition: FunctionDefinition): boolean {
-  return definition.functionType === GENERATOR;
 }
 
 export function retryPolicyOf(definition: FunctionDefinition): RetryPolicy | undefined {
@@ -48,7 +42,8 @@ export function retryPolicyOf(definition: FunctionDefinition): RetryPolicy | und
 
 /** Inputs one container runs at once: what the pool plans with, and the most a container may be given. */
 export function slotsOf(definition: FunctionDefinition): { readonly target: number; readonly max: number } {
-  const max = Math.max(1, definition.maxConcurrentInputs) * Math.max(1, definition.batchMaxSize);
-  const target = definition.targetConcurrentInputs || definition.autoscalerSettings?.targetConcurrency || max;
-  return { target: Math.min(target, max), max };
+  const batch = Math.max(1, definition.batchMaxSize);
+  const most = Math.max(1, definition.maxConcurrentInputs);
+  const target = definition.targetConcurrentInputs || definition.autoscalerSettings?.targetConcurrency || most;
+  return { target: Math.min(target, most) * batch, max: most * batch };
 }

@@ -28,6 +28,13 @@ export function findFunction(
       wireDetail: { type: detail.$typeName, value: toBinary(FunctionLookupErrorSchema, detail) },
     });
   }
+  const className = /^(.+)\.\*$/.exec(name)?.[1];
+  if (className !== undefined) {
+    const known = classes.ofLayout(app.id).map((each) => each.name);
+    throw new LydianError("not_found", `The app ${JSON.stringify(app.name)} has no class ${JSON.stringify(className.slice(0, 200))}.`, {
+      hint: known.length === 0 ? "It has no classes." : `It has: ${known.slice(0, SHOWN_NAMES).join(", ")}.`,
+    });
+  }
   const names = Object.keys(deployments.functionIds(app.id));
   throw new LydianError("not_found", `The app ${JSON.stringify(app.name)} has no function ${shown}.`, {
     hint: names.length === 0 ? "It has no functions." : `It has: ${names.slice(0, SHOWN_NAMES).join(", ")}.`,

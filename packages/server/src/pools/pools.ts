@@ -57,12 +57,12 @@ export interface BuildContainers {
 }
 
 /** SIGINT to SIGKILL. */
-const STOP_GRACE_MS = 3_000;
+const STOP_GRACE_MS = 10_000;
 /** The same when the server stops: callers are waiting for its next start. */
 const SHUTDOWN_GRACE_MS = 2_000;
 const STANDBY_GRACE_MS = 500;
 /** A container asked to leave by its input loop is stopped by signal after this. */
-const LEAVE_PATIENCE_MS = 10_000;
+const LEAVE_PATIENCE_MS = 30_000;
 
 export class Pools {
   readonly watchdog: Watchdog;
@@ -296,7 +296,8 @@ export class Pools {
     fetch?.answer([{ killSwitch: true }]);
     // Its loop was waiting and leaves by itself; whatever else it is doing needs the signal.
     if (fetch !== undefined && this.#calls.runningOn(container.taskId) === 0) {
-      deadlines.add(clock.now() + Math.min(graceMs, LEAVE_PATIENCE_MS), () => this.#signalStop(container, STANDBY_GRACE_MS));
+      const patienceMs = graceMs < STOP_GRACE_MS ? graceMs : LEAVE_PATIENCE_MS;
+      deadlines.add(clock.now() + patienceMs, () => this.#signalStop(container, STANDBY_GRACE_MS));
     } else this.#signalStop(container, graceMs);
   }
 
