@@ -9,6 +9,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { envCommand } from "./commands/env.ts";
 import { runCommand } from "./commands/run.ts";
 import { secretCommand } from "./commands/secret.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { serverCommand, serverProcessCommand } from "./commands/server.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { EXIT, ExitError } from "./exit.ts";
@@ -36,6 +37,7 @@ export function buildProgram(): Command {
   const commands = [
     runCommand(),
     deployCommand(),
+    serveCommand(),
     serverCommand(),
     serverProcessCommand(),
     envCommand(),

@@ -7,6 +7,8 @@ export interface Bundle {
   readonly entry: "/app/main.mjs";
   /** Packages that cannot be bundled, with the version that is installed here: the image needs exactly these. */
   readonly nativePackages: Readonly<Record<string, string>>;
+  /** Absolute paths of the files it was made from, but those of packages. */
+  readonly sources: readonly string[];
   /** For a person, each a sentence or a few lines. */
   readonly warnings: readonly string[];
 }

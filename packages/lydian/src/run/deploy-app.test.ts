@@ -44,7 +44,7 @@ afterEach(() => server[Symbol.asyncDispose]());
 function deploy() {
   const app = new App("shop", { tags: { team: "a" } });
   app.function({ name: "work" }, async () => 1);
-  const bundle = { files: new Map(), hash: "", entry: "/app/main.mjs", nativePackages: {}, warnings: [] } as const;
+  const bundle = { files: new Map(), hash: "", entry: "/app/main.mjs", nativePackages: {}, sources: [], warnings: [] } as const;
   const context = { client: server.client, environment: "main", bundle, onEvent: () => undefined };
   return deployApp(app, { ...context, tag: "v1" });
 }

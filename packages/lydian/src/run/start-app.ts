@@ -32,6 +32,8 @@ export type StopReason = "completed" | "local_exception" | "interrupted";
 export interface RunningApp {
   readonly appId: string;
   readonly functionIds: Readonly<Record<string, string>>;
+  /** What it consists of becomes this, at once; when that fails, it stays what it was. */
+  replace(app: App, bundle: Bundle): Promise<void>;
   /** Ends the app; resolves when its last log line was told, or after a bound. */
   stop(reason: StopReason, exception?: string): Promise<void>;
 }
@@ -63,9 +65,8 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
   const disconnect = (reason: Reason, exception = "") =>
     client.modal.appClientDisconnect({ appId, reason, exception: exception.slice(0, 1_000) }, { timeoutMs: 10_000 });
   try {
-    const { functionIds } = await createFunctions(app, appId, description, options);
-    const classIds = await createClasses(app, appId, options);
-    await client.modal.appPublish({ appId, appState: AppState.EPHEMERAL, functionIds, classIds }, signal ? { signal } : {});
+    let published = await publish(app, appId, description, options);
+    const { functionIds } = published;
     onEvent({ type: "published" });
     const logs = followLogs(client, appId, onEvent, ended.signal);
     void watchPools(client, appId, onEvent, ended.signal);
@@ -74,6 +75,9 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
     return {
       appId,
       functionIds,
+      async replace(next, bundle) {
+        published = await publish(next, appId, next.name ?? DEFAULT_NAME, { ...options, bundle }, published);
+      },
       async stop(reason, exception) {
         if (findSession()?.appId === appId) setSession(undefined);
         try {
@@ -89,6 +93,19 @@ export async function startApp(app: App, options: StartAppOptions): Promise<Runn
     await disconnect(Reason.DEPLOYMENT_EXCEPTION, error instanceof Error ? error.message : String(error)).catch(() => undefined);
     throw error;
   }
+}
+
+interface Published extends CreatedFunctions {
+  readonly classIds: Readonly<Record<string, string>>;
+}
+
+/** `before`: what it was, whose ids stay. */
+async function publish(app: App, appId: string, name: string, options: StartAppOptions, before?: Published): Promise<Published> {
+  const { client, signal } = options;
+  const functions = await createFunctions(app, appId, name, options, before?.functionIds);
+  const classIds = await createClasses(app, appId, options, before?.classIds);
+  await client.modal.appPublish({ appId, appState: AppState.EPHEMERAL, ...functions, classIds }, signal ? { signal } : {});
+  return { ...functions, classIds };
 }
 
 export interface CreatedFunctions {

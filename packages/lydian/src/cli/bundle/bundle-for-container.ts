@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { dirname, relative, resolve, sep } from "node:path";
 import { type BuildResult, build } from "esbuild";
 import type { Bundle, BundleFile } from "../../run/bundle.ts";
 import { collectAssets } from "./assets.ts";
 import { bundleError, describeMessage } from "./bundle-error.ts";
 import { type ExternalFindings, imagePackages } from "./external-packages.ts";
-import { SOURCE_CONDITIONS } from "./lydian-package.ts";
+import { isLydianFile, SOURCE_CONDITIONS } from "./lydian-package.ts";
 import { isBare, packageOf } from "./package-info.ts";
+import { SOURCE_DIR } from "./place.ts";
 import { projectRoot } from "./project-root.ts";
 import { userModules } from "./user-modules-plugin.ts";
 
@@ -73,10 +75,23 @@ export async function bundleForContainer(entry: string, options: ContainerBundle
     const path = `${APP_DIR}/${relative(root, output.path).split(sep).join("/")}`;
     files.set(path, { data: path.endsWith(".map") ? leanMap(output.contents) : output.contents, mode: CODE_MODE });
   }
-  for (const [path, asset] of collectAssets(options.assets ?? [], { base: dirname(file), root })) files.set(path, asset);
+  const assets = collectAssets(options.assets ?? [], { base: dirname(file), root });
+  for (const [path, asset] of assets) files.set(path, asset);
   const packages = packagesFor(result, findings);
   const warnings = [...result.warnings.map((warning) => describeMessage(warning, root)), ...packages.warnings];
-  return { files, hash: hashOf(files), entry: "/app/main.mjs", nativePackages: packages.native, warnings: [...new Set(warnings)] };
+  return {
+    files,
+    hash: hashOf(files),
+    entry: "/app/main.mjs",
+    nativePackages: packages.native,
+    sources: [...sourcesOf(result, root), ...[...assets.keys()].map((path) => resolve(root, relative(SOURCE_DIR, path)))],
+    warnings: [...new Set(warnings)],
+  };
+}
+
+function sourcesOf({ metafile }: BuildResult<{ metafile: true }>, root: string): string[] {
+  const inputs = Object.keys(metafile.inputs).map((path) => resolve(root, path));
+  return inputs.filter((path) => !path.includes("/node_modules/") && !isLydianFile(path) && existsSync(path));
 }
 
 /** Sources of packages are left out: stacks need their lines, nobody needs their text in a container. */

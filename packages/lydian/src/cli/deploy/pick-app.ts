@@ -8,8 +8,13 @@ export interface Candidates {
   readonly exports: Readonly<Record<string, unknown>>;
 }
 
-/** The only app with something to deploy, or the one of this name or export. Throws UsageError with what there is. */
-export function pickApp({ apps, exports }: Candidates, name: string | undefined, file: string): RegisteredApp {
+/** The only app with something to `command`, or the one of this name or export. Throws UsageError with what there is. */
+export function pickApp(
+  { apps, exports }: Candidates,
+  name: string | undefined,
+  file: string,
+  command: "deploy" | "serve" = "deploy",
+): RegisteredApp {
   if (apps.length === 0)
     throw new UsageError(`${file} defines no app`, 'It needs one: import { App } from "lydian"; export const app = new App("name");');
   const names = apps.map((app) => app.name ?? "(unnamed)").join(", ");
@@ -17,9 +22,9 @@ export function pickApp({ apps, exports }: Candidates, name: string | undefined,
   const [only, second] = candidates;
   if (only && !second && hasFunctions(only)) return only;
   if (second)
-    throw new UsageError(`${file} defines ${candidates.length} apps, say which`, `lydian deploy ${file}::NAME; there is: ${names}`);
+    throw new UsageError(`${file} defines ${candidates.length} apps, say which`, `lydian ${command} ${file}::NAME; there is: ${names}`);
   if (name !== undefined && !only) throw new UsageError(`${file} defines no app "${name}"`, `There is: ${names}`);
-  throw new UsageError(`the app in ${file} has nothing to deploy`, "Entrypoints stay here; app.function(…) makes what can be called.");
+  throw new UsageError(`the app in ${file} has nothing to ${command}`, "Entrypoints stay here; app.function(…) makes what can be called.");
 }
 
 const hasFunctions = (app: RegisteredApp): boolean => app.registered.some(({ kind }) => kind !== "entrypoint");
