@@ -4,7 +4,7 @@ import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cached } from "../cache.ts";
-import { TestServer } from "../python/clients.ts";
+import { describeWithPython, TestServer } from "../python/clients.ts";
 import { resultsOf, runCommand } from "../run-command.ts";
 
 const VERSION = "0.11.1";
@@ -28,7 +28,7 @@ const build = async () =>
     }
   });
 
-describe.skipIf(!hasGo)(`Go ${VERSION}`, () => {
+(hasGo ? describeWithPython : describe.skip)(`Go ${VERSION}`, () => {
   const server = new TestServer();
 
   it("calling: functions and classes, values of CBOR, spawned calls, errors, statistics, settings", { timeout: 600_000 }, async () => {

@@ -1,9 +1,9 @@
 // The official JavaScript client calls what the Python client has deployed.
 import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { cached } from "../cache.ts";
-import { TestServer } from "../python/clients.ts";
+import { describeWithPython, TestServer } from "../python/clients.ts";
 import { resultsOf, runCommand } from "../run-command.ts";
 
 const VERSION = "0.11.1";
@@ -20,7 +20,7 @@ const install = () =>
     if (code !== 0) throw new Error(`npm install failed:\n${output}`);
   });
 
-describe(`JavaScript ${VERSION}`, () => {
+describeWithPython(`JavaScript ${VERSION}`, () => {
   it("calling: functions and classes, values of CBOR, spawned calls, errors, statistics, settings", async () => {
     const python = await server.client("1.6.4");
     const deploy = await python.modal(["deploy", "deployed.py"]);

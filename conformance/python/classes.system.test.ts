@@ -1,11 +1,11 @@
 // Classes: lifecycle, parameters, and variants of them.
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { resultsOf } from "../run-command.ts";
-import { clientsFor, TestServer } from "./clients.ts";
+import { clientsFor, describeWithPython, TestServer } from "./clients.ts";
 
 const server = new TestServer();
 
-describe.each(clientsFor("core"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("core"))("Python %s", (version) => {
   it("classes: methods, lifecycle, parameters, options, concurrency and batches", async () => {
     const client = await server.client(version);
     const run = await client.modal(["run", "classes.py"]);

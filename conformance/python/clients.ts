@@ -1,10 +1,18 @@
 // The released clients that are judges here, each in an environment of its own, and a server for them.
+import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, describe } from "vitest";
 import { cached, shareLayers } from "../cache.ts";
 import { type Ended, RunningCommand, runCommand } from "../run-command.ts";
 import { type ServerProcess, startServer } from "../server-process.ts";
+
+/** Why there can be no Python clients here; undefined when there can. */
+const whyNoPython = spawnSync("python3", ["-c", "import ensurepip, venv"]).status === 0 ? undefined : "there is no python3 with venv here";
+if (whyNoPython !== undefined) console.warn(`The tests with official Python clients are skipped: ${whyNoPython}.`);
+
+/** Of what needs one of the Python clients. */
+export const describeWithPython = describe.skipIf(whyNoPython !== undefined);
 
 const VERSIONS = ["1.6.4", "1.5.5", "1.4.3"] as const;
 type Version = (typeof VERSIONS)[number];

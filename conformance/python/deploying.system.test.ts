@@ -1,7 +1,7 @@
 // What is deployed, what becomes of it, and how others call it.
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { resultsOf } from "../run-command.ts";
-import { type Client, clientsFor, TestServer } from "./clients.ts";
+import { type Client, clientsFor, describeWithPython, TestServer } from "./clients.ts";
 
 const server = new TestServer();
 
@@ -15,7 +15,7 @@ async function list(client: Client, ...args: string[]): Promise<Record<string, u
 
 const VERSION_OF = "import modal; print(modal.Function.from_name('deployed', 'version').remote())";
 
-describe.each(clientsFor("core"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("core"))("Python %s", (version) => {
   it("deploying: functions and classes are found by name and called", async () => {
     const client = await server.client(version);
     const deploy = await client.modal(["deploy", "deployed.py"]);
@@ -68,7 +68,7 @@ describe.each(clientsFor("core"))("Python %s", (version) => {
   });
 });
 
-describe.each(clientsFor("rest"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
   it("deploying: calls that run when a version is replaced end on their own version", async () => {
     const client = await server.client(version);
     expect((await client.modal(["deploy", "deployed.py"], { env: { VERSION: "a" } })).code).toBe(0);

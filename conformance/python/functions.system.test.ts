@@ -1,11 +1,11 @@
 // Calls of functions: every way to make one, and what comes back.
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { resultsOf } from "../run-command.ts";
-import { clientsFor, TestServer } from "./clients.ts";
+import { clientsFor, describeWithPython, TestServer } from "./clients.ts";
 
 const server = new TestServer();
 
-describe.each(clientsFor("core"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("core"))("Python %s", (version) => {
   it("functions: calls, maps, generators, spawned calls and their failures", async () => {
     const client = await server.client(version);
     const run = await client.modal(["run", "functions.py"]);

@@ -1,11 +1,11 @@
 // Images of every kind that the client can express where no registry is reachable.
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { resultsOf } from "../run-command.ts";
-import { clientsFor, TestServer } from "./clients.ts";
+import { clientsFor, describeWithPython, TestServer } from "./clients.ts";
 
 const server = new TestServer();
 
-describe.each(clientsFor("rest"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
   it("images: packages, files, Dockerfiles and functions, as layers that containers see", async () => {
     const client = await server.client(version);
     const run = await client.modal(["run", "images.py"]);

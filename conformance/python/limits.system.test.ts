@@ -1,11 +1,11 @@
 // What is said of a function: retries, timeouts, batches, concurrency, secrets, resources.
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { resultsOf } from "../run-command.ts";
-import { clientsFor, TestServer } from "./clients.ts";
+import { clientsFor, describeWithPython, TestServer } from "./clients.ts";
 
 const server = new TestServer();
 
-describe.each(clientsFor("rest"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
   it("limits: retries, timeouts, concurrency, batches, secrets, memory, containers that die", async () => {
     const client = await server.client(version);
     expect((await client.modal(["secret", "create", "--force", "limits-named", "C=c"])).code).toBe(0);

@@ -1,8 +1,8 @@
 // What is set on the command line: environments, tokens, profiles, configuration.
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { type Client, clientsFor, TestServer } from "./clients.ts";
+import { expect, it } from "vitest";
+import { type Client, clientsFor, describeWithPython, TestServer } from "./clients.ts";
 
 const server = new TestServer();
 
@@ -12,7 +12,7 @@ async function environments(client: Client): Promise<unknown[]> {
   return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
 }
 
-describe.each(clientsFor("rest"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
   it("managing: environments are made, renamed, used and deleted, with all that is in them", async () => {
     const client = await server.client(version);
     const run = async (expected: number, ...args: string[]) => {

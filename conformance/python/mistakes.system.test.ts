@@ -1,11 +1,11 @@
 // Mistakes of every kind: a clear error of the client's own, a code, nothing that hangs.
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { resultsOf } from "../run-command.ts";
-import { clientsFor, TestServer } from "./clients.ts";
+import { clientsFor, describeWithPython, TestServer } from "./clients.ts";
 
 const server = new TestServer();
 
-describe.each(clientsFor("rest"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
   it("mistakes: a wrong token", async () => {
     const client = await server.client(version);
     const script = "import modal; modal.App.lookup('x')";

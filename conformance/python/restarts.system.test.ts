@@ -1,10 +1,10 @@
 // kill -9 of the server while a program runs: it goes on as if nothing had happened.
-import { describe, expect, it } from "vitest";
-import { clientsFor, TestServer } from "./clients.ts";
+import { expect, it } from "vitest";
+import { clientsFor, describeWithPython, TestServer } from "./clients.ts";
 
 const server = new TestServer();
 
-describe.each(clientsFor("rest"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
   const squares = (count: number) => Array.from({ length: count }, (_, x) => x * x).reduce((a, b) => a + b, 0);
   it.each([
     ["in_a_map", `sum ${squares(40)}\n`],

@@ -1,9 +1,9 @@
 // How programs are started and ended: the command line, scripts, packages, Ctrl-C, detached apps.
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { resultsOf } from "../run-command.ts";
-import { clientsFor, programs, TestServer } from "./clients.ts";
+import { clientsFor, describeWithPython, programs, TestServer } from "./clients.ts";
 
 const server = new TestServer();
 const IMAGE_PYTHON = "3.11";
@@ -11,7 +11,7 @@ const ownPython = execFileSync("python3", ["-c", "import sys; print('%d.%d' % sy
 if (ownPython !== IMAGE_PYTHON)
   console.warn(`Functions that are sent serialized are skipped: python3 is ${ownPython} here, and ${IMAGE_PYTHON} in the image.`);
 
-describe.each(clientsFor("core"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("core"))("Python %s", (version) => {
   it("running: a script with an app in a `with`", async () => {
     const client = await server.client(version);
     const { code, stdout, output } = await client.python(["script.py"], {
@@ -42,7 +42,7 @@ describe.each(clientsFor("core"))("Python %s", (version) => {
   });
 });
 
-describe.each(clientsFor("rest"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
   it("running: arguments of entrypoints and functions", async () => {
     const client = await server.client(version);
     const main = await client.modal([...["run", "entrypoints.py::main", "--name", "x", "--loud", "--when", "2024-05-06", "--count", "7"]]);
