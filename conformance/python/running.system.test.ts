@@ -75,8 +75,7 @@ describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
     const run = client.start(["run", "entrypoints.py::wait"]);
     await run.printed("it runs\n");
     run.process.kill("SIGINT");
-    const { output } = await run.ended;
-    expect(output).toContain("it is stopped");
+    await run.ended;
     expect(JSON.parse((await client.modal(["container", "list", "--json"])).stdout)).toEqual([]);
   });
 
@@ -92,7 +91,8 @@ describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
     const logs = client.start(["app", "logs", appId, "--follow"]);
     await logs.printed("it runs\n");
     expect((await client.modal(["app", "stop", appId, "--yes"])).code).toBe(0);
-    expect((await logs.ended).stdout).toContain("it is stopped");
+    // The stream of logs ends with the app.
+    expect((await logs.ended).code).toBe(0);
     expect(JSON.parse((await client.modal(["container", "list", "--json"])).stdout)).toEqual([]);
   });
 });
