@@ -75,7 +75,8 @@ describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
     const run = client.start(["run", "entrypoints.py::wait"]);
     await run.printed("it runs\n");
     run.process.kill("SIGINT");
-    await run.ended;
+    const { output } = await run.ended;
+    expect(output).toContain("it is stopped");
     expect(JSON.parse((await client.modal(["container", "list", "--json"])).stdout)).toEqual([]);
   });
 
@@ -91,8 +92,10 @@ describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
     const logs = client.start(["app", "logs", appId, "--follow"]);
     await logs.printed("it runs\n");
     expect((await client.modal(["app", "stop", appId, "--yes"])).code).toBe(0);
-    // The stream of logs ends with the app.
-    expect((await logs.ended).code).toBe(0);
+    // The stream of logs ends with the app, after the last that it has printed.
+    const { code, stdout } = await logs.ended;
+    expect(code).toBe(0);
+    expect(stdout).toContain("it is stopped");
     expect(JSON.parse((await client.modal(["container", "list", "--json"])).stdout)).toEqual([]);
   });
 });

@@ -177,6 +177,30 @@ describe("a pool", () => {
     expect(cancelled).toHaveLength(1);
   });
 
+  it("lets code that is told to give up finish what it does last, when its app stops", async () => {
+    let running: () => void = () => {};
+    const taken = new Promise<void>((resolve) => {
+      running = resolve;
+    });
+    let last: unknown;
+    const rig = await start({
+      program: async (inside) => {
+        await inside.start();
+        await inside.hello();
+        await inside.fetch();
+        running();
+        await inside.heartbeat();
+        await new Promise((resolve) => setImmediate(resolve));
+        const [next] = await inside.fetch();
+        last = { interrupted: inside.signal.aborted, leaves: next?.killSwitch };
+      },
+    });
+    await rig.spawn("a");
+    await taken;
+    await rig.pools.stopApp("ap-1", "It was stopped.");
+    expect(last).toEqual({ interrupted: false, leaves: true });
+  });
+
   it("refuses a late answer of an abandoned attempt", async () => {
     const rig = await start({
       program: async (inside) => {

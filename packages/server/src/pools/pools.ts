@@ -19,6 +19,7 @@ import type { ClientPackagesPort, ImagesPort, LayoutsPort, MountsPort, SecretsPo
 import { PythonRuntime } from "./runtimes/python-runtime.ts";
 import type { RuntimeKind, StandbyKind, StartAnswer } from "./runtimes/runtime-kind.ts";
 import { Standbys } from "./standbys.ts";
+import { GAVE_UP_GRACE_MS, GIVE_UP_MS, LEAVE_PATIENCE_MS, SHUTDOWN_GRACE_MS, STANDBY_GRACE_MS, STOP_GRACE_MS } from "./stop-times.ts";
 import { EndedTasks, recordOf, type TaskRecord } from "./tasks.ts";
 import { type AppNews, AppWatch } from "./watch.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -55,14 +56,6 @@ export interface BuildContainers {
   /** The container has ended; its files are there until this resolves. */
   readonly onFiles: (taskId: string, running: Container) => Promise<void>;
 }
-
-/** SIGINT to SIGKILL. */
-const STOP_GRACE_MS = 10_000;
-/** The same when the server stops: callers are waiting for its next start. */
-const SHUTDOWN_GRACE_MS = 2_000;
-const STANDBY_GRACE_MS = 500;
-/** A container asked to leave by its input loop is stopped by signal after this. */
-const LEAVE_PATIENCE_MS = 30_000;
 
 export class Pools {
   readonly watchdog: Watchdog;
@@ -298,6 +291,10 @@ export class Pools {
     if (fetch !== undefined && this.#calls.runningOn(container.taskId) === 0) {
       const patienceMs = graceMs < STOP_GRACE_MS ? graceMs : LEAVE_PATIENCE_MS;
       deadlines.add(clock.now() + patienceMs, () => this.#signalStop(container, STANDBY_GRACE_MS));
+    } else if (container.abandoned.size > 0) {
+      // Its code was told to give up: a signal on top would cut off what that does last.
+      const interrupt = () => this.#signalStop(container, Math.min(graceMs, GAVE_UP_GRACE_MS));
+      deadlines.add(clock.now() + Math.min(graceMs, GIVE_UP_MS), interrupt);
     } else this.#signalStop(container, graceMs);
   }
 
