@@ -8,6 +8,8 @@ import modal
 
 app = modal.App("images")
 base = modal.Image.from_registry("python:3.11-slim-bookworm")
+# Another one each time, so that the function is run and not found among the layers.
+NUMBER = os.environ.get("NUMBER", "0")
 here = pathlib.Path(__file__).parent
 
 
@@ -32,7 +34,7 @@ files = (
 )
 dockerfile = modal.Image.from_dockerfile(here / "context/Dockerfile", context_dir=here / "context", build_args={"WHO": "world"})
 commands = base.dockerfile_commands("RUN echo from a line > /line.txt", 'ENV LINE="a b"')
-prepared = base.run_function(prepare, args=(7,), kwargs={"name": "seven"}, secrets=[modal.Secret.from_dict({"WORD": "secretly"})])
+prepared = base.run_function(prepare, args=(NUMBER,), kwargs={"name": "seven"}, secrets=[modal.Secret.from_dict({"WORD": "secretly"})])
 newer = modal.Image.from_registry("python:3.13-slim")
 
 
