@@ -11,6 +11,7 @@ type Written = (error?: Error | null) => void;
 
 export class ReadingSocket extends Duplex {
   readonly #socket: Socket;
+  #isGathering = false;
 
   constructor(socket: Socket) {
     super({ allowHalfOpen: true });
@@ -29,15 +30,28 @@ export class ReadingSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: Written): void {
+    this.#gather();
     this.#socket.write(chunk);
     done();
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: Written): void {
-    this.#socket.cork();
+    this.#gather();
     for (const { chunk } of chunks) this.#socket.write(chunk);
-    this.#socket.uncork();
     done();
+  }
+
+  /** node:http2 writes the trailers of an answer a turn after the rest of it. One system call for both costs less than two. */
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    this.#socket.cork();
+    setImmediate(() =>
+      setImmediate(() => {
+        this.#isGathering = false;
+        this.#socket.uncork();
+      }),
+    );
   }
 
   override _final(done: Written): void {
