@@ -61,13 +61,18 @@ export async function callTarget(
   request: (callee: Callee) => Request | Promise<Request>,
 ): Promise<{ readonly callee: Callee; readonly response: FunctionMapResponse }> {
   const make = async () => {
-    const found = await callee(target);
-    return { callee: found, response: await makeCall({ functionId: found.functionId, ...(await request(found)) }) };
+    // Waiting for what is there costs a turn, and most calls are of functions of the own app.
+    const called = callee(target);
+    const found = called instanceof Promise ? await called : called;
+    const asked = request(found);
+    const whole = asked instanceof Promise ? await asked : asked;
+    return { callee: found, response: await makeCall({ functionId: found.functionId, ...whole }) };
   };
+  if (target.deployed === undefined) return make();
   try {
     return await make();
   } catch (error) {
-    if (target.deployed && forgetIfGone(target.deployed, error)) return make();
+    if (forgetIfGone(target.deployed, error)) return make();
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { Headers, Peer } from "./context.ts";
 import { onProtocol } from "./first-bytes.ts";
 import { CONNECTION_WINDOW_BYTES, SESSION_OPTIONS } from "./http2-options.ts";
+import { LANE_PATH } from "./lane.ts";
 import { type Bound, bind, type ListenAt } from "./listening-socket.ts";
 import { ReadingSocket } from "./reading-socket.ts";
 
@@ -80,11 +81,15 @@ export class ConnectionSet {
   }
 
   #serveHttp2(socket: Socket, peer: Peer): void {
-    const session = performServerHandshake(new ReadingSocket(socket), SESSION_OPTIONS);
+    const reading = new ReadingSocket(socket);
+    const session = performServerHandshake(reading, SESSION_OPTIONS);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     this.#sockets.set(socket, session);
     session.on("error", ignore);
     const { onStream } = this.#options;
-    session.on("stream", (stream, headers) => onStream(stream, headers as Headers, peer));
+    session.on("stream", (stream, headers) => {
+      if (headers[":path"] === LANE_PATH) reading.writeAtOnce();
+      onStream(stream, headers as Headers, peer);
+    });
   }
 }

@@ -12,6 +12,7 @@ type Written = (error?: Error | null) => void;
 export class ReadingSocket extends Duplex {
   readonly #socket: Socket;
   #isGathering = false;
+  #isHasty = false;
 
   constructor(socket: Socket) {
     super({ allowHalfOpen: true });
@@ -37,13 +38,20 @@ export class ReadingSocket extends Duplex {
 
   override _writev(chunks: { chunk: Buffer }[], done: Written): void {
     this.#gather();
+    this.#socket.cork();
     for (const { chunk } of chunks) this.#socket.write(chunk);
+    this.#socket.uncork();
     done();
+  }
+
+  /** For a peer whose answers have no trailers to wait for. */
+  writeAtOnce(): void {
+    this.#isHasty = true;
   }
 
   /** node:http2 writes the trailers of an answer a turn after the rest of it. One system call for both costs less than two. */
   #gather(): void {
-    if (this.#isGathering) return;
+    if (this.#isGathering || this.#isHasty) return;
     this.#isGathering = true;
     this.#socket.cork();
     setImmediate(() =>
