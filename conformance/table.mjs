@@ -13,6 +13,7 @@ const TOPICS = {
   running: "`run` and its options, scripts, packages, Ctrl-C, detached apps",
   classes: "lifecycle, methods, parameters, variants",
   limits: "retries, timeouts, batches, concurrency, secrets",
+  images: "packages, uv, files, Dockerfiles, build functions",
   deploying: "deploy, lookup, autoscaler, history, rollback, logs, containers",
   managing: "environments, tokens, profiles, configuration",
   mistakes: "wrong tokens, names, options, images and code",

@@ -61,6 +61,7 @@ import { Seal } from "./secrets/seal.ts";
 import { Secrets } from "./secrets/secrets.ts";
 import { SecretStore } from "./secrets/store.ts";
 import { createServerLog, type ServerLog } from "./telemetry/server-log.ts";
+import { unservedText } from "./unserved.ts";
 
 export interface RunningServer {
   /** http://… when it listens on TCP, else the same as `socketUrl`. */
@@ -314,6 +315,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
       service<typeof Runtime, Caller>(Runtime, createRuntimeRpc(pools)),
     ],
     authenticate: createAuthenticate(tokens, (taskId) => pools.callerOf(taskId)),
+    unserved: unservedText,
     http: (request, response) => void serveHttp(blobs, request, response),
     onError: (error, method) => log.error(`${method} failed`, error),
   });

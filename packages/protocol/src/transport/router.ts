@@ -19,6 +19,7 @@ function ignore(): void {}
 export class Router<C> {
   readonly #methods: ReadonlyMap<string, PreparedMethod<C>>;
   readonly #environment: CallEnvironment<C>;
+  readonly #unserved: (path: string) => string;
   readonly #draining = new AbortController();
   readonly #calls = new Bag<ServedCall<C>>();
   readonly #lanes = new Set<ServerLane<C>>();
@@ -27,7 +28,8 @@ export class Router<C> {
   #onIdle: (() => void) | undefined;
 
   constructor(options: ServerOptions<C>, maxMessageBytes: number) {
-    this.#methods = prepare(options.services);
+    this.#unserved = options.unserved ?? ((path) => `${path} is not served by this server`);
+    this.#methods = prepare(options.services, this.#unserved);
     setMaxListeners(0, this.#draining.signal);
     this.#environment = {
       authenticate: options.authenticate,
@@ -51,7 +53,7 @@ export class Router<C> {
     }
     const method = this.#methods.get(path);
     if (method === undefined || !headers["content-type"]?.startsWith("application/grpc")) {
-      refuse(stream, headers);
+      refuse(stream, headers, this.#unserved);
       return;
     }
     const call = new ServerCall(method, this.#environment, stream, headers, peer);
@@ -114,7 +116,7 @@ export class Router<C> {
   }
 }
 
-function prepare<C>(services: readonly ServiceDefinition<C>[]): Map<string, PreparedMethod<C>> {
+function prepare<C>(services: readonly ServiceDefinition<C>[], unserved: (path: string) => string): Map<string, PreparedMethod<C>> {
   const methods = new Map<string, PreparedMethod<C>>();
   for (const { desc, handlers } of services) {
     for (const { name, localName, input, output, methodKind } of desc.methods) {
@@ -122,21 +124,21 @@ function prepare<C>(services: readonly ServiceDefinition<C>[]): Map<string, Prep
       if (methodKind !== "unary" && methodKind !== "server_streaming") {
         throw new LydianError("unimplemented", `${path} is ${methodKind}; this transport serves unary and server_streaming methods`);
       }
-      const handler = handlers.get(localName) ?? (() => notServed(path));
+      const handler = handlers.get(localName) ?? (() => notServed(unserved(path)));
       methods.set(path, { path, input, output, streaming: methodKind === "server_streaming", handler });
     }
   }
   return methods;
 }
 
-function notServed(path: string): never {
-  throw new LydianError("unimplemented", `${path} is not served by this server`);
+function notServed(text: string): never {
+  throw new LydianError("unimplemented", text);
 }
 
-function refuse(stream: ServerHttp2Stream, headers: Headers): void {
+function refuse(stream: ServerHttp2Stream, headers: Headers, unserved: (path: string) => string): void {
   stream.on("error", ignore);
   const isGrpc = headers["content-type"]?.startsWith("application/grpc");
-  const error = new LydianError("unimplemented", `${headers[":path"]} is not served by this server`);
+  const error = new LydianError("unimplemented", unserved(headers[":path"] ?? ""));
   const answer = isGrpc ? { ":status": 200, "content-type": "application/grpc", ...errorTrailers(error) } : { ":status": 415 };
   stream.respond(answer, { endStream: true });
   stream.close(constants.NGHTTP2_NO_ERROR);

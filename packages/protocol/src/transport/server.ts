@@ -14,6 +14,8 @@ export interface ServerOptions<C> {
   readonly authenticate: (headers: Headers, peer: Peer, method: string) => C | Promise<C>;
   /** Serves HTTP/1.1 requests on the same listeners, but for calls with JSON. Default: 404. */
   readonly http?: (request: http.IncomingMessage, response: http.ServerResponse, peer: Peer) => void;
+  /** Told to the caller of a method that is not there. Default: that its path is not served. */
+  readonly unserved?: (path: string) => string;
   /** Called with what a handler threw unexpectedly; the caller only sees INTERNAL. */
   readonly onError?: (error: unknown, method: string) => void;
   /** Bound on each message in either direction. Default 128 MiB. */
