@@ -65,7 +65,7 @@ export class Router<C> {
   /** Serves a unary call with JSON over HTTP/1.1. Answers false, with nothing done, when the request is none. */
   serveJson(request: IncomingMessage, response: ServerResponse, peer: Peer): boolean {
     const method = this.#methods.get(request.url ?? "");
-    if (method === undefined || method.streaming || !isJsonCall(request)) return false;
+    if (method === undefined || method.kind !== "unary" || !isJsonCall(request)) return false;
     const call = new JsonCall(method, this.#environment, { request, response }, peer);
     this.#calls.add(call);
     response.on("close", () => this.#over(call));
@@ -81,7 +81,7 @@ export class Router<C> {
       environment: this.#environment,
       method: (path) => {
         const method = this.#methods.get(path);
-        return method?.streaming === false ? method : undefined;
+        return method?.kind === "unary" ? method : undefined;
       },
       onCall: (call) => this.#calls.add(call),
       onCallOver: (call) => this.#over(call),
@@ -121,11 +121,11 @@ function prepare<C>(services: readonly ServiceDefinition<C>[], unserved: (path: 
   for (const { desc, handlers } of services) {
     for (const { name, localName, input, output, methodKind } of desc.methods) {
       const path = `/${desc.typeName}/${name}`;
-      if (methodKind !== "unary" && methodKind !== "server_streaming") {
-        throw new LydianError("unimplemented", `${path} is ${methodKind}; this transport serves unary and server_streaming methods`);
+      if (methodKind === "bidi_streaming") {
+        throw new LydianError("unimplemented", `${path} is ${methodKind}; this transport serves streams of one direction`);
       }
       const handler = handlers.get(localName) ?? (() => notServed(unserved(path)));
-      methods.set(path, { path, input, output, streaming: methodKind === "server_streaming", handler });
+      methods.set(path, { path, input, output, kind: methodKind, handler });
     }
   }
   return methods;

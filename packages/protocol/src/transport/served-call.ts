@@ -18,7 +18,7 @@ export interface PreparedMethod<C> {
   readonly path: string;
   readonly input: DescMessage;
   readonly output: DescMessage;
-  readonly streaming: boolean;
+  readonly kind: "unary" | "server_streaming" | "client_streaming";
   readonly handler: (request: never, context: CallContext<C>) => unknown;
 }
 
@@ -94,7 +94,11 @@ export abstract class ServedCall<C> implements CallContext<C>, Bagged {
   }
 
   protected handle(message: Uint8Array): unknown {
-    return this.prepared.handler(decode(this.prepared.input, message) as never, this);
+    return this.prepared.handler(this.decode(message) as never, this);
+  }
+
+  protected decode(message: Uint8Array): unknown {
+    return decode(this.prepared.input, message);
   }
 
   protected encode(response: unknown): Uint8Array {

@@ -30,10 +30,14 @@ export class ServerCall<C> extends ServedCall<C> {
     stream.on("wantTrailers", () => stream.sendTrailers(this.#trailers));
     try {
       await this.begin();
+      if (this.prepared.kind === "client_streaming") {
+        this.#sendOne(await this.prepared.handler(this.#readRequests() as never, this));
+        return;
+      }
       const bytes = await this.#readRequest();
       if (this.over) return;
       const result = this.handle(bytes);
-      if (this.prepared.streaming) await this.#sendAll(result as AsyncIterable<unknown>);
+      if (this.prepared.kind === "server_streaming") await this.#sendAll(result as AsyncIterable<unknown>);
       else this.#sendOne(result instanceof Promise ? await result : result);
     } catch (error) {
       this.fail(error);
@@ -64,6 +68,19 @@ export class ServerCall<C> extends ServedCall<C> {
         if (!stream.readableEnded) reject(new LydianError("cancelled", "the client is gone"));
       });
     });
+  }
+
+  /** Throws in the reader when the client goes before the end of its stream. */
+  async *#readRequests(): AsyncGenerator<unknown> {
+    const reader = new MessageReader(this.environment.maxMessageBytes, "request");
+    try {
+      for await (const chunk of this.#stream) for (const message of reader.push(chunk as Buffer)) yield this.decode(message);
+    } catch (cause) {
+      if (LydianError.is(cause)) throw cause;
+      throw new LydianError("cancelled", `the client gave up ${this.method}`, { cause });
+    }
+    if (!this.#stream.readableEnded) throw new LydianError("cancelled", `the client gave up ${this.method}`);
+    if (!reader.atBoundary) throw new LydianError("invalid_argument", `the requests of ${this.method} ended inside a message`);
   }
 
   #sendOne(response: unknown): void {

@@ -1,5 +1,6 @@
 import type {
   DescMethod,
+  DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
   DescService,
@@ -13,9 +14,14 @@ type Handler<M extends DescMethod, C> =
     ? (request: MessageShape<I>, context: CallContext<C>) => Promise<MessageInitShape<O>> | MessageInitShape<O>
     : M extends DescMethodServerStreaming<infer I, infer O>
       ? (request: MessageShape<I>, context: CallContext<C>) => AsyncIterable<MessageInitShape<O>>
-      : never;
+      : M extends DescMethodClientStreaming<infer I, infer O>
+        ? (requests: AsyncIterable<MessageShape<I>>, context: CallContext<C>) => Promise<MessageInitShape<O>>
+        : never;
 
-/** One function per method of the service, by its camelCase name. A server-streaming one returns an async iterable. */
+/**
+ * One function per method of the service, by its camelCase name. A server-streaming one returns an async iterable, a client-streaming
+ * one is given one: reading on is what lets the client send on.
+ */
 export type Handlers<S extends DescService, C> = { [K in keyof S["method"]]: Handler<S["method"][K], C> };
 
 export interface ServiceDefinition<C> {

@@ -517,9 +517,39 @@ export declare type PTYInfo = Message<"modal.client.PTYInfo"> & {
   enabled: boolean;
 
   /**
+   * @generated from field: uint32 winsz_rows = 2;
+   */
+  winszRows: number;
+
+  /**
+   * @generated from field: uint32 winsz_cols = 3;
+   */
+  winszCols: number;
+
+  /**
+   * @generated from field: string env_term = 4;
+   */
+  envTerm: string;
+
+  /**
+   * @generated from field: string env_colorterm = 5;
+   */
+  envColorterm: string;
+
+  /**
+   * @generated from field: string env_term_program = 6;
+   */
+  envTermProgram: string;
+
+  /**
    * @generated from field: modal.client.PTYInfo.PTYType pty_type = 7;
    */
   ptyType: PTYInfo_PTYType;
+
+  /**
+   * @generated from field: bool no_terminate_on_idle_stdin = 8;
+   */
+  noTerminateOnIdleStdin: boolean;
 };
 
 /**
@@ -568,9 +598,19 @@ export declare type VolumeMount = Message<"modal.client.VolumeMount"> & {
   mountPath: string;
 
   /**
+   * @generated from field: bool allow_background_commits = 3;
+   */
+  allowBackgroundCommits: boolean;
+
+  /**
    * @generated from field: bool read_only = 4;
    */
   readOnly: boolean;
+
+  /**
+   * @generated from field: optional string sub_path = 5;
+   */
+  subPath?: string | undefined;
 };
 
 /**

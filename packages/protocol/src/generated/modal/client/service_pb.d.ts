@@ -13,6 +13,7 @@ import type { FunctionBindParamsRequestSchema, FunctionBindParamsResponseSchema,
 import type { ClassCreateRequestSchema, ClassCreateResponseSchema, ClassGetRequestSchema, ClassGetResponseSchema } from "./classes_pb.js";
 import type { DataChunkSchema, FunctionCallCancelRequestSchema, FunctionCallFromIdRequestSchema, FunctionCallFromIdResponseSchema, FunctionCallGetDataRequestSchema, FunctionCallGetInfoRequestSchema, FunctionCallGetInfoResponseSchema, FunctionCallPutDataRequestSchema, FunctionFinishInputsRequestSchema, FunctionGetOutputsRequestSchema, FunctionGetOutputsResponseSchema, FunctionMapRequestSchema, FunctionMapResponseSchema, FunctionPutInputsRequestSchema, FunctionPutInputsResponseSchema } from "./calls_pb.js";
 import type { ContainerHeartbeatRequestSchema, ContainerHeartbeatResponseSchema, ContainerStopRequestSchema, ContainerStopResponseSchema, FunctionGetDynamicConcurrencyRequestSchema, FunctionGetDynamicConcurrencyResponseSchema, FunctionGetInputsRequestSchema, FunctionGetInputsResponseSchema, FunctionPutOutputsRequestSchema, TaskGetInfoRequestSchema, TaskGetInfoResponseSchema, TaskListRequestSchema, TaskListResponseSchema, TaskResultRequestSchema } from "./containers_pb.js";
+import type { SandboxContainerCreateV2RequestSchema, SandboxContainerCreateV2ResponseSchema, SandboxCreateConnectTokenRequestSchema, SandboxCreateConnectTokenResponseSchema, SandboxCreateRequestSchema, SandboxCreateResponseSchema, SandboxCreateV2RequestSchema, SandboxCreateV2ResponseSchema, SandboxGetCommandRouterAccessRequestSchema, SandboxGetCommandRouterAccessResponseSchema, SandboxGetExitSnapshotRequestSchema, SandboxGetExitSnapshotResponseSchema, SandboxGetFromNameRequestSchema, SandboxGetFromNameResponseSchema, SandboxGetLogsRequestSchema, SandboxGetTaskIdRequestSchema, SandboxGetTaskIdResponseSchema, SandboxGetTunnelsRequestSchema, SandboxGetTunnelsResponseSchema, SandboxListRequestSchema, SandboxListResponseSchema, SandboxSetNameRequestSchema, SandboxSetNameResponseSchema, SandboxStdinWriteRequestSchema, SandboxStdinWriteResponseSchema, SandboxTagsGetRequestSchema, SandboxTagsGetResponseSchema, SandboxTagsSetRequestSchema, SandboxTerminateRequestSchema, SandboxTerminateResponseSchema, SandboxWaitRequestSchema, SandboxWaitResponseSchema, TaskGetCommandRouterAccessRequestSchema, TaskGetCommandRouterAccessResponseSchema } from "./sandboxes_pb.js";
 import type { ImageFromIdRequestSchema, ImageFromIdResponseSchema, ImageGetOrCreateRequestSchema, ImageGetOrCreateResponseSchema, ImageJoinStreamingRequestSchema, ImageJoinStreamingResponseSchema } from "./images_pb.js";
 import type { MountBatchedCheckExistenceRequestSchema, MountBatchedCheckExistenceResponseSchema, MountGetOrCreateRequestSchema, MountGetOrCreateResponseSchema, MountPutFileRequestSchema, MountPutFileResponseSchema } from "./mounts_pb.js";
 import type { BlobCreateRequestSchema, BlobCreateResponseSchema, BlobGetRequestSchema, BlobGetResponseSchema } from "./blobs_pb.js";
@@ -527,6 +528,234 @@ export declare const ModalClient: GenService<{
     methodKind: "unary";
     input: typeof ContainerStopRequestSchema;
     output: typeof ContainerStopResponseSchema;
+  },
+  /**
+   * Sandboxes. The operations with V2 are the same as those without: two generations of clients.
+   *
+   * @generated from rpc modal.client.ModalClient.SandboxCreate
+   */
+  sandboxCreate: {
+    methodKind: "unary";
+    input: typeof SandboxCreateRequestSchema;
+    output: typeof SandboxCreateResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxCreateV2
+   */
+  sandboxCreateV2: {
+    methodKind: "unary";
+    input: typeof SandboxCreateV2RequestSchema;
+    output: typeof SandboxCreateV2ResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxWait
+   */
+  sandboxWait: {
+    methodKind: "unary";
+    input: typeof SandboxWaitRequestSchema;
+    output: typeof SandboxWaitResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxWaitV2
+   */
+  sandboxWaitV2: {
+    methodKind: "unary";
+    input: typeof SandboxWaitRequestSchema;
+    output: typeof SandboxWaitResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxTerminate
+   */
+  sandboxTerminate: {
+    methodKind: "unary";
+    input: typeof SandboxTerminateRequestSchema;
+    output: typeof SandboxTerminateResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxTerminateV2
+   */
+  sandboxTerminateV2: {
+    methodKind: "unary";
+    input: typeof SandboxTerminateRequestSchema;
+    output: typeof SandboxTerminateResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxGetTaskId
+   */
+  sandboxGetTaskId: {
+    methodKind: "unary";
+    input: typeof SandboxGetTaskIdRequestSchema;
+    output: typeof SandboxGetTaskIdResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxGetTaskIdV2
+   */
+  sandboxGetTaskIdV2: {
+    methodKind: "unary";
+    input: typeof SandboxGetTaskIdRequestSchema;
+    output: typeof SandboxGetTaskIdResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxList
+   */
+  sandboxList: {
+    methodKind: "unary";
+    input: typeof SandboxListRequestSchema;
+    output: typeof SandboxListResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxListV2
+   */
+  sandboxListV2: {
+    methodKind: "unary";
+    input: typeof SandboxListRequestSchema;
+    output: typeof SandboxListResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxGetFromName
+   */
+  sandboxGetFromName: {
+    methodKind: "unary";
+    input: typeof SandboxGetFromNameRequestSchema;
+    output: typeof SandboxGetFromNameResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxGetFromNameV2
+   */
+  sandboxGetFromNameV2: {
+    methodKind: "unary";
+    input: typeof SandboxGetFromNameRequestSchema;
+    output: typeof SandboxGetFromNameResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxTagsGet
+   */
+  sandboxTagsGet: {
+    methodKind: "unary";
+    input: typeof SandboxTagsGetRequestSchema;
+    output: typeof SandboxTagsGetResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxTagsGetV2
+   */
+  sandboxTagsGetV2: {
+    methodKind: "unary";
+    input: typeof SandboxTagsGetRequestSchema;
+    output: typeof SandboxTagsGetResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxGetTunnels
+   */
+  sandboxGetTunnels: {
+    methodKind: "unary";
+    input: typeof SandboxGetTunnelsRequestSchema;
+    output: typeof SandboxGetTunnelsResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxGetTunnelsV2
+   */
+  sandboxGetTunnelsV2: {
+    methodKind: "unary";
+    input: typeof SandboxGetTunnelsRequestSchema;
+    output: typeof SandboxGetTunnelsResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxCreateConnectToken
+   */
+  sandboxCreateConnectToken: {
+    methodKind: "unary";
+    input: typeof SandboxCreateConnectTokenRequestSchema;
+    output: typeof SandboxCreateConnectTokenResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxCreateConnectTokenV2
+   */
+  sandboxCreateConnectTokenV2: {
+    methodKind: "unary";
+    input: typeof SandboxCreateConnectTokenRequestSchema;
+    output: typeof SandboxCreateConnectTokenResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxGetExitSnapshot
+   */
+  sandboxGetExitSnapshot: {
+    methodKind: "unary";
+    input: typeof SandboxGetExitSnapshotRequestSchema;
+    output: typeof SandboxGetExitSnapshotResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxGetExitSnapshotV2
+   */
+  sandboxGetExitSnapshotV2: {
+    methodKind: "unary";
+    input: typeof SandboxGetExitSnapshotRequestSchema;
+    output: typeof SandboxGetExitSnapshotResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxTagsSet
+   */
+  sandboxTagsSet: {
+    methodKind: "unary";
+    input: typeof SandboxTagsSetRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxTagsSetV2
+   */
+  sandboxTagsSetV2: {
+    methodKind: "unary";
+    input: typeof SandboxTagsSetRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxSetName
+   */
+  sandboxSetName: {
+    methodKind: "unary";
+    input: typeof SandboxSetNameRequestSchema;
+    output: typeof SandboxSetNameResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxGetLogs
+   */
+  sandboxGetLogs: {
+    methodKind: "server_streaming";
+    input: typeof SandboxGetLogsRequestSchema;
+    output: typeof TaskLogsBatchSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxStdinWrite
+   */
+  sandboxStdinWrite: {
+    methodKind: "unary";
+    input: typeof SandboxStdinWriteRequestSchema;
+    output: typeof SandboxStdinWriteResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.SandboxContainerCreateV2
+   */
+  sandboxContainerCreateV2: {
+    methodKind: "unary";
+    input: typeof SandboxContainerCreateV2RequestSchema;
+    output: typeof SandboxContainerCreateV2ResponseSchema;
+  },
+  /**
+   * The way to processes in a container: see task_command_router.proto.
+   *
+   * @generated from rpc modal.client.ModalClient.SandboxGetCommandRouterAccess
+   */
+  sandboxGetCommandRouterAccess: {
+    methodKind: "unary";
+    input: typeof SandboxGetCommandRouterAccessRequestSchema;
+    output: typeof SandboxGetCommandRouterAccessResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.TaskGetCommandRouterAccess
+   */
+  taskGetCommandRouterAccess: {
+    methodKind: "unary";
+    input: typeof TaskGetCommandRouterAccessRequestSchema;
+    output: typeof TaskGetCommandRouterAccessResponseSchema;
   },
   /**
    * Image recipes, builds and their logs.
