@@ -16,6 +16,8 @@ export interface HostFeatures {
   readonly images: boolean;
   /** `network: "none"` is honoured. */
   readonly networkIsolation: boolean;
+  /** Running containers can be frozen and go on later. */
+  readonly pause: boolean;
 }
 
 export interface Limits {
@@ -90,7 +92,14 @@ export interface Container {
   /** Replaces the limits of the running container: what is absent is lifted. `diskMiB` is fixed at start; another value is refused. */
   update(limits: Limits): Promise<void>;
   stats(): Promise<ContainerStats>;
-  /** SIGINT, at most `graceMs`, then SIGKILL. Resolves when ended. */
+  /**
+   * Freezes all of its processes: they keep their memory and connections, and use no processor. Resolves when none runs any more.
+   * No effect on a container that is frozen already. Rejects when it has ended, or cannot be frozen (`features.pause`).
+   */
+  pause(): Promise<void>;
+  /** Lets a frozen container go on. No effect on one that runs. Rejects when it has ended. */
+  resume(): Promise<void>;
+  /** SIGINT, at most `graceMs`, then SIGKILL. Resolves when ended. A frozen container goes on for it. */
   stop(graceMs: number): Promise<Exit>;
   /** Frees every trace: processes, mounts, network, cgroup, files. Idempotent. Kills what still runs. */
   remove(): Promise<void>;

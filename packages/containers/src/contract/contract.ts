@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Container, ContainerHost, ContainerSpec, HostFeatures } from "../host.ts";
+import { pauseContract } from "./pause.ts";
 import { makeRootfs } from "./rootfs.ts";
 
 export interface ContractOptions {
@@ -50,6 +51,9 @@ export async function readUntil(container: Container, wanted: string): Promise<s
   return text;
 }
 
+/** Declares a test, which is skipped by name where the feature is missing. */
+export type Needs = (feature: keyof HostFeatures, behaviour: string, test: () => Promise<void>) => void;
+
 let next = 0;
 const newId = () => `test-${process.pid}-${next++}`;
 
@@ -89,7 +93,7 @@ export function hostContract(options: ContractOptions): void {
         if (bench.dir !== undefined) await rm(bench.dir, { recursive: true, force: true });
       });
 
-      const needs = (feature: keyof HostFeatures, behaviour: string, test: () => Promise<void>) => {
+      const needs: Needs = (feature, behaviour, test) => {
         const missing = !options.features[feature];
         it.skipIf(missing)(missing ? `has no ${feature}, so not: ${behaviour}` : behaviour, test);
       };
@@ -349,6 +353,8 @@ export function hostContract(options: ContractOptions): void {
         expect(stdout).toMatch(/lo:/);
         expect(stdout).not.toMatch(/eth0:/);
       });
+
+      pauseContract(bench, needs);
 
       options.more?.(bench);
     },

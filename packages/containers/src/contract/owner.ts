@@ -16,7 +16,9 @@ const start = (id: string, keepWritableLayer: boolean) =>
     binds: [],
     keepWritableLayer,
   });
-await Promise.all([start("left-1", false), start("left-2", true)]);
+const [, second] = await Promise.all([start("left-1", false), start("left-2", true)]);
+// Frozen processes must not be left either.
+await second.pause();
 process.stdout.write("started\n");
 // … and one more that is half-way when the kill comes.
 void start("left-3", false);

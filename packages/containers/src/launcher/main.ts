@@ -7,9 +7,10 @@
 // Usage: node launcher.js SOCKET_PATH
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { constants } from "node:os";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { type ExitNotice, encodeFrame, FRAME, FrameDecoder, type SpawnRequest } from "./frames.ts";
 
@@ -26,6 +27,16 @@ function killCgroup(procsFile: string): void {
     return; // The cgroup is gone, and so are its processes.
   }
   for (const pid of pids.split("\n")) if (pid !== "") kill(Number(pid), "SIGKILL");
+  thaw(dirname(procsFile));
+}
+
+/** What a control group of version 1 has frozen dies only when it goes on. */
+function thaw(directory: string): void {
+  try {
+    writeFileSync(join(directory, "freezer.state"), "THAWED", { flag: "r+" });
+  } catch {
+    // Of another controller, or gone.
+  }
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

@@ -3,8 +3,8 @@
 
 import { readFile } from "node:fs/promises";
 
-export type Controller = "memory" | "pids" | "cpu" | "cpuacct" | "devices";
-const CONTROLLERS: readonly Controller[] = ["memory", "pids", "cpu", "cpuacct", "devices"];
+export type Controller = "memory" | "pids" | "cpu" | "cpuacct" | "devices" | "freezer";
+const CONTROLLERS: readonly Controller[] = ["memory", "pids", "cpu", "cpuacct", "devices", "freezer"];
 
 export interface CgroupLayout {
   readonly version: 1 | 2;
@@ -14,6 +14,11 @@ export interface CgroupLayout {
   readonly trees: readonly string[];
   /** The version 2 tree of a hybrid machine. */
   readonly unified?: string;
+}
+
+/** Whether groups of processes can be frozen: version 1 has a controller for it, in version 2 every group can. */
+export function canFreeze(layout: CgroupLayout): boolean {
+  return layout.version === 2 || layout.roots.freezer !== undefined;
 }
 
 /** Reads `/proc/self/mounts`; `rootControllers` is the content of `cgroup.controllers` of the version 2 root. Undefined: no control groups. */

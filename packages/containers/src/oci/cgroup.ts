@@ -10,8 +10,14 @@ import type { CgroupLayout } from "./cgroup-layout.ts";
 import { DEVICE_RULES, limitWrites } from "./limits.ts";
 import { killAll, type ProcessGroup } from "./process-group.ts";
 
+/** How long processes may take to stop: those that the kernel is busy for (a write to a slow disk) stop afterwards. */
+const FREEZE_TIMEOUT_MS = 5_000;
 /** How long the kernel may take to reap killed processes before a group counts as stuck. */
 const REMOVE_TIMEOUT_MS = 10_000;
+
+/** Looks, a millisecond apart, before freezing is tried anew. */
+const LOOKS_A_TRY = 5;
+const FREEZER_STATE = "freezer.state";
 
 export class Cgroup implements ProcessGroup {
   readonly #layout: CgroupLayout;
@@ -91,6 +97,48 @@ export class Cgroup implements ProcessGroup {
     return { memoryBytes: number(memory), cpuMs: Math.round(number(cpu) / 1e6), pids: number(pids) };
   }
 
+  async freeze(): Promise<void> {
+    const deadline = Date.now() + FREEZE_TIMEOUT_MS;
+    // Version 1 has no event for it. Nearly always the first look finds it done.
+    for (let look = 1; ; look++) {
+      await this.#setFrozen(true);
+      if (await this.#isFrozen()) return;
+      if (Date.now() > deadline) break;
+      await delay(1);
+      if (look % LOOKS_A_TRY !== 0) continue;
+      if (await this.#isFrozen()) return;
+      // Version 1 can wait for ever for a process that was forking just then; the next try finds it elsewhere.
+      await this.#setFrozen(false);
+      await delay(1);
+    }
+    await this.#setFrozen(false);
+    throw new Error(`The processes of control group ${this.path} did not stop within ${FREEZE_TIMEOUT_MS} ms of being frozen.`);
+  }
+
+  async thaw(): Promise<void> {
+    await this.#setFrozen(false);
+  }
+
+  async #setFrozen(frozen: boolean): Promise<void> {
+    const version1 = this.#layout.version === 1;
+    const file = this.#freezerFile(version1 ? FREEZER_STATE : "cgroup.freeze");
+    if (file === undefined) throw new Error("This machine has no control groups that can freeze processes (the freezer controller).");
+    await writeFile(file, version1 ? (frozen ? "FROZEN" : "THAWED") : frozen ? "1" : "0");
+  }
+
+  async #isFrozen(): Promise<boolean> {
+    const version1 = this.#layout.version === 1;
+    const file = this.#freezerFile(version1 ? FREEZER_STATE : "cgroup.events");
+    const text = file === undefined ? "" : await readFile(file, "utf8");
+    return version1 ? text.trim() === "FROZEN" : /^frozen 1$/m.test(text);
+  }
+
+  /** In version 2 freezing is no controller: every group has its files. */
+  #freezerFile(name: string): string | undefined {
+    const root = this.#layout.version === 2 ? this.#layout.trees[0] : this.#layout.roots.freezer;
+    return root === undefined ? undefined : join(root, this.path, name);
+  }
+
   /** Pids of all processes in it. */
   async processes(): Promise<readonly number[]> {
     const pids = new Set<number>();
@@ -107,6 +155,8 @@ export class Cgroup implements ProcessGroup {
     const deadline = Date.now() + REMOVE_TIMEOUT_MS;
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 100)) {
       killAll(await this.processes());
+      // What is frozen by version 1 does not even die.
+      await this.thaw().catch(() => {});
       const left = (await Promise.all(this.#layout.trees.map((tree) => removeTree(join(tree, this.path))))).filter(
         (directory) => directory !== undefined,
       );

@@ -6,12 +6,17 @@ import type { ContainerStats } from "../host.ts";
 import { killAll, type ProcessGroup } from "./process-group.ts";
 
 const REMOVE_TIMEOUT_MS = 10_000;
+const FREEZE_TIMEOUT_MS = 5_000;
+/** Stopped, traced and stopped, dead. */
+const STOPPED_STATES = "TtZX";
 const PAGE_BYTES = 4096;
 /** Linux counts processor time in hundredths of a second for programs, whatever the kernel's own clock. */
 const TICK_MS = 10;
 
 export class NetworkGroup implements ProcessGroup {
   readonly path = "";
+  /** What `freeze` has stopped. */
+  readonly #stopped = new Set<number>();
   #namespace: string | undefined;
 
   /** The namespace is that of a process, which must be in it by now. */
@@ -29,6 +34,47 @@ export class NetworkGroup implements ProcessGroup {
 
   async oomKilled(): Promise<boolean> {
     return false;
+  }
+
+  /** With SIGSTOP. Whoever looks from inside can tell: there is no other way without a control group. */
+  async freeze(): Promise<void> {
+    const deadline = Date.now() + FREEZE_TIMEOUT_MS;
+    const seen = new Set<number>();
+    // Until a look finds no process that runs: one may have been made between the look and the signal.
+    for (;;) {
+      const states = await this.#states();
+      const running = [...states].filter(([, state]) => !STOPPED_STATES.includes(state)).map(([pid]) => pid);
+      if (running.length === 0) break;
+      for (const pid of running) {
+        if (seen.has(pid)) continue;
+        seen.add(pid);
+        this.#stopped.add(pid);
+        sendQuietly(pid, "SIGSTOP");
+      }
+      if (Date.now() > deadline) {
+        await this.thaw();
+        throw new Error(`Processes ${running.join(", ")} did not stop within ${FREEZE_TIMEOUT_MS} ms.`);
+      }
+      await delay(1);
+    }
+  }
+
+  /** Children before their parents, which therefore never find them stopped. Those that were stopped before stay so. */
+  async thaw(): Promise<void> {
+    const present = new Set(await this.processes());
+    const pids = [...this.#stopped].filter((pid) => present.has(pid)).sort((a, b) => b - a);
+    this.#stopped.clear();
+    for (const pid of pids) sendQuietly(pid, "SIGCONT");
+  }
+
+  async #states(): Promise<ReadonlyMap<number, string>> {
+    const states = new Map<number, string>();
+    for (const pid of await this.processes()) {
+      const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+      const state = stat.charAt(stat.lastIndexOf(")") + 2);
+      if (state !== "") states.set(pid, state);
+    }
+    return states;
   }
 
   async processes(): Promise<readonly number[]> {
@@ -64,5 +110,13 @@ export class NetworkGroup implements ProcessGroup {
         throw new Error(`Processes ${pids.join(", ")} did not end within ${REMOVE_TIMEOUT_MS} ms of being killed.`);
       await delay(waitMs);
     }
+  }
+}
+
+function sendQuietly(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended.
   }
 }

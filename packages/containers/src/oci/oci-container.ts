@@ -28,6 +28,8 @@ export class OciContainer implements Container {
   readonly #options: OciContainerOptions;
   #ended = false;
   #removed: Promise<void> | undefined;
+  #frozen = false;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(options: OciContainerOptions) {
     this.#options = options;
@@ -55,6 +57,45 @@ export class OciContainer implements Container {
     if (this.#ended || pid === undefined) return;
     // The pid could be another process's by now; inside the group it is ours.
     if ((await slot.group.processes()).includes(pid)) send(pid, name);
+    // The frozen do not die.
+    if (name === "SIGKILL") await this.#thaw();
+  }
+
+  pause(): Promise<void> {
+    return this.#oneAtATime(async () => {
+      this.#assertRuns();
+      if (!this.#frozen) await this.#options.slot.group.freeze();
+      this.#frozen = true;
+    });
+  }
+
+  resume(): Promise<void> {
+    return this.#oneAtATime(async () => {
+      this.#assertRuns();
+      if (this.#frozen) await this.#options.slot.group.thaw();
+      this.#frozen = false;
+    });
+  }
+
+  #assertRuns(): void {
+    if (this.#ended || this.#removed !== undefined) throw new Error(`Container ${this.id} has ended.`);
+  }
+
+  #thaw(): Promise<void> {
+    return this.#oneAtATime(async () => {
+      if (this.#frozen && !this.#ended) await this.#options.slot.group.thaw();
+      this.#frozen = false;
+    });
+  }
+
+  /** What needs the container's processes stopped, or stops them, waits for one another. */
+  #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.then(
+      () => {},
+      () => {},
+    );
+    return result;
   }
 
   async update(limits: Limits): Promise<void> {
@@ -74,6 +115,7 @@ export class OciContainer implements Container {
 
   async stop(graceMs: number): Promise<Exit> {
     if (graceMs > 0) {
+      await this.#thaw();
       await this.signal("SIGINT");
       const exit = await within(this.exited, graceMs);
       if (exit !== undefined) return exit;

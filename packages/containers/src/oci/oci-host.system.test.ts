@@ -15,7 +15,7 @@ import { createOciHost } from "./oci-host.ts";
 import type { RuntimeName } from "./runtimes.ts";
 
 const rootless = inUserNamespace();
-const features = { isolation: true, limits: !rootless, diskLimit: !rootless, images: true, networkIsolation: true };
+const features = { isolation: true, limits: !rootless, diskLimit: !rootless, images: true, networkIsolation: true, pause: true };
 
 const NOTHING: Traces = { mounts: 0, links: 0, loops: 0, cgroups: 0, processes: 0, files: 0 };
 /** What an open host without containers has: its launcher. */

@@ -12,7 +12,7 @@ import { openUplink, type Uplink } from "../rootless/uplink.ts";
 import { inUserNamespace } from "../rootless/user-namespace.ts";
 import { checkSources, checkSpec } from "../spec-check.ts";
 import { createParentCgroup } from "./cgroup.ts";
-import { readCgroupLayout } from "./cgroup-layout.ts";
+import { canFreeze, readCgroupLayout } from "./cgroup-layout.ts";
 import { ociConfig } from "./config.ts";
 import { Disks } from "./disks.ts";
 import { hostKey } from "./host-key.ts";
@@ -125,7 +125,9 @@ class OciHost implements ContainerHost {
     this.#parts = parts;
     this.#left = parts.left;
     this.runtime = `${parts.runtime.name} ${parts.runtime.version}${parts.rootless ? " without root" : ""}`;
-    this.features = { isolation: true, limits: !parts.rootless, diskLimit: !parts.rootless, images: true, networkIsolation: true };
+    const { layout } = parts.slotOptions;
+    const pause = layout === undefined || canFreeze(layout);
+    this.features = { isolation: true, limits: !parts.rootless, diskLimit: !parts.rootless, images: true, networkIsolation: true, pause };
     this.#slots = new Slots(parts.key, DEFAULT_DISK_MIB, parts.slotOptions);
     this.#pids = new PidWatch(parts.paths.pids);
   }

@@ -22,6 +22,10 @@ export interface ProcessGroup {
   /** Whether the kernel killed something in it for memory. */
   oomKilled(): Promise<boolean>;
   stats(): Promise<ContainerStats>;
+  /** Stops all processes in it, and resolves when none runs. Rejects, with all of them running again, when that takes too long. */
+  freeze(): Promise<void>;
+  /** The opposite. */
+  thaw(): Promise<void>;
   /** Pids of all processes in it. */
   processes(): Promise<readonly number[]>;
   /** Kills what is in it and removes it. No error when it does not exist. */

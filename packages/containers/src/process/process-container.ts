@@ -50,6 +50,14 @@ export class ProcessContainer implements Container {
     checkLimits(limits);
   }
 
+  pause(): Promise<void> {
+    return Promise.reject(new Error(`Container ${this.id} cannot be paused: the process host has no control groups.`));
+  }
+
+  resume(): Promise<void> {
+    return Promise.reject(new Error(`Container ${this.id} cannot be paused, nor resumed: the process host has no control groups.`));
+  }
+
   /** Of the main process alone. */
   async stats(): Promise<ContainerStats> {
     const text = await readFile(`/proc/${this.#options.launched.pid}/stat`, "utf8").catch(() => "");

@@ -3,6 +3,6 @@ import { createProcessHost } from "./process-host.ts";
 
 hostContract({
   name: "process",
-  features: { isolation: false, limits: false, diskLimit: false, images: false, networkIsolation: false },
+  features: { isolation: false, limits: false, diskLimit: false, images: false, networkIsolation: false, pause: false },
   create: (stateDir) => createProcessHost({ stateDir }),
 });

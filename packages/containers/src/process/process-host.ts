@@ -36,7 +36,14 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Co
 
 class ProcessHost implements ContainerHost {
   readonly name = "process";
-  readonly features: HostFeatures = { isolation: false, limits: false, diskLimit: false, images: false, networkIsolation: false };
+  readonly features: HostFeatures = {
+    isolation: false,
+    limits: false,
+    diskLimit: false,
+    images: false,
+    networkIsolation: false,
+    pause: false,
+  };
   readonly runtime = `node ${process.versions.node}`;
   readonly #launcher: Launcher;
   readonly #dir: string;

@@ -237,7 +237,7 @@ export class Rig {
 
 class DoubleHost implements ContainerHost {
   readonly name = "oci";
-  readonly features = { isolation: true, limits: true, diskLimit: true, images: true, networkIsolation: true };
+  readonly features = { isolation: true, limits: true, diskLimit: true, images: true, networkIsolation: true, pause: true };
   readonly runtime = "double";
   readonly #rig: Rig;
   readonly #startError: string | undefined;
@@ -307,6 +307,10 @@ class DoubleContainer implements Container {
   }
 
   async update(): Promise<void> {}
+
+  async pause(): Promise<void> {}
+
+  async resume(): Promise<void> {}
 
   async stats() {
     return { memoryBytes: 0, cpuMs: 0, pids: 1 };
