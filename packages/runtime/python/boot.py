@@ -76,9 +76,20 @@ def _place_files():
 
 def _arguments(data):
     """A path to read them from, in memory only."""
-    fd = os.memfd_create("container-arguments", 0)
+    fd = _memory_file()
     os.write(fd, data)
     return f"/proc/{os.getpid()}/fd/{fd}"
+
+
+def _memory_file():
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("container-arguments", 0)
+    # Python that was built for old C libraries, as with add_python.
+    import tempfile
+
+    fd, path = tempfile.mkstemp(dir="/dev/shm")
+    os.unlink(path)
+    return fd
 
 
 def _relay(path):

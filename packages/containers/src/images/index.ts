@@ -1,4 +1,5 @@
 export { BaseImages, type BaseImagesOptions } from "./bases/base-images.ts";
+export { STANDALONE_ROOT, standaloneImageName } from "./bases/standalone-python/build.ts";
 export { type BuildOptions, ImageBuilder, type ImageBuilderOptions } from "./build/builder.ts";
 export type { BuildSecrets, ContextFile, FinalStep, ImageRecipe } from "./build/context.ts";
 export { filesLayer } from "./build/files-layer.ts";

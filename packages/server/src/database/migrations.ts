@@ -6,6 +6,7 @@ import secrets from "./migrations/0004-secrets.sql";
 import deployments from "./migrations/0005-deployments.sql";
 import clientMounts from "./migrations/0006-client-mounts.sql";
 import schedules from "./migrations/0007-schedules.sql";
+import pythonMounts from "./migrations/0008-python-mounts.sql";
 
 export interface Migration {
   readonly version: number;
@@ -21,4 +22,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 5, name: "0005-deployments", sql: deployments },
   { version: 6, name: "0006-client-mounts", sql: clientMounts },
   { version: 7, name: "0007-schedules", sql: schedules },
+  { version: 8, name: "0008-python-mounts", sql: pythonMounts },
 ];

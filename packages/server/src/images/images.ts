@@ -20,6 +20,7 @@ import {
   type LayerStore,
   type OnBuildLog,
   type RegistryLogin,
+  STANDALONE_ROOT,
 } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import type { Contents } from "../blobs/contents.ts";
@@ -234,7 +235,9 @@ export class Images {
   /** The recipe with everything it names looked up. */
   #buildable(recipe: StoredRecipe, secrets = this.#secretsOf(recipe)): ImageRecipe {
     const { contents, mounts } = this.#dependencies;
-    const named = recipe.contextMountId === undefined ? [] : mounts.files(recipe.contextMountId);
+    const mountId = recipe.contextMountId;
+    const pythonImage = mountId === undefined ? undefined : mounts.pythonImage(mountId);
+    const named = mountId === undefined || pythonImage !== undefined ? [] : mounts.files(mountId);
     const context: ContextFile[] = [...named, ...recipe.files].map((file) => ({ ...file, content: { file: contents.path(file.sha256) } }));
     const bases: Record<string, BuiltImage> = {};
     for (const [name, id] of Object.entries(recipe.bases)) {
@@ -248,6 +251,7 @@ export class Images {
       lines: recipe.lines,
       bases,
       context,
+      ...(pythonImage === undefined ? {} : { contextImages: { [STANDALONE_ROOT]: pythonImage } }),
       buildArgs: recipe.buildArgs,
       ...(secrets === undefined ? {} : { secrets }),
       ...(login === undefined ? {} : { login }),

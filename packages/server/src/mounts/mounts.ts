@@ -74,11 +74,20 @@ export class Mounts {
   }
 
   /** The mount that stands for the package of an official client's version. Its files are made when a container needs them. */
-  async ofClient(workspaceId: string, clientVersion: string): Promise<{ readonly id: string; readonly checksum: string }> {
+  ofClient(workspaceId: string, clientVersion: string): Promise<{ readonly id: string; readonly checksum: string }> {
+    return this.#standing(workspaceId, `client ${clientVersion}`, { clientVersion });
+  }
+
+  /** The mount that stands for a build of Python. Images copy from it; the files are made when the first one does. */
+  ofPython(workspaceId: string, pythonImage: string): Promise<{ readonly id: string; readonly checksum: string }> {
+    return this.#standing(workspaceId, `python ${pythonImage}`, { pythonImage });
+  }
+
+  async #standing(workspaceId: string, text: string, what: Pick<MountRecord, "clientVersion" | "pythonImage">) {
     const { store } = this.#dependencies;
-    const checksum = createHash("sha256").update(`client ${clientVersion}`).digest("hex");
+    const checksum = createHash("sha256").update(text).digest("hex");
     const known = store.find(workspaceId, checksum);
-    const record = { id: newId("mo", this.#now()), workspaceId, checksum, files: [], clientVersion };
+    const record = { id: newId("mo", this.#now()), workspaceId, checksum, files: [], ...what };
     return { id: known ?? (await store.insert(record, this.#now())), checksum };
   }
 
@@ -94,9 +103,20 @@ export class Mounts {
     return mount;
   }
 
-  /** The files of a mount, sorted by path. */
+  /** The image with the files of a mount that stands for a build of Python; undefined for others. */
+  pythonImage(mountId: string): string | undefined {
+    return this.#known(mountId).pythonImage;
+  }
+
+  /** The files of a mount, sorted by path. Throws `failed_precondition` for a build of Python, which has no list. */
   files(mountId: string): readonly MountedFile[] {
-    return this.#known(mountId).files;
+    const { files, pythonImage } = this.#known(mountId);
+    if (pythonImage !== undefined) {
+      throw new LydianError("failed_precondition", `The mount ${mountId} is a build of Python, which only images can copy from.`, {
+        hint: "Use add_python of the image.",
+      });
+    }
+    return files;
   }
 
   /** The directory of a layer with the mount's files at their absolute paths. */

@@ -1,3 +1,4 @@
+import { standaloneImageName } from "@lydian/containers";
 import { type Handlers, LydianError, type ModalClient, ObjectCreationType, timestampNow } from "@lydian/protocol";
 import { isSha256 } from "../blobs/contents.ts";
 import type { Caller } from "../identity/caller.ts";
@@ -31,8 +32,10 @@ export function createMountsRpc(dependencies: { readonly mounts: Mounts }): Part
     },
 
     async mountGetOrCreate(request, { caller }) {
-      if (request.deploymentName !== "")
-        return handleOf(await mounts.ofClient(caller.workspaceId, clientVersionOf(request.deploymentName)));
+      const { deploymentName: name } = request;
+      const pythonImage = standaloneImageName(name);
+      if (pythonImage !== undefined) return handleOf(await mounts.ofPython(caller.workspaceId, pythonImage));
+      if (name !== "") return handleOf(await mounts.ofClient(caller.workspaceId, clientVersionOf(name)));
       const { objectCreationType: type } = request;
       if (type !== ObjectCreationType.ANONYMOUS_OWNED_BY_APP && type !== ObjectCreationType.EPHEMERAL) {
         throw new LydianError(
@@ -51,12 +54,12 @@ const handleOf = ({ id, checksum }: { readonly id: string; readonly checksum: st
   handleMetadata: { contentChecksumSha256Hex: checksum },
 });
 
-/** The only named mounts are those of the platform, and of these the packages of official clients: "modal-client-mount-1.6.4". */
+/** The named mounts are those of the platform: builds of Python, and the packages of official clients: "modal-client-mount-1.6.4". */
 function clientVersionOf(name: string): string {
   const version = /^modal-client-mount-(\d[0-9A-Za-z.+-]{0,40})$/.exec(name)?.[1];
   if (version !== undefined) return version;
   const hint = name.startsWith("python-build-standalone")
-    ? "`add_python` takes builds of Python from the platform, and this server has none: use an image that has a Python."
+    ? "A build of Python has a name like python-build-standalone.20241008.3.13.0-gnu."
     : "Send the files instead.";
   throw new LydianError("not_found", `There is no mount named ${JSON.stringify(name.slice(0, 200))}.`, { hint });
 }

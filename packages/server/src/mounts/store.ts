@@ -8,6 +8,8 @@ export interface MountRecord {
   readonly files: readonly MountedFile[];
   /** Of a mount that stands for an official client's package of this version; it lists no files. */
   readonly clientVersion?: string;
+  /** Of a mount that stands for a build of Python: the image that has its files. It lists none. */
+  readonly pythonImage?: string;
 }
 
 interface MountRow {
@@ -16,6 +18,7 @@ interface MountRow {
   checksum: string;
   files: string;
   client_version: string | null;
+  python_image: string | null;
 }
 
 export class MountStore {
@@ -30,8 +33,10 @@ export class MountStore {
     const files = JSON.stringify(mount.files.map((file) => [file.path, file.sha256, file.mode]));
     return this.#database.commit(() => {
       this.#database
-        .prepare("INSERT OR IGNORE INTO mounts (id, workspace_id, checksum, files, client_version, created_at) VALUES (?, ?, ?, ?, ?, ?)")
-        .run(mount.id, mount.workspaceId, mount.checksum, files, mount.clientVersion ?? null, now);
+        .prepare(
+          "INSERT OR IGNORE INTO mounts (id, workspace_id, checksum, files, client_version, python_image, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .run(mount.id, mount.workspaceId, mount.checksum, files, mount.clientVersion ?? null, mount.pythonImage ?? null, now);
       return this.find(mount.workspaceId, mount.checksum) ?? mount.id;
     });
   }
@@ -44,11 +49,17 @@ export class MountStore {
 
   get(id: string): MountRecord | undefined {
     const row = this.#database
-      .prepare("SELECT id, workspace_id, checksum, files, client_version FROM mounts WHERE id = ?")
+      .prepare("SELECT id, workspace_id, checksum, files, client_version, python_image FROM mounts WHERE id = ?")
       .get<MountRow>(id);
     if (row === undefined) return undefined;
     const files = (JSON.parse(row.files) as [string, string, number][]).map(([path, sha256, mode]) => ({ path, sha256, mode }));
-    const record = { id: row.id, workspaceId: row.workspace_id, checksum: row.checksum, files };
-    return row.client_version === null ? record : { ...record, clientVersion: row.client_version };
+    return {
+      id: row.id,
+      workspaceId: row.workspace_id,
+      checksum: row.checksum,
+      files,
+      ...(row.client_version === null ? {} : { clientVersion: row.client_version }),
+      ...(row.python_image === null ? {} : { pythonImage: row.python_image }),
+    };
   }
 }

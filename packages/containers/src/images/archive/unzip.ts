@@ -14,28 +14,36 @@ const openZip = promisify<string, { lazyEntries: boolean }, ZipFile>(open);
 
 /** Writes the files for which `place` gives a path. Resolves with how many they were. */
 export async function unzipFiles(archive: string, place: (name: string) => string | undefined, signal: AbortSignal): Promise<number> {
+  let written = 0;
+  await readZip(archive, async (name, read) => {
+    const path = place(name);
+    if (path === undefined) return;
+    await pipeline(await read(), createWriteStream(path, { flags: "wx" }), { signal });
+    written += 1;
+  });
+  return written;
+}
+
+/** Shows every entry, one after the other; its content is read only when it is asked for. */
+export async function readZip(archive: string, visit: (name: string, read: () => Promise<Readable>) => Promise<void>): Promise<void> {
   const zip = await openZip(archive, { lazyEntries: true }).catch((error: unknown) => {
     throw new ImageError("corrupt", "The archive is not a zip file.", { cause: error });
   });
-  let written = 0;
   let entries = 0;
   try {
     for await (const entry of entriesOf(zip)) {
       entries += 1;
       if (entries > MAX_ENTRIES) throw new ImageError("corrupt", `The archive has more than ${MAX_ENTRIES} entries.`);
-      const path = place(entry.fileName);
-      if (path === undefined) continue;
-      if (entry.uncompressedSize > MAX_FILE_BYTES)
-        throw new ImageError("corrupt", `${entry.fileName} in the archive has more than ${MAX_FILE_BYTES} bytes.`);
-      // yauzl ends the stream with an error when there is more than the entry says.
-      const content = await promisify<Entry, Readable>((of, callback) => zip.openReadStream(of, callback))(entry);
-      await pipeline(content, createWriteStream(path, { flags: "wx" }), { signal });
-      written += 1;
+      await visit(entry.fileName, () => {
+        if (entry.uncompressedSize > MAX_FILE_BYTES)
+          throw new ImageError("corrupt", `${entry.fileName} in the archive has more than ${MAX_FILE_BYTES} bytes.`);
+        // yauzl ends the stream with an error when there is more than the entry says.
+        return promisify<Entry, Readable>((of, callback) => zip.openReadStream(of, callback))(entry);
+      });
     }
   } finally {
     zip.close();
   }
-  return written;
 }
 
 async function* entriesOf(zip: ZipFile): AsyncGenerator<Entry> {

@@ -53,8 +53,10 @@ export class BaseImages {
     const before = options.refresh === true ? undefined : await this.#recall(fullName, options.login);
     if (before !== undefined) return before;
     const recipe = recipeFor(reference);
-    const image =
-      reference.registry === DOCKER_HUB || recipe !== undefined
+    const isNoRegistrys = recipe !== undefined && "standalone" in recipe;
+    const image = isNoRegistrys
+      ? await makeBase(recipe, this.#options.store, options)
+      : reference.registry === DOCKER_HUB || recipe !== undefined
         ? await this.#pullOrMake(name, reference, recipe, options)
         : await this.#pull(name, reference, registryUrl(reference.registry), options);
     await this.#tags.set(memoryKey(fullName, options.login), image);

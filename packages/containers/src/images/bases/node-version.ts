@@ -13,11 +13,12 @@ export function isVersionPrefix(text: string): boolean {
 export function newestVersion(wanted: string, available: readonly string[]): string | undefined {
   return available
     .filter((version) => RELEASE.test(version) && (wanted === "" || version === wanted || version.startsWith(`${wanted}.`)))
-    .sort(compare)
+    .sort(compareVersions)
     .at(-1);
 }
 
-function compare(left: string, right: string): number {
+/** Of versions that are numbers with dots. For `sort`: oldest first. */
+export function compareVersions(left: string, right: string): number {
   const [a, b] = [left, right].map((version) => version.split(".").map(Number));
   for (let index = 0; index < 3; index += 1) {
     const difference = (a?.[index] ?? 0) - (b?.[index] ?? 0);

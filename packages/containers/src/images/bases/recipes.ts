@@ -8,10 +8,12 @@ import { nodeLayer } from "./node.ts";
 import { isVersionPrefix } from "./node-version.ts";
 import { pythonImage } from "./python.ts";
 import { PYTHON_MINORS, pythonSource } from "./python-version.ts";
+import { parseStandaloneTag, STANDALONE_REGISTRY, STANDALONE_REPOSITORY, type StandaloneBuild } from "./standalone-python/build.ts";
+import { standalonePython } from "./standalone-python/image.ts";
 import { uvImage } from "./uv.ts";
 
 /** What a name stands for. `uv`: its version, the beginning of one, or empty for the newest. */
-export type BaseRecipe = SystemRecipe | { readonly uv: string };
+export type BaseRecipe = SystemRecipe | { readonly uv: string } | { readonly standalone: StandaloneBuild };
 
 interface SystemRecipe {
   /** Debian release by code name. */
@@ -35,6 +37,10 @@ export function recipeFor(reference: ImageReference): BaseRecipe | undefined {
   if (reference.registry === "ghcr.io" && reference.repository === "astral-sh/uv") {
     if (reference.version === "latest") return { uv: "" };
     return isVersionPrefix(reference.version) ? { uv: reference.version } : undefined;
+  }
+  if (reference.registry === STANDALONE_REGISTRY && reference.repository === STANDALONE_REPOSITORY) {
+    const standalone = parseStandaloneTag(reference.version);
+    return standalone && { standalone };
   }
   if (reference.registry !== DOCKER_HUB) return undefined;
   if (reference.repository === "library/debian") {
@@ -69,6 +75,7 @@ export async function makeBase(
   store: LayerStore,
   options: { onLog: OnBuildLog; npmRegistry?: string; signal?: AbortSignal },
 ): Promise<BuiltImage> {
+  if ("standalone" in recipe) return standalonePython(recipe.standalone, store, options);
   if ("uv" in recipe) return uvImage(recipe.uv, store, options);
   if (recipe.python !== undefined) return pythonImage(recipe.python, store, options);
   const env = { PATH: DEFAULT_PATH, ...certificateEnv(await readHostCertificates()) };

@@ -28,11 +28,11 @@ describe("chooseUv", () => {
 describe("the package index", () => {
   it("is read in both forms, without files that were taken back or that cannot be verified", () => {
     const files = [
-      { filename: "a.whl", url: "../a.whl", hashes: { sha256 }, yanked: false },
+      { filename: "a.whl", url: "../a.whl", hashes: { sha256 }, yanked: false, "requires-python": ">=3.8" },
       { filename: "b.whl", url: "b", hashes: { sha256 }, yanked: "broken" },
       { filename: "c.whl", url: "c", hashes: {} },
     ];
-    const expected = [{ filename: "a.whl", url: "../a.whl", sha256 }];
+    const expected = [{ filename: "a.whl", url: "../a.whl", sha256, requiresPython: ">=3.8" }];
     expect(fromJson(JSON.stringify({ files }))).toEqual(expected);
     const html = `<a href="../a.whl#sha256=${sha256}" data-requires-python="&gt;=3.8">a.whl</a><br>
       <a data-yanked="broken" href="b#sha256=${sha256}">b.whl</a><a href="c">c.whl</a>`;

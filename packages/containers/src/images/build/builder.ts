@@ -14,6 +14,7 @@ import type { LayerStore } from "../layer-store.ts";
 import { buildEnvironment } from "./build-environment.ts";
 import { BuildState } from "./build-state.ts";
 import type { BuildSecrets, ImageRecipe } from "./context.ts";
+import { contextImage } from "./context-images.ts";
 import type { SourceImage } from "./copy-from.ts";
 import { type CopyStep, prepareCopy } from "./copy-step.ts";
 import { hostPipVariables } from "./pip-configuration.ts";
@@ -165,8 +166,9 @@ export class ImageBuilder {
       if (mounts === undefined) return false;
       prepared = this.#prepareRun(instruction, mounts, { title, layers, state, secrets: recipe.secrets, onLog: on.onLog });
     } else {
-      const from = instruction.from === undefined ? undefined : await sourceOf(instruction.from);
-      if (from === undefined && instruction.from !== undefined) return false;
+      const source = instruction.from ?? contextImage(instruction, recipe.contextImages);
+      const from = source === undefined ? undefined : await sourceOf(source);
+      if (from === undefined && source !== undefined) return false;
       const input = { context, layers, workdir: state.workdir, lookup: state.lookup, ...(from === undefined ? {} : { from }) };
       prepared = await prepareCopy(instruction, input);
     }

@@ -35,6 +35,8 @@ export interface ImageRecipe {
   /** Images that FROM can name, e.g. "base". They win over names of registries. */
   readonly bases?: Readonly<Record<string, BuiltImage>>;
   readonly context?: readonly ContextFile[];
+  /** Folders of the build context that are folders of images instead: the images' names by the path, which is the same in both. */
+  readonly contextImages?: Readonly<Record<string, string>>;
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** Variables that commands see, and that stand in no layer and no configuration. */
   readonly secrets?: BuildSecrets;
