@@ -1,5 +1,11 @@
+import { registryName } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import { z } from "zod";
+
+/** A login in it would be seen in the list of processes, and in messages. */
+const mirrorUrl = z
+  .url({ protocol: /^https?$/, error: "the mirror is no http:// or https:// URL" })
+  .refine((text) => !URL.canParse(text) || new URL(text).username === "", "the mirror's URL has a login: mirrors are asked without one");
 
 const schema = z.object({
   /** Everything that lasts. Made when missing. */
@@ -15,6 +21,15 @@ const schema = z.object({
   /** The program that starts containers; default: beside this one. */
   launcherProgram: z.string().min(1).optional(),
   npmRegistry: z.string().url().optional(),
+  /** By registry, e.g. "docker.io": the URL of one that is asked first. */
+  registryMirrors: z
+    .record(z.string(), mirrorUrl)
+    .superRefine((mirrors, { addIssue }) => {
+      for (const name of Object.keys(mirrors))
+        if (registryName(name) === undefined)
+          addIssue({ code: "custom", path: [name], message: "this is not the name of a registry, such as docker.io" });
+    })
+    .default({}),
   maxContainers: z.number().int().min(1).optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   version: z.string().default("0.1.0"),

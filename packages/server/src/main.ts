@@ -124,7 +124,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
 
   const registry = npmRegistry === undefined ? {} : { npmRegistry };
   const layers = await LayerStore.open({ dir: join(dataDir, "layers") });
-  const bases = new BaseImages({ store: layers, ...registry });
+  const bases = new BaseImages({ store: layers, mirrors: config.registryMirrors, ...registry });
   const builder = new ImageBuilder({ store: layers, host, bases, ...registry });
   const contents = await Contents.open(join(dataDir, "contents"));
   const blobStore = new BlobStore(database);

@@ -8,3 +8,4 @@ export { type BuildLogLine, type BuiltImage, DEFAULT_PATH, type ImageConfig, typ
 export { type ImageFiles, type ImagePython, inspectPython } from "./inspect-python.ts";
 export { LayerStore, type LayerStoreOptions } from "./layer-store.ts";
 export type { RegistryLogin } from "./registry/client.ts";
+export { registryName } from "./registry/reference.ts";

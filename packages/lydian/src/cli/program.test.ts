@@ -46,6 +46,7 @@ describe("exit codes", () => {
     expect(await runProgram(["server", "--port", "99999"])).toBe(2);
     expect(await runProgram(["server", "--container-host", "vm"])).toBe(2);
     expect(await runProgram(["server", "--idle-exit", "soon"])).toBe(2);
+    expect(await runProgram(["server", "--registry-mirror", "mirror.example"])).toBe(2);
     expect(printed).toContain('not "soon"');
     expect(await runProgram(["config", "set", "colour", "red"])).toBe(2);
   });

@@ -1,12 +1,12 @@
-// From the name in FROM to an image. In this order: what the name meant before on this machine; its registry; for
-// well-known names, the recipe that needs no registry.
+// From the name in FROM to an image. In this order: what the name meant before on this machine; the mirror of its registry; its
+// registry; for well-known names, the recipe that needs no registry.
 import { ImageError, reasonOf, throwIfCancelled } from "../errors.ts";
 import type { BuiltImage, OnBuildLog } from "../image.ts";
 import type { LayerStore } from "../layer-store.ts";
 import type { RegistryLogin } from "../registry/client.ts";
 import { pullImage } from "../registry/pull.ts";
 import { isReachable, registryUrl } from "../registry/reachable.ts";
-import { DOCKER_HUB, formatReference, type ImageReference, parseReference } from "../registry/reference.ts";
+import { DOCKER_HUB, formatReference, type ImageReference, parseReference, registryName } from "../registry/reference.ts";
 import { TagMemory } from "../tag-memory.ts";
 import { type BaseRecipe, makeBase, recipeFor, recipesBeside } from "./recipes.ts";
 
@@ -14,8 +14,10 @@ export interface BaseImagesOptions {
   readonly store: LayerStore;
   /** Registry of the npm packages that make a Node layer. Default: what npm on this machine is configured to use. */
   readonly npmRegistry?: string;
-  /** Where Docker Hub's images come from: the URL of a mirror, or "never" to make them here. Default Docker Hub. */
-  readonly hub?: string;
+  /** By registry: the URL of one that is asked first, for whatever it has. It never gets a login. */
+  readonly mirrors?: Readonly<Record<string, string>>;
+  /** "never": Docker Hub itself is not asked. */
+  readonly hub?: "never";
 }
 
 export interface ResolveOptions {
@@ -34,12 +36,16 @@ const MEMORY_MS = 300_000;
 export class BaseImages {
   readonly #options: BaseImagesOptions;
   readonly #tags: TagMemory;
-  /** By address: of the registries that recipes stand in for. */
+  /** URLs by registry. */
+  readonly #mirrors: ReadonlyMap<string, string>;
+  /** By address: of mirrors, and of the registries that recipes stand in for. */
   readonly #answers = new Map<string, { readonly reachable: Promise<boolean>; readonly until: number }>();
 
   constructor(options: BaseImagesOptions) {
     this.#options = options;
     this.#tags = new TagMemory(options.store);
+    const mirrors = Object.entries(options.mirrors ?? {});
+    this.#mirrors = new Map(mirrors.map(([registry, url]) => [registryName(registry) ?? registry, url.replace(/\/+$/, "")]));
   }
 
   /** The image of `name` if nothing has to be made or fetched for it. */
@@ -52,6 +58,11 @@ export class BaseImages {
     const fullName = formatReference(reference);
     const before = options.refresh === true ? undefined : await this.#recall(fullName, options.login);
     if (before !== undefined) return before;
+    const mirrored = await this.#fromMirror(name, reference, options);
+    if (mirrored !== undefined) {
+      await this.#tags.set(memoryKey(fullName, undefined), mirrored);
+      return mirrored;
+    }
     const recipe = recipeFor(reference);
     const isNoRegistrys = recipe !== undefined && "standalone" in recipe;
     const image = isNoRegistrys
@@ -63,14 +74,30 @@ export class BaseImages {
     return image;
   }
 
-  /** What was pulled with a login is nothing for those who have another one, or none. */
+  /** Undefined when there is no mirror, or it does not give the image. A mirror need not have everything. */
+  async #fromMirror(name: string, reference: ImageReference, { login: _, ...options }: ResolveOptions): Promise<BuiltImage | undefined> {
+    const url = this.#mirrors.get(reference.registry);
+    if (url === undefined || !(await this.#isReachable(url))) return undefined;
+    throwIfCancelled(options.signal);
+    try {
+      return await this.#pull(name, reference, url, options);
+    } catch (error) {
+      if (!(error instanceof ImageError) || error.kind === "cancelled") throw error;
+      options.onLog({ stream: "info", text: `The mirror ${new URL(url).host} did not give ${name}: ${reasonOf(error)}` });
+      return undefined;
+    }
+  }
+
+  /** What was pulled with a login is nothing for those who have another one, or none; what is had without one is for all. */
   async #recall(fullName: string, login: RegistryLogin | undefined): Promise<BuiltImage | undefined> {
-    return this.#tags.get(memoryKey(fullName, login));
+    const withLogin = login === undefined ? undefined : await this.#tags.get(memoryKey(fullName, login));
+    return withLogin ?? this.#tags.get(memoryKey(fullName, undefined));
   }
 
   async #pullOrMake(name: string, reference: ImageReference, recipe: BaseRecipe | undefined, options: ResolveOptions): Promise<BuiltImage> {
-    const url = reference.registry === DOCKER_HUB ? this.#hubUrl() : registryUrl(reference.registry);
-    const reachable = await this.#isReachable(reference.registry, url);
+    const url = registryUrl(reference.registry);
+    const isOff = reference.registry === DOCKER_HUB && this.#options.hub === "never";
+    const reachable = !isOff && (await this.#isReachable(url));
     throwIfCancelled(options.signal);
     if (reachable) {
       try {
@@ -82,8 +109,7 @@ export class BaseImages {
       }
     }
     if (recipe === undefined) {
-      const tried =
-        this.#options.hub === "never" ? "Docker Hub is switched off by configuration" : "Docker Hub could not be reached from this machine";
+      const tried = isOff ? "Docker Hub is switched off by configuration" : "Docker Hub could not be reached from this machine";
       throw new ImageError(
         "unreachable",
         `The image "${name}" cannot be had: ${tried}, and there is no built-in recipe for it. Use one of ${recipesBeside(reference)}, or name a registry that is reachable, e.g. "registry.example.com/${name}".`,
@@ -107,12 +133,7 @@ export class BaseImages {
     });
   }
 
-  #hubUrl(): string {
-    return this.#options.hub ?? registryUrl(DOCKER_HUB);
-  }
-
-  #isReachable(registry: string, url: string): Promise<boolean> {
-    if (registry === DOCKER_HUB && this.#options.hub === "never") return Promise.resolve(false);
+  #isReachable(url: string): Promise<boolean> {
     const known = this.#answers.get(url);
     if (known !== undefined && known.until >= Date.now()) return known.reachable;
     const reachable = isReachable(url, ANSWER_MS);

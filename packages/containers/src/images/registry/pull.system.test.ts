@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type TestEntry, testTar } from "../archive/test-tar.ts";
-import { BaseImages } from "../bases/base-images.ts";
+import { BaseImages, type BaseImagesOptions } from "../bases/base-images.ts";
 import { LayerStore } from "../layer-store.ts";
 import type { RegistryLogin } from "./client.ts";
 
@@ -118,9 +118,12 @@ describe.skipIf(reason !== undefined)("pulling from a registry", () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  const pull = (name: string, hub?: string, login?: RegistryLogin) => {
+  interface Pull extends Omit<BaseImagesOptions, "store"> {
+    readonly login?: RegistryLogin;
+  }
+  const pull = (name: string, { login, ...options }: Pull = {}) => {
     const lines: string[] = [];
-    const bases = new BaseImages({ store, ...(hub === undefined ? {} : { hub }) });
+    const bases = new BaseImages({ store, ...options });
     const image = bases.resolve(name, { onLog: ({ text }) => void lines.push(text), ...(login === undefined ? {} : { login }) });
     return { lines, image };
   };
@@ -175,9 +178,9 @@ describe.skipIf(reason !== undefined)("pulling from a registry", () => {
         kind: "invalid",
         message: expect.stringMatching(/without a login.*REGISTRY_USERNAME/),
       });
-      const wrong = pull(name, undefined, { ...login, password: "simsalabim", fingerprint: "wrong" }).image;
+      const wrong = pull(name, { login: { ...login, password: "simsalabim", fingerprint: "wrong" } }).image;
       await expect(wrong).rejects.toMatchObject({ kind: "invalid", message: expect.stringMatching(/to the user "ada"/) });
-      expect((await pull(name, undefined, login).image).layers).toHaveLength(2);
+      expect((await pull(name, { login }).image).layers).toHaveLength(2);
       expect(await new BaseImages({ store }).remembered(name, login)).toBeDefined();
       await expect(pull(name).image).rejects.toMatchObject({ kind: "invalid" });
     } finally {
@@ -185,14 +188,31 @@ describe.skipIf(reason !== undefined)("pulling from a registry", () => {
     }
   });
 
-  it("takes names of Docker Hub from a mirror", async () => {
-    expect((await pull("test/good:1", `http://${host}`).image).layers).toHaveLength(2);
+  it("asks the mirror of a registry first, and gives it no login", async () => {
+    const login = { username: "ada", password: "open sesame", fingerprint: "ada's" };
+    const mirrors = { "docker.io": `http://${host}`, "registry.example": `http://${host}` };
+    expect((await pull("test/good:1", { mirrors, hub: "never" }).image).layers).toHaveLength(2);
+    const { image, lines } = pull("registry.example/test/good:1", { mirrors, login });
+    expect((await image).layers).toHaveLength(2);
+    expect(lines[0]).toBe(`Pulling registry.example/test/good:1 from ${host}.`);
+    // So it is there for those without.
+    expect(await new BaseImages({ store }).remembered("registry.example/test/good:1")).toBeDefined();
+  });
+
+  it("goes on to the registry itself when the mirror lacks an image, or is away", async () => {
+    const mirrors = { [host]: `http://127.0.0.1:${await freePort()}`, "docker.io": `http://${host}` };
+    push(join(dir, "good"), host, "test/good:away");
+    const away = pull(`${host}/test/good:away`, { mirrors });
+    expect((await away.image).layers).toHaveLength(2);
+    const lacking = pull("test/nothing:1", { mirrors, hub: "never" });
+    await expect(lacking.image).rejects.toMatchObject({ kind: "unreachable", message: expect.stringMatching(/switched off/) });
+    expect(lacking.lines).toContainEqual(expect.stringMatching(/^The mirror .* did not give test\/nothing:1: .* has no image/));
   });
 
   it("says what to do when a registry cannot be reached and there is no recipe", async () => {
-    await expect(pull("python:3.12-alpine", `http://127.0.0.1:${await freePort()}`).image).rejects.toMatchObject({
+    await expect(pull("python:3.12-alpine", { hub: "never" }).image).rejects.toMatchObject({
       kind: "unreachable",
-      message: expect.stringMatching(/"python:3.12-alpine" cannot be had: Docker Hub could not be reached.*no built-in recipe.*python:/),
+      message: expect.stringMatching(/"python:3.12-alpine" cannot be had: Docker Hub is switched off.*no built-in recipe.*python:/),
     });
     await expect(pull(`127.0.0.1:${await freePort()}/x:1`).image).rejects.toMatchObject({ kind: "unreachable" });
   });

@@ -11,6 +11,14 @@ export interface ImageReference {
 }
 
 export const DOCKER_HUB = "docker.io";
+const NAMES_OF_HUB: readonly string[] = [DOCKER_HUB, "index.docker.io", "registry-1.docker.io"];
+const REGISTRY = /^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:\d{1,5})?$/;
+
+/** The one name of a registry that has several; undefined for what is not the name of one (`host[:port]`). */
+export function registryName(name: string): string | undefined {
+  if (!REGISTRY.test(name)) return undefined;
+  return NAMES_OF_HUB.includes(name) ? DOCKER_HUB : name;
+}
 
 /** Parses `[registry/]repository[:tag][@digest]`. Throws ImageError "invalid" with the rule that is broken. */
 export function parseReference(name: string): ImageReference {
@@ -27,20 +35,18 @@ export function parseReference(name: string): ImageReference {
   const slash = beforeDigest.indexOf("/");
   const first = slash < 0 ? "" : beforeDigest.slice(0, slash);
   const hasRegistry = /[.:]/.test(first) || first === "localhost";
-  const registry = hasRegistry ? first : DOCKER_HUB;
+  const registry = hasRegistry ? registryName(first) : DOCKER_HUB;
   const rest = hasRegistry ? beforeDigest.slice(slash + 1) : beforeDigest;
   const colon = rest.lastIndexOf(":");
   const path = colon < 0 ? rest : rest.slice(0, colon);
   const tag = colon < 0 ? "latest" : rest.slice(colon + 1);
-  if (hasRegistry && !/^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:\d{1,5})?$/.test(registry))
-    fail(`"${registry}" is not a registry`);
+  if (registry === undefined) return fail(`"${first}" is not a registry`);
   if (!/^[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*$/.test(path))
     fail(`"${path}" is not a repository (lower-case letters, digits, ".", "_", "-" and "/")`);
   if (!/^\w[\w.-]{0,127}$/.test(tag)) fail(`"${tag}" is not a tag`);
-  const isHub = registry === DOCKER_HUB || registry === "index.docker.io" || registry === "registry-1.docker.io";
   return {
-    registry: isHub ? DOCKER_HUB : registry,
-    repository: isHub && !path.includes("/") ? `library/${path}` : path,
+    registry,
+    repository: registry === DOCKER_HUB && !path.includes("/") ? `library/${path}` : path,
     version: digest ?? tag,
   };
 }

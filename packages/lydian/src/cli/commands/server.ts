@@ -11,6 +11,7 @@ interface ServerFlags {
   readonly host: string;
   readonly data?: string;
   readonly containerHost: ContainerHostKind;
+  readonly registryMirror?: Readonly<Record<string, string>>;
   readonly idleExit?: string;
   readonly logLevel: ServeOptions["logLevel"];
 }
@@ -19,6 +20,13 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= 65_535) return port;
   throw new InvalidArgumentError("a port is a number from 0 to 65535 (0: any free one).");
+}
+
+/** `docker.io=https://mirror.example`, several of them with commas between. */
+function parseMirrors(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const pairs = text.split(",").map((pair) => /^([^=]+)=(\S+)$/.exec(pair.trim()));
+  if (pairs.includes(null)) throw new InvalidArgumentError('a mirror is written like "docker.io=https://mirror.example".');
+  return { ...before, ...Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? "", pair?.[2] ?? ""])) };
 }
 
 export function serverCommand(): Command {
@@ -36,6 +44,11 @@ export function serverCommand(): Command {
         .choices(["auto", "oci", "process"])
         .default("auto")
         .env("LYDIAN_CONTAINER_HOST"),
+    )
+    .addOption(
+      new Option("--registry-mirror <registry=url>", "ask this registry first for images of that one; may be repeated")
+        .argParser(parseMirrors)
+        .env("LYDIAN_REGISTRY_MIRRORS"),
     )
     .option("--idle-exit <duration>", "stop after no app has lived for this long, e.g. 60s (default: never)")
     .addOption(
@@ -79,6 +92,7 @@ function resolveOptions(flags: ServerFlags): ServeOptions {
     host: flags.host,
     containerHost: flags.containerHost,
     logLevel: flags.logLevel,
+    registryMirrors: flags.registryMirror ?? {},
     ...(flags.idleExit === undefined ? {} : { idleExitMs: parseDuration(flags.idleExit, "--idle-exit") }),
   };
 }

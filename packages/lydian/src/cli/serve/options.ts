@@ -8,6 +8,8 @@ export interface ServeOptions {
   readonly host: string;
   readonly containerHost: ContainerHostKind;
   readonly logLevel: "debug" | "info" | "warn" | "error";
+  /** By registry: the URL of one that is asked first. */
+  readonly registryMirrors: Readonly<Record<string, string>>;
   /** Stop after no app has lived for this long. Absent: never. */
   readonly idleExitMs?: number;
 }
