@@ -311,7 +311,8 @@ describe("functions", () => {
           isMethod: true,
           useMethodName: "run",
           supportedInputFormats: [DataFormat.CBOR],
-          supportedOutputFormats: [DataFormat.CBOR, DataFormat.CBOR_TS],
+          // A client that names none knows but one.
+          supportedOutputFormats: [DataFormat.PICKLE],
         },
       },
     });

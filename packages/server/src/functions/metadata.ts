@@ -10,15 +10,18 @@ import {
 } from "@lydian/protocol";
 import type { CalledFunction } from "../calls/functions-port.ts";
 import { MAX_INLINE_BYTES } from "../calls/functions-port.ts";
+import { OUR_RUNTIME } from "./refusals.ts";
 
-/** Of definitions that name none: those are of our own clients. */
-const FORMATS = [DataFormat.CBOR, DataFormat.CBOR_TS];
+/** Of definitions of our own runtime that name none. */
+const OUR_FORMATS = [DataFormat.CBOR, DataFormat.CBOR_TS];
+/** Of all others: clients that name no formats are of a time when there was but one. */
+const FIRST_FORMATS = [DataFormat.PICKLE];
 
 type Metadata = MessageInitShape<typeof FunctionHandleMetadataSchema>;
 type Described = Pick<
   FunctionPrecreateRequest,
   "functionName" | "functionType" | "functionSchema" | "methodDefinitions" | "supportedInputFormats" | "supportedOutputFormats"
->;
+> & { readonly runtime?: string };
 
 /** What a caller must know of a function. */
 export function handleMetadata(fn: Pick<CalledFunction, "name" | "appId" | "definition" | "definitionId">, baseId = ""): Metadata {
@@ -41,7 +44,7 @@ export function describedMetadata(fn: Described, appId: string): Metadata {
     functionType: fn.functionType || FunctionType.FUNCTION,
     appId,
     ...(fn.functionSchema && { functionSchema: fn.functionSchema }),
-    ...formatsOf(fn),
+    ...formatsOf({ ...fn, runtime: fn.runtime }),
     ...SIZES,
     methodHandleMetadata: Object.fromEntries(
       Object.entries(fn.methodDefinitions).map(([name, method]) => [name, methodMetadata(name, method, fn, appId)]),
@@ -64,16 +67,17 @@ function methodMetadata(name: string, method: MethodDefinition, fn: Described, a
     ...formatsOf({
       supportedInputFormats: input.length > 0 ? input : fn.supportedInputFormats,
       supportedOutputFormats: output.length > 0 ? output : fn.supportedOutputFormats,
+      runtime: fn.runtime,
     }),
     ...SIZES,
   };
 }
 
-const formatsOf = ({ supportedInputFormats: input, supportedOutputFormats: output }: FormatLists) => ({
-  supportedInputFormats: input.length > 0 ? input : FORMATS,
-  supportedOutputFormats: output.length > 0 ? output : FORMATS,
-});
-type FormatLists = Pick<FunctionDefinition, "supportedInputFormats" | "supportedOutputFormats">;
+function formatsOf({ supportedInputFormats: input, supportedOutputFormats: output, runtime }: FormatLists) {
+  const unnamed = runtime === OUR_RUNTIME ? OUR_FORMATS : FIRST_FORMATS;
+  return { supportedInputFormats: input.length > 0 ? input : unnamed, supportedOutputFormats: output.length > 0 ? output : unnamed };
+}
+type FormatLists = Pick<FunctionDefinition, "supportedInputFormats" | "supportedOutputFormats"> & { readonly runtime: string | undefined };
 
 /** Current clients read the definition from here and refuse an empty list. */
 export function functionData({ definition }: Pick<CalledFunction, "definition">): MessageInitShape<typeof FunctionDataSchema> {

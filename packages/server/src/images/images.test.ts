@@ -5,6 +5,7 @@ import { BaseImages, type ContainerHost, ImageBuilder, ImageError, LayerStore } 
 import {
   create,
   type Image,
+  ImageDeleteRequestSchema,
   ImageGetOrCreateRequestSchema,
   ImageJoinStreamingRequestSchema,
   ImageSchema,
@@ -121,8 +122,51 @@ describe("images", () => {
     const child = await get(onTop);
     expect(images.rootfs(child.id)?.env).toMatchObject({ A: "1", B: "2" });
     await expect(get(onTop, {}, "ac-2")).rejects.toMatchObject({ code: "not_found" });
-    expect(() => images.require(base.id, "ac-2")).toThrow(/There is no image/);
+    expect(() => images.require(base.id, "ac-2")).toThrow(/Could not find image with ID/);
     expect((await get(GOOD, {}, "ac-2")).id).not.toBe(base.id);
+  });
+
+  it("deletes an image for its workspace alone; what was built on it stays, and its recipe gives another", async () => {
+    const remove = (imageId: string, workspaceId = "ac-1") =>
+      rpc().imageDelete?.(create(ImageDeleteRequestSchema, { imageId }), testContext({ workspaceId }));
+    const base = await get(GOOD);
+    const child = await get({ baseImages: [{ dockerTag: "base", imageId: base.id }], dockerfileCommands: ["FROM base", "ENV B=2"] });
+    await expect(remove(base.id, "ac-2")).rejects.toMatchObject({
+      code: "not_found",
+      message: expect.stringContaining("No Image with ID"),
+    });
+    await remove(base.id);
+    expect(() => images.require(base.id, "ac-1")).toThrow(`Could not find image with ID "${base.id}"`);
+    expect(images.rootfs(base.id)).toBeUndefined();
+    expect(images.rootfs(child.id)?.env).toMatchObject({ A: "1", B: "2" });
+    expect((await get(GOOD)).id).not.toBe(base.id);
+    await expect(remove(base.id)).rejects.toMatchObject({ code: "not_found" });
+    await expect(remove("im-nonexistent")).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it("ends the build of an image that is deleted, and those who follow it are told", async () => {
+    images = (await open(true)).images;
+    let begun: () => void = () => {};
+    const running = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    runFunction = async (_fn, _target, { signal }) => {
+      begun();
+      await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const base = await get({ dockerfileCommands: ["FROM scratch"] });
+    const { id } = await get(prepared(base.id, "def a"), { buildFunctionId: "fu-1" });
+    const followed = expect(joined(id)).rejects.toMatchObject({ code: "not_found" });
+    await running;
+    expect(await images.delete(id, "ac-1")).toBe(true);
+    await followed;
+  });
+
+  it("gives the entry point of an image with its files", async () => {
+    const { id } = await get({ dockerfileCommands: ["FROM node:24-slim", 'ENTRYPOINT ["/enter", "now"]'] });
+    expect(images.rootfs(id)?.entrypoint).toEqual(["/enter", "now"]);
+    const without = await get({ baseImages: [{ dockerTag: "base", imageId: id }], dockerfileCommands: ["FROM base", "ENTRYPOINT []"] });
+    expect(images.rootfs(without.id)?.entrypoint).toBeUndefined();
   });
 
   it("streams the log of a build that fails, then why, and tries again when asked again", async () => {

@@ -62,6 +62,8 @@ export interface RootFilesystem {
   readonly env: Record<string, string>;
   readonly workdir?: string;
   readonly user?: string;
+  /** Goes before the command of whatever runs in the image. */
+  readonly entrypoint?: readonly string[];
 }
 
 const MAX_PARALLEL_BUILDS = 4;
@@ -137,18 +139,39 @@ export class Images {
 
   /** Throws `not_found` unless the image exists and is the workspace's. */
   require(imageId: string, workspaceId: string): ImageRecord {
-    const image = isId("im", imageId) ? this.#dependencies.store.get(imageId) : undefined;
-    if (image === undefined || image.workspaceId !== workspaceId) throw new LydianError("not_found", `There is no image "${imageId}".`);
-    return image;
+    const image = this.#find(imageId, workspaceId);
+    if (image !== undefined) return image;
+    // The official JavaScript client knows the first words.
+    throw new LydianError("not_found", `Could not find image with ID ${shown(imageId)}: it never was, or it was deleted.`);
+  }
+
+  /**
+   * Forgets the image; a build of it ends. Images that were built on it and containers that run have their layers still, and the next
+   * request for its recipe gets another image. False when there is none.
+   */
+  async delete(imageId: string, workspaceId: string): Promise<boolean> {
+    if (this.#find(imageId, workspaceId) === undefined) return false;
+    await this.#dependencies.store.delete(imageId);
+    const build = this.#running.get(imageId);
+    build?.controller.abort(new LydianError("cancelled", "The image was deleted."));
+    await build?.ended;
+    this.#ready.delete(imageId);
+    return true;
   }
 
   /** What a container of the image starts with; undefined when there is no such image or it is not ready. */
   rootfs(imageId: string): RootFilesystem | undefined {
     const image = this.#built(imageId);
     if (image === undefined) return undefined;
-    const { env, workdir, user } = image.config;
+    const { env, workdir, user, entrypoint } = image.config;
     const layers = image.layers.map((id) => this.#dependencies.layers.path(id)).reverse();
-    return { layers, env: { ...env }, ...(workdir === undefined ? {} : { workdir }), ...(user === undefined ? {} : { user }) };
+    return {
+      layers,
+      env: { ...env },
+      ...(workdir === undefined ? {} : { workdir }),
+      ...(user === undefined ? {} : { user }),
+      ...(entrypoint === undefined || entrypoint.length === 0 ? {} : { entrypoint }),
+    };
   }
 
   /**
@@ -213,6 +236,11 @@ export class Images {
     if (!build?.controller.signal.aborted) return found;
     await build.ended;
     return store.current(workspaceId, key);
+  }
+
+  #find(imageId: string, workspaceId: string): ImageRecord | undefined {
+    const image = isId("im", imageId) ? this.#dependencies.store.get(imageId) : undefined;
+    return image?.workspaceId === workspaceId ? image : undefined;
   }
 
   #built(imageId: string): BuiltImage | undefined {
@@ -353,3 +381,6 @@ export class Images {
     return release;
   }
 }
+
+/** An id from outside, for messages. */
+export const shown = (imageId: string): string => JSON.stringify(imageId.slice(0, 100));

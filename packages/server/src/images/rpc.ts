@@ -10,7 +10,7 @@ import {
   GenericResult_GenericStatus as Status,
 } from "@lydian/protocol";
 import type { Caller } from "../identity/caller.ts";
-import type { Images } from "./images.ts";
+import { type Images, shown } from "./images.ts";
 import { receiveRecipe } from "./recipe.ts";
 import type { ImageRecord } from "./store.ts";
 
@@ -72,6 +72,13 @@ export function createImagesRpc(dependencies: ImagesRpcDependencies): Partial<Ha
       const image = images.require(request.imageId, workspaceId);
       const result = resultOf(image);
       if (result !== undefined) yield { result, metadata: metadataOf(image), eof: true };
+    },
+
+    async imageDelete({ imageId }, { caller }) {
+      // The first words are those that the official clients know.
+      if (!(await images.delete(imageId, caller.workspaceId)))
+        throw new LydianError("not_found", `No Image with ID ${shown(imageId)}: it never was, or it was deleted.`);
+      return {};
     },
 
     imageFromId(request, { caller }) {

@@ -105,6 +105,14 @@ export class ImageStore {
     });
   }
 
+  /** With its log. */
+  delete(id: string): Promise<void> {
+    return this.#database.commit(() => {
+      this.#database.prepare("DELETE FROM image_logs WHERE image_id = ?").run(id);
+      this.#database.prepare("DELETE FROM images WHERE id = ?").run(id);
+    });
+  }
+
   /** From now on, requests for the image's recipe get this image. */
   makeCurrent(image: ImageRecord): Promise<void> {
     return this.#database.commit(() => {

@@ -33,9 +33,8 @@ export class NodeRuntime implements RuntimeKind {
   async prepare(): Promise<void> {}
 
   async plan(definition: FunctionDefinition): Promise<LaunchPlan> {
-    const { images, mounts } = this.#options;
-    const rootfs = images.rootfs(definition.imageId);
-    if (rootfs === undefined) throw new Error(`the image ${definition.imageId} is not built`);
+    const { mounts } = this.#options;
+    const rootfs = this.#rootfs(definition);
     const layers = await Promise.all(this.#outside(definition).map((mountId) => mounts.layer(mountId)));
     return {
       ...planOn({ ...rootfs, layers: [...layers, ...rootfs.layers] }),
@@ -47,13 +46,7 @@ export class NodeRuntime implements RuntimeKind {
 
   standby(definition: FunctionDefinition): StandbyKind | undefined {
     if (definition.blockNetwork || !fitsDisk(definition) || this.#outside(definition).length > 0) return undefined;
-    const { images } = this.#options;
-    const plan = async () => {
-      const rootfs = images.rootfs(definition.imageId);
-      if (rootfs === undefined) throw new Error(`the image ${definition.imageId} is not built`);
-      return planOn(rootfs);
-    };
-    return { key: `node ${definition.imageId}`, plan };
+    return { key: `node ${definition.imageId}`, plan: async () => planOn(this.#rootfs(definition)) };
   }
 
   answer(container: PoolContainer, fn: CalledFunction): StartAnswer {
@@ -81,16 +74,24 @@ export class NodeRuntime implements RuntimeKind {
     };
   }
 
+  #rootfs({ imageId }: FunctionDefinition): RootFilesystem {
+    const { images, host } = this.#options;
+    const rootfs = images.rootfs(imageId);
+    if (rootfs === undefined) throw new Error(`the image ${imageId} was not built, or was deleted`);
+    // Its program is a file of the image.
+    return host.features.images ? rootfs : { ...rootfs, entrypoint: [] };
+  }
+
   #outside({ mountIds }: FunctionDefinition): string[] {
     const { mounts } = this.#options;
     return mountIds.filter((mountId) => mounts.files(mountId).some(({ path }) => !path.startsWith(FILES)));
   }
 }
 
-function planOn({ layers, env, workdir }: RootFilesystem): LaunchPlan {
+function planOn({ layers, env, workdir, entrypoint = [] }: RootFilesystem): LaunchPlan {
   return {
     layers,
-    command: COMMAND,
+    command: [...entrypoint, ...COMMAND],
     env: { ...env, ...ENVIRONMENT },
     workdir,
     limits: {},

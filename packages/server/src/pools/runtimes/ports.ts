@@ -7,6 +7,8 @@ export interface RootFilesystem {
   readonly layers: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workdir?: string;
+  /** Goes before the command. */
+  readonly entrypoint?: readonly string[];
 }
 
 export interface ImagesPort {

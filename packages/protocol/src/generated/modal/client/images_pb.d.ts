@@ -409,6 +409,22 @@ export declare type ImageFromIdResponse = Message<"modal.client.ImageFromIdRespo
 export declare const ImageFromIdResponseSchema: GenMessage<ImageFromIdResponse>;
 
 /**
+ * @generated from message modal.client.ImageDeleteRequest
+ */
+export declare type ImageDeleteRequest = Message<"modal.client.ImageDeleteRequest"> & {
+  /**
+   * @generated from field: string image_id = 1;
+   */
+  imageId: string;
+};
+
+/**
+ * Describes the message modal.client.ImageDeleteRequest.
+ * Use `create(ImageDeleteRequestSchema)` to create a new message.
+ */
+export declare const ImageDeleteRequestSchema: GenMessage<ImageDeleteRequest>;
+
+/**
  * @generated from enum modal.client.RegistryAuthType
  */
 export enum RegistryAuthType {

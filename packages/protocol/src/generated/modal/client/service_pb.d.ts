@@ -14,7 +14,7 @@ import type { ClassCreateRequestSchema, ClassCreateResponseSchema, ClassGetReque
 import type { DataChunkSchema, FunctionCallCancelRequestSchema, FunctionCallFromIdRequestSchema, FunctionCallFromIdResponseSchema, FunctionCallGetDataRequestSchema, FunctionCallGetInfoRequestSchema, FunctionCallGetInfoResponseSchema, FunctionCallPutDataRequestSchema, FunctionFinishInputsRequestSchema, FunctionGetOutputsRequestSchema, FunctionGetOutputsResponseSchema, FunctionMapRequestSchema, FunctionMapResponseSchema, FunctionPutInputsRequestSchema, FunctionPutInputsResponseSchema } from "./calls_pb.js";
 import type { ContainerHeartbeatRequestSchema, ContainerHeartbeatResponseSchema, ContainerStopRequestSchema, ContainerStopResponseSchema, FunctionGetDynamicConcurrencyRequestSchema, FunctionGetDynamicConcurrencyResponseSchema, FunctionGetInputsRequestSchema, FunctionGetInputsResponseSchema, FunctionPutOutputsRequestSchema, TaskGetInfoRequestSchema, TaskGetInfoResponseSchema, TaskListRequestSchema, TaskListResponseSchema, TaskResultRequestSchema } from "./containers_pb.js";
 import type { SandboxContainerCreateV2RequestSchema, SandboxContainerCreateV2ResponseSchema, SandboxCreateConnectTokenRequestSchema, SandboxCreateConnectTokenResponseSchema, SandboxCreateRequestSchema, SandboxCreateResponseSchema, SandboxCreateV2RequestSchema, SandboxCreateV2ResponseSchema, SandboxGetCommandRouterAccessRequestSchema, SandboxGetCommandRouterAccessResponseSchema, SandboxGetExitSnapshotRequestSchema, SandboxGetExitSnapshotResponseSchema, SandboxGetFromNameRequestSchema, SandboxGetFromNameResponseSchema, SandboxGetLogsRequestSchema, SandboxGetTaskIdRequestSchema, SandboxGetTaskIdResponseSchema, SandboxGetTunnelsRequestSchema, SandboxGetTunnelsResponseSchema, SandboxListRequestSchema, SandboxListResponseSchema, SandboxSetNameRequestSchema, SandboxSetNameResponseSchema, SandboxStdinWriteRequestSchema, SandboxStdinWriteResponseSchema, SandboxTagsGetRequestSchema, SandboxTagsGetResponseSchema, SandboxTagsSetRequestSchema, SandboxTerminateRequestSchema, SandboxTerminateResponseSchema, SandboxWaitRequestSchema, SandboxWaitResponseSchema, TaskGetCommandRouterAccessRequestSchema, TaskGetCommandRouterAccessResponseSchema } from "./sandboxes_pb.js";
-import type { ImageFromIdRequestSchema, ImageFromIdResponseSchema, ImageGetOrCreateRequestSchema, ImageGetOrCreateResponseSchema, ImageJoinStreamingRequestSchema, ImageJoinStreamingResponseSchema } from "./images_pb.js";
+import type { ImageDeleteRequestSchema, ImageFromIdRequestSchema, ImageFromIdResponseSchema, ImageGetOrCreateRequestSchema, ImageGetOrCreateResponseSchema, ImageJoinStreamingRequestSchema, ImageJoinStreamingResponseSchema } from "./images_pb.js";
 import type { MountBatchedCheckExistenceRequestSchema, MountBatchedCheckExistenceResponseSchema, MountGetOrCreateRequestSchema, MountGetOrCreateResponseSchema, MountPutFileRequestSchema, MountPutFileResponseSchema } from "./mounts_pb.js";
 import type { BlobCreateRequestSchema, BlobCreateResponseSchema, BlobGetRequestSchema, BlobGetResponseSchema } from "./blobs_pb.js";
 
@@ -782,6 +782,14 @@ export declare const ModalClient: GenService<{
     methodKind: "unary";
     input: typeof ImageFromIdRequestSchema;
     output: typeof ImageFromIdResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.ImageDelete
+   */
+  imageDelete: {
+    methodKind: "unary";
+    input: typeof ImageDeleteRequestSchema;
+    output: typeof EmptySchema;
   },
   /**
    * Local files that reach containers, content-addressed by SHA-256.
