@@ -42,9 +42,12 @@ export class RunningCommand {
     });
   }
 
-  /** Resolves when it has printed this; throws, with all that it has printed, when it ends before. */
-  async printed(text: string | RegExp): Promise<void> {
-    while (this.#output.search(text instanceof RegExp ? text : literal(text)) < 0) {
+  /** Resolves when it has printed this, to what matched; throws, with all that it has printed, when it ends before. */
+  async printed(text: string | RegExp): Promise<RegExpExecArray> {
+    const pattern = text instanceof RegExp ? text : literal(text);
+    for (;;) {
+      const match = pattern.exec(this.#output);
+      if (match !== null) return match;
       if (this.#isOver) throw new Error(`It has ended without printing ${String(text)}:\n${this.#output}`);
       await new Promise<void>((resolve) => this.#waiting.add(resolve));
     }

@@ -1,19 +1,14 @@
 // The official Go client calls what the Python client has deployed.
-import { spawnSync } from "node:child_process";
 import { copyFile, readFile, writeFile } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cached } from "../cache.ts";
 import { describeWithPython, TestServer } from "../python/clients.ts";
 import { resultsOf, runCommand } from "../run-command.ts";
+import { goEnvironment, hasGo } from "./environment.ts";
 
 const VERSION = "0.11.1";
 const PROGRAM = join(import.meta.dirname, "calls.go");
-/** `/usr/local/go` is where Go's own archive goes; it is not on every PATH. */
-const env = { ...process.env, PATH: [process.env.PATH, "/usr/local/go/bin"].join(delimiter), GOFLAGS: "-mod=mod" };
-const hasGo = spawnSync("go", ["version"], { env }).status === 0;
-if (!hasGo) console.warn("The tests with the official Go client are skipped: there is no `go` here.");
-
 /** The program, compiled with the client: for the first time this takes a minute or two. */
 const build = async () =>
   cached(`modal-go-${VERSION}`, await readFile(PROGRAM, "utf8"), async (dir) => {
@@ -23,7 +18,7 @@ const build = async () =>
       ["get", `github.com/modal-labs/modal-client/go@v${VERSION}`],
       ["build", "-o", "calls", "."],
     ]) {
-      const { code, output } = await runCommand("go", args, { cwd: dir, env });
+      const { code, output } = await runCommand("go", args, { cwd: dir, env: goEnvironment });
       if (code !== 0) throw new Error(`go ${args.join(" ")} failed:\n${output}`);
     }
   });

@@ -40,7 +40,8 @@ export interface Client {
   python(args: readonly string[], use?: Use): Promise<Ended>;
 }
 
-async function install(version: Version): Promise<string> {
+/** The path of a Python with this version of the client, any that PyPI has. */
+export async function installPython(version: string): Promise<string> {
   const dir = await cached(`modal-${version}`, { version }, async (target) => {
     const { env } = process;
     for (const [command, ...args] of [
@@ -57,10 +58,12 @@ async function install(version: Version): Promise<string> {
 /** A server of the file's own, on a port of its own, with a home directory that has no settings of anybody. */
 export class TestServer {
   dataDir = "";
+  readonly #flags: () => readonly string[];
   #server: ServerProcess | undefined;
 
-  /** To be called once, outside of tests. */
-  constructor() {
+  /** To be called once, outside of tests. `flags` are asked for when it starts. */
+  constructor(flags: () => readonly string[] = () => []) {
+    this.#flags = flags;
     beforeAll(async () => {
       this.dataDir = await mkdtemp("/var/tmp/lydian-python-");
       await shareLayers(this.dataDir);
@@ -80,7 +83,7 @@ export class TestServer {
   /** For the first time, or again with the same port: clients find it where it was. */
   async start(): Promise<void> {
     const port = this.#server === undefined ? 0 : Number(new URL(this.url).port);
-    this.#server = await startServer(this.dataDir, ["--port", String(port)]);
+    this.#server = await startServer(this.dataDir, ["--port", String(port), ...this.#flags()]);
   }
 
   get url(): string {
@@ -99,7 +102,7 @@ export class TestServer {
 
   /** The client, installed when it is asked for the first time. */
   async client(version: Version): Promise<Client> {
-    const python = await install(version);
+    const python = await installPython(version);
     const options = (use: Use) => ({ cwd: use.cwd ?? programs, env: { ...this.env(use), PYTHONDONTWRITEBYTECODE: "1" } });
     return {
       // Not `bin/modal`, which names the directory in which it was installed.
