@@ -5,12 +5,14 @@
 //   launcher.js           the process of the container host that starts containers
 //   runtime/runtime.mjs   what runs inside a container of a TypeScript function
 //   runtime/boot.py       what runs before the official client in a container of a Python function
+//   lydian-agent          what works inside sandboxes for the server: compiled from C, when there is a compiler
 //   build.json            an id of the content, and what it was made from
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import { buildAgent } from "./setup/agent.mjs";
 import { recordBuild } from "./setup/build-state.mjs";
 import { SetupError } from "./setup/report.mjs";
 
@@ -66,7 +68,8 @@ export async function build() {
   removeOldChunks(new Set(outputs.map((output) => output.path)));
   const hash = createHash("sha256");
   for (const output of outputs) hash.update(output.path).update(output.hash);
-  recordBuild(ROOT, hash.digest("hex").slice(0, 16), [...inputsOf(results), "scripts/build.mjs"], started);
+  const agentInputs = buildAgent(ROOT);
+  recordBuild(ROOT, hash.digest("hex").slice(0, 16), [...inputsOf(results), ...agentInputs, "scripts/build.mjs"], started);
   return { ms: Date.now() - started };
 }
 

@@ -5,6 +5,7 @@
 // LYDIAN_SETUP=no-system   never installs system packages, only says which are missing.
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isAgentSettled } from "./setup/agent.mjs";
 import { isBuildCurrent } from "./setup/build-state.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { installNpmPackages, npmProblem } from "./setup/npm-packages.mjs";
@@ -30,7 +31,7 @@ function inspect(again) {
   return {
     npm: npmProblem(ROOT),
     system: !again && isDeclined(DECLINED, system) ? [] : system,
-    build: isBuildCurrent(ROOT) ? undefined : "dist is older than the sources",
+    build: isBuildCurrent(ROOT) && isAgentSettled(ROOT) ? undefined : "dist is older than the sources",
   };
 }
 
@@ -50,7 +51,7 @@ export async function ensureReady({ again = false } = {}) {
     if (missing.system.length > 0) installSystemPackages(missing.system, DECLINED);
     if (missing.npm) installNpmPackages(ROOT, missing.npm);
     // Asked again: new packages change what the build is made of.
-    if (!isBuildCurrent(ROOT)) {
+    if (!isBuildCurrent(ROOT) || !isAgentSettled(ROOT)) {
       const { build } = await import("./build.mjs");
       const { ms } = await build();
       say(`built packages/lydian/dist from the sources (${ms} ms)`);

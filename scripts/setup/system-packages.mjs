@@ -5,6 +5,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SetupError, say } from "./report.mjs";
 
+/** The C library to link with, by architecture and distribution. */
+const LIBC = ["x86_64-linux-gnu", "aarch64-linux-gnu", ".", "../lib64"].map((place) => join("/usr/lib", place, "libc.a"));
+
 /** `ifFound`: any one of these programs (or files, when absolute) makes the package unnecessary. */
 const NEEDED = [
   { package: "crun", ifFound: ["runc", "crun"], why: "starts containers" },
@@ -15,12 +18,15 @@ const NEEDED = [
   { package: "mount", ifFound: ["mount"], why: "stacks image layers" },
   { package: "uidmap", ifFound: ["newuidmap"], why: "lets containers run without root" },
   { package: "slirp4netns", ifFound: ["slirp4netns"], why: "gives containers without root a network" },
+  { package: "gcc", ifFound: ["cc"], why: "compiles the agent that works inside sandboxes" },
+  { package: "libc6-dev", ifFound: LIBC, why: "compiles the agent that works inside sandboxes" },
   { package: "ca-certificates", ifFound: ["/etc/ssl/certs/ca-certificates.crt"], why: "lets images reach https" },
 ];
 
 const PATHS = [...new Set([...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"])].filter(Boolean);
 
-const isFound = (name) => (name.startsWith("/") ? existsSync(name) : PATHS.some((path) => existsSync(join(path, name))));
+/** Whether a program is in the PATH, or a file exists. */
+export const isFound = (name) => (name.startsWith("/") ? existsSync(name) : PATHS.some((path) => existsSync(join(path, name))));
 
 /** On other systems than Linux there is nothing to install: containers run elsewhere. */
 export function missingSystemPackages() {

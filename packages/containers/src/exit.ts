@@ -16,3 +16,9 @@ export function readExit(exit: ProcessExit, oomKilled: boolean): Exit {
   const signal = code > 128 && code < 160 ? SIGNAL_NAMES.get(code - 128) : undefined;
   return signal === undefined ? { code, oomKilled } : { signal, oomKilled };
 }
+
+/** An exit that the kernel itself told: a code above 128 is only a code. */
+export function readProcessExit(signaled: boolean, number: number): Exit {
+  if (!signaled) return { code: number, oomKilled: false };
+  return { signal: SIGNAL_NAMES.get(number) ?? `SIGRTMIN+${number - 34}`, oomKilled: false };
+}

@@ -1,5 +1,19 @@
 // Runs containers: image in, process out. Knows nothing of apps or functions.
 
+export type { Agent, AgentProcess, ExecSpec, RequestOptions } from "./agent/agent.ts";
+export { AgentError, type AgentStep } from "./agent/agent-error.ts";
+export type {
+  AgentFiles,
+  FileContent,
+  FileEntry,
+  FileEvent,
+  FilePath,
+  FileWatch,
+  ReadOptions,
+  WriteOptions,
+} from "./agent/agent-files.ts";
+export { type AgentListener, type AgentListenerOptions, listenForAgent } from "./agent/listener.ts";
+export { agentProgram, findAgentProgram } from "./agent/program.ts";
 export { type CreateHostOptions, createHost } from "./create-host.ts";
 export type { Check } from "./doctor/check.ts";
 export { checkHost } from "./doctor/doctor.ts";

@@ -1,0 +1,16 @@
+// Processes that the server has asked for.
+#ifndef EXEC_H
+#define EXEC_H
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bytes.h"
+
+// Starts one on its own stream, a connected socket that it owns from then on.
+void exec_open(int fd, const uint8_t *token, struct reader *request);
+// A child has been reaped: perhaps it was one of ours.
+void exec_reaped(pid_t pid, int status);
+// Sends a signal to the groups of all that run. Returns how many there are.
+int exec_signal_all(int signal);
+
+#endif
