@@ -23,9 +23,9 @@ import {
 } from "./wire.ts";
 
 /** Connections that have not said who they are; the oldest goes when there are more. */
-export const MAX_STRANGERS = 512;
+const MAX_STRANGERS = 512;
 /** Streams at once; each holds a descriptor. */
-export const MAX_STREAMS = 4_096;
+const MAX_STREAMS = 4_096;
 const STRANGER_TIMEOUT_MS = 10_000;
 /** How long the agent may take to open a stream. A frozen container does not. */
 const OPEN_TIMEOUT_MS = 30_000;

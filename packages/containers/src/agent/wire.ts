@@ -11,7 +11,7 @@ export const CHUNK_BYTES = 64 << 10;
 /** The server is never further ahead of what a process has read. */
 export const STDIN_WINDOW = 256 << 10;
 /** What the agent sends is smaller; what pretends to be the agent is cut off. */
-export const MAX_PAYLOAD_BYTES = CHUNK_BYTES + 1024;
+const MAX_PAYLOAD_BYTES = CHUNK_BYTES + 1024;
 
 export const FRAME = {
   hello: 1,
