@@ -296,8 +296,8 @@ export class Images {
   #loginOf({ registry }: StoredRecipe): RegistryLogin | undefined {
     if (registry === undefined) return undefined;
     const { secrets } = this.#dependencies;
-    const login = registryLogin(registry.kind, secrets.environment([registry.secretId]));
-    return { ...login, fingerprint: secrets.fingerprint(`${login.username}\n${login.password}`) };
+    const { basis, ...login } = registryLogin(registry.kind, secrets.environment([registry.secretId]));
+    return { ...login, fingerprint: secrets.fingerprint(basis) };
   }
 
   #secretsOf({ secretIds }: StoredRecipe): BuildSecrets | undefined {

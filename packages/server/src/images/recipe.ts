@@ -50,6 +50,7 @@ const MAX_FILES = 1_000;
 const LOGIN_KINDS: Readonly<Partial<Record<RegistryAuthType, LoginKind>>> = {
   [RegistryAuthType.STATIC_CREDS]: "static",
   [RegistryAuthType.GCP]: "gcp",
+  [RegistryAuthType.AWS]: "aws",
 };
 const MAX_INPUT_BYTES = 4 * 2 ** 20;
 
@@ -115,7 +116,7 @@ function registryOf({ imageRegistryConfig: config }: Image): StoredRecipe["regis
   const kind = LOGIN_KINDS[config.registryAuthType];
   if (kind !== undefined) return { secretId: config.secretId, kind };
   throw new LydianError("unimplemented", `Logins of the kind ${RegistryAuthType[config.registryAuthType]} are not served.`, {
-    hint: 'For AWS give REGISTRY_USERNAME "AWS" and, as REGISTRY_PASSWORD, what `aws ecr get-login-password` prints.',
+    hint: "Give the secret REGISTRY_USERNAME and REGISTRY_PASSWORD.",
   });
 }
 

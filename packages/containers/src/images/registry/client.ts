@@ -6,8 +6,9 @@ import { ImageError, reasonOf } from "../errors.ts";
 
 export interface RegistryLogin {
   readonly username: string;
-  readonly password: string;
-  /** Tells nothing of the two, and differs when they do: what was pulled with a login is found again only with the same. */
+  /** Or what makes one that does not last, called when a registry asks for a login. */
+  readonly password: string | ((signal: AbortSignal | undefined) => Promise<string>);
+  /** Tells nothing of what the two are made from, and differs when they do: what was pulled with a login is found again only with the same. */
   readonly fingerprint: string;
 }
 
@@ -120,7 +121,7 @@ export class RegistryClient {
 
   /** What to send with requests; undefined when there is nothing to send. */
   async #authorize(challenge: string, login: RegistryLogin | undefined): Promise<string | undefined> {
-    if (/^basic\b/i.test(challenge)) return login && basic(login);
+    if (/^basic\b/i.test(challenge)) return login && this.#basic(login);
     const { realm, service, scope } = parseChallenge(challenge);
     return realm === undefined ? undefined : this.#fetchToken({ realm, service, scope, login });
   }
@@ -139,7 +140,7 @@ export class RegistryClient {
       throw new ImageError("invalid", `The registry ${host} sends to ${realm} for a token, which is not encrypted.`);
     if (service !== undefined) address.searchParams.set("service", service);
     address.searchParams.set("scope", scope ?? `repository:${this.#options.repository}:pull`);
-    const response = await this.#fetch(address.href, login === undefined ? {} : { authorization: basic(login) });
+    const response = await this.#fetch(address.href, login === undefined ? {} : { authorization: await this.#basic(login) });
     if (!response.ok) {
       await response.body?.cancel();
       const isRefused = response.status === 401 || response.status === 403;
@@ -150,6 +151,11 @@ export class RegistryClient {
     const token = answer.token ?? answer.access_token;
     if (typeof token !== "string") throw new ImageError("unreachable", `${address.host} sent no token for "${this.#options.name}".`);
     return `Bearer ${token}`;
+  }
+
+  async #basic({ username, password }: RegistryLogin): Promise<string> {
+    const text = typeof password === "string" ? password : await password(this.#options.signal);
+    return `Basic ${Buffer.from(`${username}:${text}`, "utf8").toString("base64")}`;
   }
 
   async #fetch(address: string, headers: Record<string, string>): Promise<Response> {
@@ -173,9 +179,6 @@ export class RegistryClient {
     }
   }
 }
-
-const basic = ({ username, password }: RegistryLogin): string =>
-  `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
 
 /** `Bearer realm="…",service="…",scope="…"`; all undefined for other schemes. */
 export function parseChallenge(header: string): { realm?: string; service?: string; scope?: string } {
