@@ -24,6 +24,20 @@ export class AuthError extends LydianError {
   }
 }
 
+/** The name, or what else it would be, is taken. */
+export class AlreadyExistsError extends LydianError {
+  constructor(message: string, options?: LydianErrorOptions) {
+    super("already_exists", message, options);
+  }
+}
+
+/** Not in the state that what was asked for needs, e.g. a sandbox that has ended. */
+export class ConflictError extends LydianError {
+  constructor(message: string, options?: LydianErrorOptions) {
+    super("failed_precondition", message, options);
+  }
+}
+
 /** A wait of the caller's own ran out: `call.get({ timeout })`. The call itself goes on. */
 export class TimeoutError extends LydianError {
   constructor(message: string, options?: LydianErrorOptions) {
@@ -112,6 +126,8 @@ const CLASSES = {
   InvalidError,
   NotFoundError,
   AuthError,
+  AlreadyExistsError,
+  ConflictError,
   TimeoutError,
   FunctionTimeoutError,
   FunctionCancelledError,
@@ -131,6 +147,8 @@ for (const [name, errorClass] of Object.entries(CLASSES)) {
 const BY_CODE: Partial<Record<ErrorCode, new (message: string, options?: LydianErrorOptions) => LydianError>> = {
   invalid_argument: InvalidError,
   not_found: NotFoundError,
+  already_exists: AlreadyExistsError,
+  failed_precondition: ConflictError,
   unauthenticated: AuthError,
   deadline_exceeded: TimeoutError,
 };
@@ -142,4 +160,9 @@ export function typedError(error: unknown): unknown {
   return errorClass
     ? new errorClass(error.message, { cause: error.cause, ...(error.hint === undefined ? {} : { hint: error.hint }) })
     : error;
+}
+
+/** For rejected calls of the server. */
+export function rethrow(error: unknown): never {
+  throw typedError(error);
 }

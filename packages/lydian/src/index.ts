@@ -13,7 +13,9 @@ export { currentInput, type InputContext, isLocal } from "./context.ts";
 export { type AppRef, DeployedClasses as Cls, DeployedFunctions as Function, type FromNameOptions } from "./deployed.ts";
 export type { Duration } from "./duration.ts";
 export {
+  AlreadyExistsError,
   AuthError,
+  ConflictError,
   ContainerLostError,
   ContainerStartError,
   FunctionCancelledError,
@@ -51,6 +53,36 @@ export type { MapCall } from "./map-call.ts";
 export type { FunctionOptions, Limit } from "./options.ts";
 export { bindExports } from "./registry.ts";
 export { Retries, type RetriesOptions } from "./retries.ts";
+export type { FileInfo } from "./sandbox/filesystem/file-info.ts";
+export type { FileIO, FileMode } from "./sandbox/filesystem/file-io.ts";
+export type { FileData, Filesystem as SandboxFilesystem } from "./sandbox/filesystem/filesystem.ts";
+export type { FileWatchEvent, FileWatchEventType, WatchOptions } from "./sandbox/filesystem/watch.ts";
+export type { ListSandboxesOptions, SandboxFromNameOptions } from "./sandbox/find-sandboxes.ts";
+export type { InputStream } from "./sandbox/input-stream.ts";
+export type { NetworkPolicy } from "./sandbox/network-policy.ts";
+export type { OutputStream } from "./sandbox/output-stream.ts";
+export { Probe, type ProbeOptions } from "./sandbox/probe.ts";
+export type { ContainerProcess, ExecOptions, ProcessResult, StdioMode } from "./sandbox/process.ts";
+export type { PtySize } from "./sandbox/pty.ts";
+export type { SnapshotOptions } from "./sandbox/running-container.ts";
+export { Sandbox } from "./sandbox/sandbox.ts";
+export {
+  CommandFailedError,
+  ExecTimeoutError,
+  SandboxFilesystemDirectoryNotEmptyError,
+  SandboxFilesystemError,
+  SandboxFilesystemFileTooLargeError,
+  SandboxFilesystemIsADirectoryError,
+  SandboxFilesystemNotADirectoryError,
+  SandboxFilesystemNotFoundError,
+  SandboxFilesystemPathAlreadyExistsError,
+  SandboxFilesystemPermissionError,
+  SandboxTerminatedError,
+  SandboxTimeoutError,
+} from "./sandbox/sandbox-errors.ts";
+export type { SandboxOptions } from "./sandbox/sandbox-options.ts";
+export type { Sidecar, SidecarOptions } from "./sandbox/sidecars.ts";
+export type { Tunnel } from "./sandbox/tunnel.ts";
 export { Cron, type CronOptions, Period, type PeriodOptions } from "./schedule.ts";
 export {
   type CreateSecretOptions,

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createServer, type Handlers, Lydian, ModalClient, service } from "@lydian/protocol";
+import { createServer, type Handlers, Lydian, ModalClient, service, TaskCommandRouter } from "@lydian/protocol";
 import { type Client, currentClient } from "./client.ts";
 import { setSession } from "./session.ts";
 
@@ -14,6 +14,7 @@ export interface TestServer extends AsyncDisposable {
 export interface TestServerOptions {
   readonly modal?: Partial<Handlers<typeof ModalClient, unknown>>;
   readonly lydian?: Partial<Handlers<typeof Lydian, unknown>>;
+  readonly router?: Partial<Handlers<typeof TaskCommandRouter, unknown>>;
   /** Of the session. Default: one function, `work` with the id fu-work. */
   readonly functionIds?: Readonly<Record<string, string>>;
 }
@@ -21,10 +22,12 @@ export interface TestServerOptions {
 export async function startTestServer({
   modal = {},
   lydian = {},
+  router = {},
   functionIds = { work: "fu-work" },
 }: TestServerOptions): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), "ly-sdk-"));
-  const server = createServer<unknown>({ services: [service(ModalClient, modal), service(Lydian, lydian)], authenticate: () => ({}) });
+  const services = [service(ModalClient, modal), service(Lydian, lydian), service(TaskCommandRouter, router)];
+  const server = createServer<unknown>({ services, authenticate: () => ({}) });
   const { address } = await server.listen({ path: join(directory, "api.sock") });
   setSession({ serverUrl: address, environment: "main", appId: "ap-test", functionIds });
   const client = currentClient();

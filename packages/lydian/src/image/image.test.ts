@@ -22,6 +22,13 @@ describe("Image", () => {
     );
   });
 
+  it("begins with one that the server has", () => {
+    const image = Image.fromId("im-01ABC");
+    expect(image).toMatchObject({ baseId: "im-01ABC", steps: [] });
+    expect(image.env({ A: "1" }).addLocalFile("a", "/a").addLocalFile("b", "/b", { copy: true }).baseId).toBe("im-01ABC");
+    expect(() => Image.fromId("01ABC")).toThrow('"01ABC" is not an id of an image');
+  });
+
   it.each(["", "lts", "24-alpine", "24.1.2.3", "24\nUSER x"])("refuses the Node version %j", (version) => {
     expect(() => Image.node(version as "24")).toThrow(InvalidError);
   });

@@ -52,11 +52,14 @@ export class Image {
   readonly steps: readonly ImageStep[];
   /** Files that are added when a container starts. */
   readonly mounted: readonly LocalFiles[];
+  /** Of an image that the server has and that the steps come on top of: then there is no other base. */
+  readonly baseId: string | undefined;
 
-  private constructor(base: string, steps: readonly ImageStep[], mounted: readonly LocalFiles[]) {
+  private constructor(base: string, steps: readonly ImageStep[], mounted: readonly LocalFiles[], baseId?: string) {
     this.base = base;
     this.steps = steps;
     this.mounted = mounted;
+    this.baseId = baseId;
   }
 
   /** True for an image of any copy of this package. */
@@ -80,6 +83,13 @@ export class Image {
   static fromRegistry(tag: string): Image {
     if (!/^[\w.:/@-]{1,255}$/.test(tag)) throw new InvalidError(`${JSON.stringify(tag)} is no reference of an image.`);
     return new Image(tag, [], []);
+  }
+
+  /** One that the server has, e.g. a snapshot of a sandbox, by its id. Asks the server for nothing. */
+  static fromId(id: string): Image {
+    if (!/^im-[0-9A-Za-z]{1,64}$/.test(id))
+      throw new InvalidError(`${JSON.stringify(id)} is not an id of an image: "im-" and letters or digits are expected.`);
+    return new Image("", [], [], id);
   }
 
   /** Installs Debian packages, e.g. ["jq", "curl=7.88.1-10"]. */
@@ -170,12 +180,12 @@ export class Image {
     const [unknown] = Object.keys(others);
     if (unknown !== undefined) throw new InvalidError(`A step of an image has no option \`${unknown}\`.`, { hint: "Served is: secrets." });
     checkSecrets(secrets);
-    return new Image(this.base, [...this.steps, { kind: "line", line, secrets }], this.mounted);
+    return new Image(this.base, [...this.steps, { kind: "line", line, secrets }], this.mounted, this.baseId);
   }
 
   #add(files: LocalFiles, copy: boolean): Image {
-    if (copy) return new Image(this.base, [...this.steps, { kind: "copy", files }], this.mounted);
-    return new Image(this.base, this.steps, [...this.mounted, files]);
+    if (copy) return new Image(this.base, [...this.steps, { kind: "copy", files }], this.mounted, this.baseId);
+    return new Image(this.base, this.steps, [...this.mounted, files], this.baseId);
   }
 }
 

@@ -55,6 +55,16 @@ const unfinished = { imageGetOrCreate: () => ({ imageId: "im-1" }) } satisfies T
 const line = (entryId: string, data: string) => ({ entryId, taskLogs: [{ data }] });
 
 describe("buildImage", () => {
+  it("takes an image that the server has as it is, and builds on it", async () => {
+    const { requests, build } = await serve();
+    expect(await build(Image.fromId("im-snap"))).toBe("im-snap");
+    expect(requests).toEqual([]);
+    directory = await mkdtemp(join(tmpdir(), "ly-build-"));
+    await writeFile(join(directory, "a"), "a");
+    expect(await build(Image.fromId("im-snap").addLocalFile(join(directory, "a"), "/a", { copy: true }))).toBe("im-1");
+    expect(requests).toEqual([{ lines: ["FROM base", "COPY . /"], bases: ["im-snap"], context: "mo /a", secrets: [] }]);
+  });
+
   it("asks for an image that is there already, and builds nothing", async () => {
     const { requests, events, build } = await serve();
     expect(await build(Image.node("22").run("echo hi").env({ A: "1" }))).toBe("im-1");

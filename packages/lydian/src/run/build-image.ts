@@ -24,10 +24,12 @@ const MAX_BREAKS = 5;
 /** Resolves to the id of the image when it is ready; rejects with the failed step, its output and its exit code. */
 export async function buildImage(image: Image, options: BuildOptions): Promise<string> {
   const startedAt = performance.now();
-  let imageId = "";
+  let imageId = image.baseId ?? "";
+  if (imageId !== "" && image.steps.length === 0) return imageId;
   let isCached = true;
   for (const part of await parts(image, options)) {
     const base = imageId;
+    if (base !== "" && part.lines.length === 0) continue;
     const response = await options.client.modal.imageGetOrCreate(
       {
         appId: options.appId,

@@ -1,7 +1,7 @@
 // Secrets with names, on the server.
 import { LydianError, ObjectCreationType, type SecretMetadata } from "@lydian/protocol";
 import type { Client } from "../client.ts";
-import { typedError } from "../errors.ts";
+import { rethrow } from "../errors.ts";
 import type { CreateSecretOptions, DeleteSecretOptions, ListSecretsOptions, SecretInfo } from "../secret.ts";
 
 export { currentClient } from "../client.ts";
@@ -78,8 +78,4 @@ function infoOf(metadata: SecretMetadata | undefined): SecretInfo {
     createdAt: new Date((creationInfo?.createdAt ?? 0) * 1000),
     lastUsedAt: lastUsedAt === 0 ? undefined : new Date(lastUsedAt * 1000),
   };
-}
-
-function rethrow(error: unknown): never {
-  throw typedError(error);
 }
