@@ -27,7 +27,7 @@ export interface OutputsPage {
 const MAX_PAGE_BYTES = 32 * 1024 * 1024;
 /** A range up to this long is looked up index by index. */
 const SHORT_RANGE = 1000;
-const MIN_ANSWER_INTERVAL_MS = 20;
+const MIN_ANSWER_INTERVAL_MS = 50;
 
 export class OutputPolls {
   readonly #store: CallStore;
