@@ -147,8 +147,11 @@ static void on_closed(struct connection *c) {
   last = &first;
   pending_count = 0;
   lost_for_ms = 0;
-  errno = ECONNRESET;
-  if (reconnect_ms == 0) give_up("the server has gone");
+  if (reconnect_ms == 0) {
+    // How an agent usually ends: nothing to complain about.
+    exec_signal_all(SIGKILL);
+    exit(0);
+  }
   timer_start(&again, 0);
 }
 
