@@ -61,12 +61,15 @@ export class TestServer {
   readonly #flags: () => readonly string[];
   #server: ServerProcess | undefined;
 
-  /** To be called once, outside of tests. `flags` are asked for when it starts. */
-  constructor(flags: () => readonly string[] = () => []) {
+  /**
+   * To be called once, outside of tests. `flags` are asked for when it starts. `ownLayers`: what names of images mean to it is nothing for
+   * other tests.
+   */
+  constructor(flags: () => readonly string[] = () => [], { ownLayers = false } = {}) {
     this.#flags = flags;
     beforeAll(async () => {
       this.dataDir = await mkdtemp("/var/tmp/lydian-python-");
-      await shareLayers(this.dataDir);
+      if (!ownLayers) await shareLayers(this.dataDir);
       await this.start();
     });
     afterAll(async () => {

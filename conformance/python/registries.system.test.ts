@@ -1,5 +1,6 @@
 // Images of registries: those that want a login, and names that no registry within reach has.
-import { join } from "node:path";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { cached } from "../cache.ts";
 import { Registry } from "../registry.ts";
@@ -46,6 +47,9 @@ afterAll(async () => {
 });
 
 const server = new TestServer();
+/** In the place of Docker Hub. */
+const hub = new Registry();
+const mirrored = new TestServer(() => ["--registry-mirror", `docker.io=http://${hub.host}`], { ownLayers: true });
 
 describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
   const isNew = version.startsWith("1.6");
@@ -82,4 +86,35 @@ describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
       /The image "mambaorg\/micromamba:[\w.-]+" cannot be had: Docker Hub could not be reached/,
     );
   });
+
+  it("builds on micromamba where its image can be pulled", async () => {
+    // No package registry has the real program or what it installs: this one writes down what it is asked.
+    const above = await layerOf({
+      "usr/local/bin/_dockerfile_shell.sh": '#!/bin/bash\nACTIVATED=$MAMBA_DOCKERFILE_ACTIVATE exec /bin/bash -o pipefail -c "$@"\n',
+      "usr/bin/micromamba": '#!/bin/sh\necho "$ACTIVATED $*" >> /asked.txt\n',
+    });
+    await hub.push("mambaorg/micromamba:2.1.1-debian12-slim", { above: [above] });
+    await rm(dirname(above), { recursive: true });
+    const client = await mirrored.client(version);
+    const ended = await client.python(["conda_built.py"], { env: { MODAL_IMAGE_BUILDER_VERSION: "2025.06" } });
+    expect(resultsOf(ended), ended.output).toEqual({ built: "True" });
+    const asked = ended.output.split("\n").filter((line) => /^1 install /.test(line));
+    expect(asked).toEqual([
+      expect.stringMatching(/^1 install -n base -y python=3\.12\S* pip -c conda-forge$/),
+      "1 install numpy=2.* -c conda-forge --yes",
+      "1 install -f /environment.yml -n base -c conda-forge --yes",
+    ]);
+  });
 });
+
+/** A tar file with these programs. */
+async function layerOf(files: Readonly<Record<string, string>>): Promise<string> {
+  const dir = await mkdtemp("/var/tmp/lydian-layer-");
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(dir, "root", path)), { recursive: true });
+    await writeFile(join(dir, "root", path), text, { mode: 0o755 });
+  }
+  const { code, output } = await runCommand("tar", ["-cf", join(dir, "layer.tar"), "-C", join(dir, "root"), "."], { env: process.env });
+  if (code !== 0) throw new Error(output);
+  return join(dir, "layer.tar");
+}
