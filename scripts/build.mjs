@@ -3,6 +3,7 @@
 //   cli.js + chunks       the command line; the server and the bundler are chunks that load when they are needed
 //   index.js + chunks     the SDK
 //   launcher.js           the process of the container host that starts containers
+//   names.js              the name server of containers that may reach certain domains only
 //   runtime/runtime.mjs   what runs inside a container of a TypeScript function
 //   runtime/boot.py       what runs before the official client in a container of a Python function
 //   lydian-agent          what works inside sandboxes for the server: compiled from C, when there is a compiler
@@ -50,6 +51,7 @@ const TARGETS = [
     chunkNames: "chunk-sdk-[name]-[hash]",
   },
   { entryPoints: { launcher: "packages/containers/src/launcher/main.ts" }, outdir: DIST },
+  { entryPoints: { names: "packages/containers/src/oci/names/main.ts" }, outdir: DIST },
   { entryPoints: { runtime: "packages/runtime/src/main.ts" }, outdir: join(DIST, "runtime"), outExtension: { ".js": ".mjs" } },
   { entryPoints: { boot: "packages/runtime/python/boot.py" }, outdir: join(DIST, "runtime"), loader: { ".py": "copy" }, banner: {} },
 ];

@@ -18,6 +18,8 @@ export interface HostFeatures {
   readonly networkIsolation: boolean;
   /** Running containers can be frozen and go on later. */
   readonly pause: boolean;
+  /** Allow-lists of a network, and changes of its policy while a container runs, are honoured. */
+  readonly networkPolicy: boolean;
 }
 
 export interface Limits {
@@ -30,6 +32,20 @@ export interface Limits {
   /** Size of the writable layer. Default 10,240. */
   readonly diskMiB?: number;
 }
+
+/** What a container may reach. Nothing else is answered: connections are refused at once, and other names do not exist. */
+export interface AllowList {
+  /** Addresses or ranges, e.g. "192.0.2.0/24". Those of IPv6 have no effect: containers have no IPv6. */
+  readonly cidrs: readonly string[];
+  /** "example.com" alone, or "*.example.com" for all names below it. Their addresses open when the container asks for them. */
+  readonly domains: readonly string[];
+}
+
+/**
+ * Which connections a container may open. "outbound": to the internet through NAT. "blocked": none. Whatever it says, the machine itself,
+ * other containers and link-local addresses (cloud metadata) cannot be reached.
+ */
+export type NetworkPolicy = "outbound" | "blocked" | AllowList;
 
 /** A host directory or file seen inside the container. */
 export interface Bind {
@@ -50,8 +66,8 @@ export interface ContainerSpec {
   /** Absolute. Default "/". Created when missing. */
   readonly workdir?: string;
   readonly limits: Limits;
-  /** "outbound": the internet through NAT, nothing of the host itself. */
-  readonly network: "outbound" | "none";
+  /** "none": it has no network but loopback, for good. */
+  readonly network: NetworkPolicy | "none";
   readonly binds: readonly Bind[];
   /** Keep the writable layer after exit, for `commit`. Default false. */
   readonly keepWritableLayer?: boolean;
@@ -99,6 +115,11 @@ export interface Container {
   pause(): Promise<void>;
   /** Lets a frozen container go on. No effect on one that runs. Rejects when it has ended. */
   resume(): Promise<void>;
+  /**
+   * Replaces what it may reach; what is not allowed any more stops, also in connections that exist. Rejects for a container without a
+   * network, and where it cannot be done (`features.networkPolicy`); then the earlier policy holds.
+   */
+  setNetwork(policy: NetworkPolicy): Promise<void>;
   /** SIGINT, at most `graceMs`, then SIGKILL. Resolves when ended. A frozen container goes on for it. */
   stop(graceMs: number): Promise<Exit>;
   /** Frees every trace: processes, mounts, network, cgroup, files. Idempotent. Kills what still runs. */

@@ -17,6 +17,18 @@ export { agentProgram, findAgentProgram } from "./agent/program.ts";
 export { type CreateHostOptions, createHost } from "./create-host.ts";
 export type { Check } from "./doctor/check.ts";
 export { checkHost } from "./doctor/doctor.ts";
-export type { Bind, Container, ContainerHost, ContainerSpec, ContainerStats, Exit, HostFeatures, Limits, OutputChunk } from "./host.ts";
+export type {
+  AllowList,
+  Bind,
+  Container,
+  ContainerHost,
+  ContainerSpec,
+  ContainerStats,
+  Exit,
+  HostFeatures,
+  Limits,
+  NetworkPolicy,
+  OutputChunk,
+} from "./host.ts";
 export * from "./images/index.ts";
 export { BIND_PATHS_VARIABLE } from "./process/paths.ts";

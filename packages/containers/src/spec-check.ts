@@ -3,6 +3,7 @@
 import { stat } from "node:fs/promises";
 import { isAbsolute, normalize } from "node:path";
 import type { ContainerSpec } from "./host.ts";
+import { checkPolicy } from "./network-policy.ts";
 import { checkLimits } from "./oci/limits.ts";
 
 const ID = /^[a-zA-Z0-9-]{1,64}$/;
@@ -34,6 +35,7 @@ export function checkSpec(spec: ContainerSpec): void {
     targets.add(target);
   }
   checkLimits(spec.limits);
+  checkPolicy(spec.network);
 }
 
 /** Throws when a layer or the source of a bind does not exist. */

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Container, ContainerHost, ContainerSpec, HostFeatures } from "../host.ts";
+import { networkPolicyContract } from "./network-policy.ts";
 import { pauseContract } from "./pause.ts";
 import { makeRootfs } from "./rootfs.ts";
 
@@ -53,6 +54,16 @@ export async function readUntil(container: Container, wanted: string): Promise<s
 
 /** Declares a test, which is skipped by name where the feature is missing. */
 export type Needs = (feature: keyof HostFeatures, behaviour: string, test: () => Promise<void>) => void;
+
+/** Pids of the launchers of this process's host. */
+export function launchersOf(stateDir: string): readonly number[] {
+  const pids = execFileSync("pgrep", ["-P", String(process.pid), "-f", "launcher.*\\.sock"])
+    .toString()
+    .trim()
+    .split("\n")
+    .map(Number);
+  return pids.filter((pid) => readlinkSync(`/proc/${pid}/cwd`) === stateDir);
+}
 
 let next = 0;
 const newId = () => `test-${process.pid}-${next++}`;
@@ -235,12 +246,7 @@ export function hostContract(options: ContractOptions): void {
         await bench.host.warm(1);
         const container = await bench.host.start(bench.shell("echo up; exec sleep 1000"));
         await readUntil(container, "up");
-        const launchers = execFileSync("pgrep", ["-P", String(process.pid), "-f", "launcher.*\\.sock"])
-          .toString()
-          .trim()
-          .split("\n")
-          .map(Number);
-        for (const pid of launchers) if (readlinkSync(`/proc/${pid}/cwd`) === bench.stateDir) process.kill(pid, "SIGKILL");
+        for (const pid of launchersOf(bench.stateDir)) process.kill(pid, "SIGKILL");
         expect(await container.exited).toMatchObject({ signal: "SIGKILL" });
         await container.remove();
         expect(await bench.run("echo again")).toMatchObject({ stdout: "again\n", code: 0 });
@@ -355,6 +361,7 @@ export function hostContract(options: ContractOptions): void {
       });
 
       pauseContract(bench, needs);
+      networkPolicyContract(bench, needs);
 
       options.more?.(bench);
     },

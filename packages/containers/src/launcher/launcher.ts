@@ -71,7 +71,7 @@ export class Launcher implements AsyncDisposable {
   static async start(options: LauncherOptions): Promise<Launcher> {
     await mkdir(options.dir, { recursive: true, mode: 0o700 });
     await removeStaleSockets(options.dir);
-    const launcher = new Launcher(options, options.program ?? (await resolveProgram(options.dir)));
+    const launcher = new Launcher(options, options.program ?? (await resolveProgram("launcher", options.dir)));
     await launcher.#boot();
     return launcher;
   }

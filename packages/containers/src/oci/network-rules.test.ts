@@ -44,7 +44,7 @@ it("lets link-local resolvers answer names and nothing else", () => {
   const resolvers = linkLocalResolvers("nameserver 169.254.169.254\nnameserver 10.0.0.2\n");
   expect(resolvers).toEqual(["169.254.169.254"]);
   expect(firewall("t", "lyab", subnetOf("10.88.0.0/20"), resolvers)).toMatch(
-    /169\.254\.169\.254 \} meta l4proto \{ tcp, udp \} th dport 53 accept\s+ip daddr \{ 169\.254\.0\.0\/16/,
+    /169\.254\.169\.254 \} meta l4proto \{ tcp, udp \} th dport 53 accept\s+jump never\s+\}\s+chain never \{\s+ip daddr \{ 169\.254\.0\.0\/16/,
   );
 });
 

@@ -1,7 +1,7 @@
 // The firewall of the containers, as nftables text, and the addresses they get.
 //
 // A container may open connections to the outside and receive their answers. It may not reach the machine itself (whatever
-// address is used), another container, or link-local addresses (where clouds keep their metadata and credentials).
+// address is used), another container, or link-local addresses (where clouds keep their metadata and credentials). policy-rules.ts says what is less than that.
 
 /** Networks to choose from, in this order: rarely used, none of Docker's. */
 const CANDIDATE_SUBNETS: readonly string[] = [
@@ -64,9 +64,18 @@ export function firewall(
   return `table inet ${table} {}
 delete table inet ${table}
 table inet ${table} {
+  map policies {
+    type ifname : verdict;
+  }
+  set asking {
+    type ifname;
+  }
   chain to-machine {
     type filter hook input priority -10; policy accept;
+    jump to-names
     iifname "${links}*" drop
+  }
+  chain to-names {
   }
   chain through {
     type filter hook forward priority -10; policy accept;
@@ -76,9 +85,17 @@ table inet ${table} {
   chain from-container {
     meta nfproto ipv6 drop
     ip saddr != ${subnet.cidr} drop
+    iifname vmap @policies
     ${names}
+    jump never
+  }
+  chain never {
     ip daddr { ${["169.254.0.0/16", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255", ...machine].join(", ")} } drop
     oifname "ly*" drop
+  }
+  chain refuse {
+    meta l4proto tcp reject with tcp reset
+    reject with icmpx type admin-prohibited
   }
   chain to-container {
     ct state established,related accept
@@ -88,7 +105,22 @@ table inet ${table} {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr ${subnet.cidr} oifname != "ly*" masquerade
   }
+  chain names {
+    type nat hook prerouting priority dstnat; policy accept;
+    iifname @asking goto ask
+  }
+  chain ask {
+  }
 }
+`;
+}
+
+/** Leads name queries of links in the set `asking`, whomever they are meant for, to our own name server, and lets no other packet there. */
+export function askRules(table: string, links: string, port: number): string {
+  return `flush chain inet ${table} ask
+add rule inet ${table} ask udp dport 53 redirect to :${port}
+flush chain inet ${table} to-names
+add rule inet ${table} to-names iifname "${links}*" ct status dnat udp dport ${port} accept
 `;
 }
 

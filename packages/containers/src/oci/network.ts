@@ -8,6 +8,7 @@ import type { Launcher } from "../launcher/launcher.ts";
 import { machineAddresses, UPLINK_RESOLVER } from "../rootless/uplink.ts";
 import { closeForwarding, openForwarding } from "./forward-policy.ts";
 import { addressIn, firewall, freeSubnets, linkLocalResolvers, resolvConf, SUBNET_SIZE, type Subnet, subnetOf } from "./network-rules.ts";
+import { Policies } from "./policies.ts";
 
 const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
 
@@ -18,12 +19,15 @@ export interface NetworkOptions {
   readonly rootless: boolean;
   /** e.g. "lyab12": names the table and begins the names of the links. */
   readonly key: string;
+  /** See `OciHostOptions.resolvers`. */
+  readonly resolvers?: readonly string[];
 }
 
 export class Network {
   readonly subnet: Subnet;
   /** Host files to be seen as /etc/resolv.conf and /etc/hosts. */
   readonly etc: readonly { readonly source: string; readonly target: string }[];
+  readonly policies: Policies;
   readonly #options: NetworkOptions;
   readonly #free: number[];
 
@@ -31,6 +35,9 @@ export class Network {
     this.#options = options;
     this.subnet = subnet;
     this.etc = etc;
+    const { launcher, stateDir, key, rootless } = options;
+    const resolvers = options.resolvers ?? (rootless ? [UPLINK_RESOLVER] : []);
+    this.policies = new Policies({ launcher, stateDir, table: table(key), links: key, gateway: subnet.gateway, resolvers });
     this.#free = Array.from({ length: SUBNET_SIZE - 3 }, (_, index) => index + 2);
   }
 
@@ -73,6 +80,7 @@ export class Network {
 
   /** Removes the firewall and gives the subnet back. */
   async close(): Promise<void> {
+    this.policies.close();
     const { launcher, key } = this.#options;
     await launcher.run(["nft", "delete", "table", "inet", table(key)]).catch(() => {});
     await closeForwarding(launcher, key);

@@ -3,9 +3,11 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readExit } from "../exit.ts";
-import type { Container, ContainerSpec, ContainerStats, Exit, Limits, OutputChunk } from "../host.ts";
+import type { Container, ContainerSpec, ContainerStats, Exit, Limits, NetworkPolicy, OutputChunk } from "../host.ts";
+import { checkPolicy } from "../network-policy.ts";
 import { within } from "../within.ts";
 import { checkLimits, DEFAULT_DISK_MIB } from "./limits.ts";
+import type { Policies } from "./policies.ts";
 import type { Slot } from "./slot.ts";
 
 /** How long a killed container may take to end before its runtime is given up. */
@@ -16,6 +18,7 @@ export interface OciContainerOptions {
   readonly slot: Slot;
   /** Pid of the main process, seen from the host. Undefined when it ended before it could be read. */
   readonly pid: number | undefined;
+  readonly policies: Policies;
   /** Paths to delete with it. */
   readonly traces: readonly string[];
   readonly onRemoved: () => void;
@@ -74,6 +77,17 @@ export class OciContainer implements Container {
       this.#assertRuns();
       if (this.#frozen) await this.#options.slot.group.thaw();
       this.#frozen = false;
+    });
+  }
+
+  setNetwork(policy: NetworkPolicy): Promise<void> {
+    return this.#oneAtATime(async () => {
+      checkPolicy(policy);
+      this.#assertRuns();
+      const { spec, slot, policies } = this.#options;
+      if (spec.network === "none")
+        throw new Error(`Container ${this.id} was started without a network. Start it with the network "blocked" to open it later.`);
+      await policies.set(slot.name, slot.address, policy);
     });
   }
 
@@ -143,10 +157,12 @@ export class OciContainer implements Container {
   }
 
   async #remove(): Promise<void> {
-    const { slot, traces, onRemoved } = this.#options;
+    const { slot, policies, traces, onRemoved } = this.#options;
     slot.process.output.discard();
     if (!this.#ended) await this.stop(0);
     await slot.remove();
+    // After its link is gone: the name stands for nothing then.
+    await this.#oneAtATime(() => policies.set(slot.name, slot.address, "outbound"));
     for (const path of traces) await rm(path, { recursive: true, force: true });
     onRemoved();
   }

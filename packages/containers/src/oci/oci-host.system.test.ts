@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { expect, it } from "vitest";
 import { type Bench, hostContract, readUntil } from "../contract/contract.ts";
+import { OUTSIDE_RESOLVER } from "../contract/network-policy.ts";
 import { countTraces, type Traces } from "../contract/traces.ts";
 import { whyNotOci } from "../create-host.ts";
 import { inUserNamespace } from "../rootless/user-namespace.ts";
@@ -15,7 +16,15 @@ import { createOciHost } from "./oci-host.ts";
 import type { RuntimeName } from "./runtimes.ts";
 
 const rootless = inUserNamespace();
-const features = { isolation: true, limits: !rootless, diskLimit: !rootless, images: true, networkIsolation: true, pause: true };
+const features = {
+  isolation: true,
+  limits: !rootless,
+  diskLimit: !rootless,
+  images: true,
+  networkIsolation: true,
+  pause: true,
+  networkPolicy: true,
+};
 
 const NOTHING: Traces = { mounts: 0, links: 0, loops: 0, cgroups: 0, processes: 0, files: 0 };
 /** What an open host without containers has: its launcher. */
@@ -146,7 +155,7 @@ for (const runtime of rootless ? (["crun"] as const) : (["crun", "runc"] as cons
     name: "oci",
     variant: runtime,
     features,
-    create: (stateDir) => createOciHost({ stateDir, runtime }),
+    create: (stateDir) => createOciHost({ stateDir, runtime, resolvers: [OUTSIDE_RESOLVER] }),
     skip: whyNotOci(),
     more: (bench) => ociTests(runtime, bench),
   });

@@ -36,6 +36,8 @@ export interface OciHostOptions {
   readonly runtime?: RuntimeName;
   /** See `LauncherOptions`. */
   readonly launcherProgram?: string;
+  /** Name servers (`address` or `address:port`) that are asked for the names of allow-lists. Default: the machine's. */
+  readonly resolvers?: readonly string[];
   /** How many starts run at once. Default: twice the cores. */
   readonly parallelStarts?: number;
 }
@@ -67,7 +69,13 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
   try {
     const runtime = await findRuntime(launcher, rootless ? "crun" : options.runtime);
     if (layout !== undefined) await createParentCgroup(layout, `lydian-${key}`);
-    const network = await Network.open({ launcher, stateDir, key, rootless });
+    const network = await Network.open({
+      launcher,
+      stateDir,
+      key,
+      rootless,
+      ...(options.resolvers !== undefined && { resolvers: options.resolvers }),
+    });
     // Without root there are no loop devices.
     const disks = rootless ? undefined : new Disks(launcher, stateDir);
     const slots: SlotOptions = {
@@ -127,7 +135,15 @@ class OciHost implements ContainerHost {
     this.runtime = `${parts.runtime.name} ${parts.runtime.version}${parts.rootless ? " without root" : ""}`;
     const { layout } = parts.slotOptions;
     const pause = layout === undefined || canFreeze(layout);
-    this.features = { isolation: true, limits: !parts.rootless, diskLimit: !parts.rootless, images: true, networkIsolation: true, pause };
+    this.features = {
+      isolation: true,
+      limits: !parts.rootless,
+      diskLimit: !parts.rootless,
+      images: true,
+      networkIsolation: true,
+      pause,
+      networkPolicy: true,
+    };
     this.#slots = new Slots(parts.key, DEFAULT_DISK_MIB, parts.slotOptions);
     this.#pids = new PidWatch(parts.paths.pids);
   }
@@ -161,6 +177,7 @@ class OciHost implements ContainerHost {
       } catch (error) {
         this.#pids.forget(slot.name);
         await slot.remove();
+        await this.#parts.network.policies.set(slot.name, slot.address, "outbound");
         for (const path of this.#traces(slot)) await rm(path, { recursive: true, force: true });
         throw error;
       }
@@ -182,6 +199,7 @@ class OciHost implements ContainerHost {
       writeFile(at("config.json"), JSON.stringify(config)),
       ...spec.layers.map((layer, index) => symlink(layer, at(index.toString(36)))),
       slot.group.setLimits(spec.limits),
+      spec.network === "none" ? undefined : network.policies.set(slot.name, slot.address, spec.network),
     ]);
     const started = this.#pids.wait(slot.name);
     slot.process.write(
@@ -205,6 +223,7 @@ class OciHost implements ContainerHost {
       spec,
       slot,
       pid,
+      policies: network.policies,
       traces: this.#traces(slot),
       onRemoved: () => this.#containers.delete(spec.id),
     });

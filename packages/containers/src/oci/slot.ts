@@ -34,6 +34,8 @@ export interface Slot {
   /** Unique in the machine, at most 15 bytes: also the name of the link. */
   readonly name: string;
   readonly dir: string;
+  /** Of its network. */
+  readonly address: string;
   readonly diskMiB: number;
   readonly group: ProcessGroup;
   readonly process: LaunchedProcess;
@@ -104,6 +106,7 @@ export async function makeSlot(name: string, diskMiB: number, o: SlotOptions): P
   return {
     name,
     dir,
+    address,
     diskMiB,
     group,
     process: launched,

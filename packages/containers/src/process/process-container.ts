@@ -58,6 +58,10 @@ export class ProcessContainer implements Container {
     return Promise.reject(new Error(`Container ${this.id} cannot be paused, nor resumed: the process host has no control groups.`));
   }
 
+  setNetwork(): Promise<void> {
+    return Promise.reject(new Error(`The network of container ${this.id} cannot be restricted: the process host has the machine's own.`));
+  }
+
   /** Of the main process alone. */
   async stats(): Promise<ContainerStats> {
     const text = await readFile(`/proc/${this.#options.launched.pid}/stat`, "utf8").catch(() => "");

@@ -3,6 +3,14 @@ import { createProcessHost } from "./process-host.ts";
 
 hostContract({
   name: "process",
-  features: { isolation: false, limits: false, diskLimit: false, images: false, networkIsolation: false, pause: false },
+  features: {
+    isolation: false,
+    limits: false,
+    diskLimit: false,
+    images: false,
+    networkIsolation: false,
+    pause: false,
+    networkPolicy: false,
+  },
   create: (stateDir) => createProcessHost({ stateDir }),
 });

@@ -43,6 +43,7 @@ class ProcessHost implements ContainerHost {
     images: false,
     networkIsolation: false,
     pause: false,
+    networkPolicy: false,
   };
   readonly runtime = `node ${process.versions.node}`;
   readonly #launcher: Launcher;

@@ -237,7 +237,15 @@ export class Rig {
 
 class DoubleHost implements ContainerHost {
   readonly name = "oci";
-  readonly features = { isolation: true, limits: true, diskLimit: true, images: true, networkIsolation: true, pause: true };
+  readonly features = {
+    isolation: true,
+    limits: true,
+    diskLimit: true,
+    images: true,
+    networkIsolation: true,
+    pause: true,
+    networkPolicy: true,
+  };
   readonly runtime = "double";
   readonly #rig: Rig;
   readonly #startError: string | undefined;
@@ -311,6 +319,8 @@ class DoubleContainer implements Container {
   async pause(): Promise<void> {}
 
   async resume(): Promise<void> {}
+
+  async setNetwork(): Promise<void> {}
 
   async stats() {
     return { memoryBytes: 0, cpuMs: 0, pids: 1 };
