@@ -22,6 +22,8 @@ export class Policies {
   readonly #options: PoliciesOptions;
   /** By link; without an entry it is "outbound". */
   readonly #entries = new Map<string, Entry>();
+  /** Links whose containers may ask for names. The name server runs while there are any. */
+  readonly #asking = new Set<string>();
   #names: Promise<NameService> | undefined;
   #closed = false;
 
@@ -31,6 +33,17 @@ export class Policies {
 
   /** For one link one at a time. When it rejects, the earlier policy holds, or, if only its names failed, less than the new one. */
   async set(link: string, address: string, policy: NetworkPolicy): Promise<void> {
+    if (domainsOf(policy).length > 0) this.#asking.add(link);
+    try {
+      await this.#set(link, address, policy);
+    } finally {
+      const now = this.#entries.get(link)?.policy ?? "outbound";
+      if (domainsOf(now).length === 0) this.#asking.delete(link);
+      if (this.#asking.size === 0) this.#closeNames();
+    }
+  }
+
+  async #set(link: string, address: string, policy: NetworkPolicy): Promise<void> {
     const { launcher, table } = this.#options;
     const before = this.#entries.get(link)?.policy ?? "outbound";
     const rules = policyRules(table, link, before, policy);
@@ -46,7 +59,12 @@ export class Policies {
 
   close(): void {
     this.#closed = true;
+    this.#closeNames();
+  }
+
+  #closeNames(): void {
     void this.#names?.then((service) => service.close()).catch(() => {});
+    this.#names = undefined;
   }
 
   #nameService(): Promise<NameService> {
@@ -64,12 +82,13 @@ export class Policies {
     const { launcher, table, links } = this.#options;
     const service = await NameService.start(this.#options);
     await launcher.run(["nft", "-f", "-"], { input: askRules(table, links, service.port) });
-    void service.ended.then(() => this.#restartNames());
+    void service.ended.then(() => this.#restartNames(service));
     return service;
   }
 
   /** The process died (perhaps with its launcher). Containers that still need it get another; one that cannot start is tried again at the next change. */
-  #restartNames(): void {
+  async #restartNames(ended: NameService): Promise<void> {
+    if ((await this.#names?.catch(() => undefined)) !== ended) return;
     this.#names = undefined;
     const asking = [...this.#entries].filter(([, entry]) => domainsOf(entry.policy).length > 0);
     if (this.#closed || asking.length === 0) return;
