@@ -30,6 +30,8 @@ const schema = z.object({
           addIssue({ code: "custom", path: [name], message: "this is not the name of a registry, such as docker.io" });
     })
     .default({}),
+  /** Sandboxes at once. Default: by the memory of the machine. */
+  maxSandboxes: z.number().int().min(1).optional(),
   maxContainers: z.number().int().min(1).optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   version: z.string().default("0.1.0"),

@@ -7,8 +7,8 @@ const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const TIME_CHARACTERS = 8;
 const RANDOM_CHARACTERS = 14;
 
-/** ac workspace, ak token, ap app, bl blob, cs class, de definition, en environment, fc function call, fu function, im image, in input, mo mount, st secret, ta container. */
-export type IdKind = "ac" | "ak" | "ap" | "bl" | "cs" | "de" | "en" | "fc" | "fu" | "im" | "in" | "mo" | "st" | "ta";
+/** ac workspace, ak token, ap app, bl blob, cs class, de definition, en environment, fc function call, fu function, im image, in input, mo mount, sb sandbox, st secret, ta container. */
+export type IdKind = "ac" | "ak" | "ap" | "bl" | "cs" | "de" | "en" | "fc" | "fu" | "im" | "in" | "mo" | "sb" | "st" | "ta";
 
 export function newId(kind: IdKind, now: number = Date.now()): string {
   let time = "";
@@ -21,6 +21,15 @@ export function newId(kind: IdKind, now: number = Date.now()): string {
     random += character;
   }
   return `${kind}-${time}${random}`;
+}
+
+/**
+ * Of a sandbox and its container. Clients tell the generation of a sandbox by the shape of its id: 22 characters mean the first, and
+ * what they do then differs. Containers of the second generation end in V.
+ */
+export function newSandboxIds(generation: 1 | 2, now: number = Date.now()): { readonly sandboxId: string; readonly taskId: string } {
+  const [sandboxId, taskId] = [newId("sb", now), newId("ta", now)];
+  return generation === 1 ? { sandboxId, taskId } : { sandboxId: `${sandboxId}0000`, taskId: `${taskId.slice(0, -1)}V` };
 }
 
 /** Whether `id` has the shape of an id of this kind; says nothing about its existence. */

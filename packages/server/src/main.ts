@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { BaseImages, createHost, ImageBuilder, LayerStore } from "@lydian/containers";
-import { createServer, type GrpcServer, Lydian, LydianError, ModalClient, Runtime, service } from "@lydian/protocol";
+import { createServer, type GrpcServer, Lydian, LydianError, ModalClient, Runtime, service, TaskCommandRouter } from "@lydian/protocol";
 import { Apps } from "./apps/apps.ts";
 import { serveAppPage } from "./apps/page.ts";
 import { createAppsRpc } from "./apps/rpc.ts";
@@ -30,6 +30,9 @@ import { Lookup } from "./deployments/lookup.ts";
 import { createDeploymentsRpc } from "./deployments/rpc.ts";
 import { VersionStore } from "./deployments/store.ts";
 import { Ends } from "./ends.ts";
+import { Execs } from "./execs/execs.ts";
+import { RouterTokens } from "./execs/router-access.ts";
+import { createRouterRpc } from "./execs/rpc.ts";
 import { Functions } from "./functions/functions.ts";
 import { createFunctionsRpc } from "./functions/rpc.ts";
 import { FunctionStore } from "./functions/store.ts";
@@ -53,6 +56,13 @@ import { MountStore } from "./mounts/store.ts";
 import { BuildFunctions } from "./pools/build-functions.ts";
 import { Pools } from "./pools/pools.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
+import { variablesOf } from "./sandboxes/environment.ts";
+import { createSandboxesRpc } from "./sandboxes/rpc.ts";
+import type { Sandbox } from "./sandboxes/sandbox.ts";
+import { defaultMaxSandboxes, Sandboxes } from "./sandboxes/sandboxes.ts";
+import { startContainer } from "./sandboxes/start-container.ts";
+import { commandOf } from "./sandboxes/stdio.ts";
+import { SandboxStore } from "./sandboxes/store.ts";
 import { scheduledOf } from "./schedules/schedule.ts";
 import { Schedules } from "./schedules/schedules.ts";
 import { ScheduleStore } from "./schedules/store.ts";
@@ -208,6 +218,32 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     if (app?.state === "deployed") await schedules.sync(appId, scheduledOf(deployments.functions(appId)), app.deployedAt);
   };
 
+  const execs = new Execs({ deadlines: calls.deadlines, now: () => calls.clock.now() });
+  const sandboxes = new Sandboxes({
+    store: new SandboxStore(database),
+    execs,
+    logs,
+    deadlines: calls.deadlines,
+    now: () => calls.clock.now(),
+    startContainer: async ({ resolved: { imageId, mountIds, limits, network } }) => {
+      const rootfs = images.rootfs(imageId);
+      if (rootfs === undefined) throw new LydianError("failed_precondition", `The image ${imageId} is not built.`);
+      const mounted = await Promise.all(mountIds.map((mountId) => mounts.layer(mountId)));
+      return startContainer({ layers: [...mounted.reverse(), ...rootfs.layers], limits, network }, { host, dir: join(dataDir, "sb") });
+    },
+    dir: join(dataDir, "sb"),
+    maxSandboxes: config.maxSandboxes ?? defaultMaxSandboxes(),
+    onError: (what, error) => log.error(what, error),
+  });
+  const routerTokens = new RouterTokens(
+    await loadKey(join(dataDir, "router.key"), "Remove it: a new one is made at the next start, and clients ask for new tokens."),
+  );
+  const sandboxOf = (taskId: string): Sandbox => {
+    const sandbox = sandboxes.ofTask(taskId);
+    if (sandbox !== undefined) return sandbox;
+    throw new LydianError("not_found", `There is no container ${JSON.stringify(taskId.slice(0, 100))}, or it ended long ago.`);
+  };
+
   let server: GrpcServer | undefined;
   const pools = new Pools({
     host,
@@ -234,6 +270,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   buildFunctions = new BuildFunctions({ calls, pools, functions, host });
 
   apps.onStopping(async (appId, reason) => {
+    await sandboxes.stopApp(appId, reason);
     await pools.stopApp(appId, reason);
     await images.stopApp(appId);
     await logs.flush();
@@ -254,7 +291,8 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
       return record;
     },
   });
-  const containersOf = (appId: string) => [...pools.tasks()].filter((task) => task.appId === appId && task.finishedAt === 0).length;
+  const tasks = () => [...pools.tasks(), ...sandboxes.tasks()];
+  const containersOf = (appId: string) => tasks().filter((task) => task.appId === appId && task.finishedAt === 0).length;
   server = createServer<Caller>({
     services: [
       service<typeof ModalClient, Caller>(ModalClient, {
@@ -291,9 +329,28 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         }),
         ...createImagesRpc({ images, ownsApp: (appId, workspaceId) => apps.get(appId)?.workspaceId === workspaceId }),
         ...callsRpc.modal,
+        ...createSandboxesRpc({
+          sandboxes,
+          apps,
+          environments,
+          images,
+          mounts,
+          secrets,
+          routerTokens,
+          requireTask: (taskId, workspaceId) => {
+            if (sandboxOf(taskId).workspaceId !== workspaceId) throw new LydianError("not_found", `There is no container "${taskId}".`);
+          },
+        }),
         ...createPoolsRpc({
           pools,
           calls,
+          tasks,
+          stopSandbox: async (taskId, workspaceId) => {
+            const record = sandboxes.recordOfTask(taskId);
+            if (record?.workspaceId !== workspaceId) return false;
+            await sandboxes.terminate(record, "It was stopped by a client.");
+            return true;
+          },
           describeApp: (appId) => apps.get(appId)?.description ?? "",
           requireApp: (appId, workspaceId) => apps.require(appId, workspaceId),
           environmentId: (name, workspaceId) => environments.find(workspaceId, name)?.id,
@@ -313,8 +370,23 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         }),
       ),
       service<typeof Runtime, Caller>(Runtime, createRuntimeRpc(pools)),
+      service<typeof TaskCommandRouter, Caller>(
+        TaskCommandRouter,
+        createRouterRpc({
+          execs,
+          home: (taskId) => sandboxOf(taskId),
+          command: (taskId) => commandOf(sandboxOf(taskId)),
+          ready: (taskId, timeoutMs, ...signals) => sandboxes.ready(sandboxOf(taskId), timeoutMs, ...signals),
+          variables: (secretSources, secretIds, variables, workspaceId) =>
+            variablesOf({ secretSources, secretIds, variables }, workspaceId, secrets),
+        }),
+      ),
     ],
-    authenticate: createAuthenticate(tokens, (taskId) => pools.callerOf(taskId)),
+    authenticate: createAuthenticate(
+      tokens,
+      (taskId) => pools.callerOf(taskId),
+      (authorization) => routerTokens.verify(authorization),
+    ),
     unserved: unservedText,
     http: (request, response) => void serveHttp(blobs, request, response),
     onError: (error, method) => log.error(`${method} failed`, error),
@@ -323,6 +395,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
 
   // Calls of apps that were being stopped when the last server ended are ended; the others go on.
   calls.recover();
+  await sandboxes.recover();
   schedules.recover();
   await Promise.all(apps.live().map(({ id }) => syncSchedules(id)));
   await pools.start();
@@ -346,7 +419,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     // Containers first: while the server drains, their last answers would not be heard.
-    await pools.stop();
+    await Promise.all([pools.stop(), sandboxes.stop()]);
     await server?.drain(DRAIN_MS);
     await ends.end();
     log.info("stopped");

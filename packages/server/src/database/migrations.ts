@@ -7,6 +7,7 @@ import deployments from "./migrations/0005-deployments.sql";
 import clientMounts from "./migrations/0006-client-mounts.sql";
 import schedules from "./migrations/0007-schedules.sql";
 import pythonMounts from "./migrations/0008-python-mounts.sql";
+import sandboxes from "./migrations/0009-sandboxes.sql";
 
 export interface Migration {
   readonly version: number;
@@ -23,4 +24,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 6, name: "0006-client-mounts", sql: clientMounts },
   { version: 7, name: "0007-schedules", sql: schedules },
   { version: 8, name: "0008-python-mounts", sql: pythonMounts },
+  { version: 9, name: "0009-sandboxes", sql: sandboxes },
 ];

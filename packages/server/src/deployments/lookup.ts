@@ -22,7 +22,7 @@ export class Lookup {
 
   /** A container sees its own environment, which is also its default. */
   environment(caller: Caller, name: string): EnvironmentRecord {
-    if (caller.kind === "client") return this.#environments.require(caller.workspaceId, name);
+    if (caller.kind !== "container") return this.#environments.require(caller.workspaceId, name);
     const own = this.#environments.nameOf(caller.environmentId);
     const record = this.#environments.require(caller.workspaceId, name || own);
     if (record.id === caller.environmentId) return record;
@@ -32,7 +32,7 @@ export class Lookup {
   /** One that lives, by its id. */
   live(caller: Caller, appId: string): AppRecord {
     const app = this.#apps.requireLive(appId, caller.workspaceId);
-    if (caller.kind === "client" || app.environmentId === caller.environmentId) return app;
+    if (caller.kind !== "container" || app.environmentId === caller.environmentId) return app;
     throw new LydianError("not_found", `There is no app ${JSON.stringify(appId)} in the environment of this container.`);
   }
 

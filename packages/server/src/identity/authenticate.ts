@@ -1,6 +1,15 @@
 // Who calls: a token's owner on any listener, a container on the socket that is its own.
-import { type Headers, LydianError, ModalClient, type Peer, PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER, Runtime } from "@lydian/protocol";
-import type { Caller, ContainerCaller } from "./caller.ts";
+import {
+  type Headers,
+  LydianError,
+  ModalClient,
+  type Peer,
+  PROTOCOL_VERSION,
+  PROTOCOL_VERSION_HEADER,
+  Runtime,
+  TaskCommandRouter,
+} from "@lydian/protocol";
+import type { Caller, ContainerCaller, RouterCaller } from "./caller.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** What user code in a container may ask for: its own work, and calls of functions of its environment. */
@@ -29,16 +38,21 @@ const ALLOWED = new Set([
   "/lydian.v1.Lydian/FunctionMapMany",
 ]);
 
+const ROUTER = `/${TaskCommandRouter.typeName}/`;
+
 const HOW =
   "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET (`lydian env` prints them on the server's machine, `lydian token create NAME` makes a new token).";
 
 export function createAuthenticate(
   tokens: Tokens,
   callerOf: (taskId: string) => ContainerCaller | undefined,
+  /** Who has a token of the command router; throws `unauthenticated`. */
+  routerCaller: (authorization: string | undefined) => Omit<RouterCaller, "kind">,
 ): (headers: Headers, peer: Peer, method: string) => Caller {
   return (headers, peer, method) => {
     checkProtocol(headers[PROTOCOL_VERSION_HEADER]);
     if (peer.label !== undefined) return containerCaller(callerOf(peer.label), method);
+    if (method.startsWith(ROUTER)) return { kind: "router", ...routerCaller(headers.authorization) };
     const id = once(headers["x-modal-token-id"]);
     const secret = once(headers["x-modal-token-secret"]);
     if (id === undefined || secret === undefined) throw new LydianError("unauthenticated", "This call carries no token.", { hint: HOW });

@@ -19,4 +19,11 @@ export interface ContainerCaller {
   readonly functionId: string;
 }
 
-export type Caller = ClientCaller | ContainerCaller;
+/** A program that was given the right to one container's processes and files. */
+export interface RouterCaller {
+  readonly kind: "router";
+  readonly taskId: string;
+  readonly workspaceId: string;
+}
+
+export type Caller = ClientCaller | ContainerCaller | RouterCaller;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ModalClient, type Peer, Runtime } from "@lydian/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../database/database.ts";
+import { RouterTokens } from "../execs/router-access.ts";
 import { AuthTokens } from "./auth-tokens.ts";
 import { createAuthenticate } from "./authenticate.ts";
 import type { ContainerCaller } from "./caller.ts";
@@ -174,7 +175,21 @@ describe("callers", () => {
     appId: "ap-1",
     functionId: "fu-1",
   };
-  const authenticate = (known?: ContainerCaller) => createAuthenticate(tokens, (taskId) => (taskId === known?.taskId ? known : undefined));
+  const routerTokens = new RouterTokens(Buffer.alloc(32, 1));
+  const authenticate = (known?: ContainerCaller) =>
+    createAuthenticate(
+      tokens,
+      (taskId) => (taskId === known?.taskId ? known : undefined),
+      (authorization) => routerTokens.verify(authorization),
+    );
+
+  it("are programs with the right to one container, where its processes are reached and nowhere else", () => {
+    const headers = { authorization: `Bearer ${routerTokens.issue("ta-1", "ac-1")}` };
+    const method = "/modal.task_command_router.TaskCommandRouter/TaskExecStart";
+    expect(authenticate()(headers, { transport: "tcp" }, method)).toEqual({ kind: "router", taskId: "ta-1", workspaceId: "ac-1" });
+    expect(() => authenticate()({}, { transport: "tcp" }, method)).toThrow(/no token/);
+    expect(() => authenticate()(headers, { transport: "tcp" }, "/modal.client.ModalClient/SandboxList")).toThrow(/no token/);
+  });
 
   it("are clients with a token", async () => {
     const { tokenId, tokenSecret } = await tokens.create(workspace.id, "laptop");

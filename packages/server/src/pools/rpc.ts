@@ -10,10 +10,15 @@ import type { PoolContainer } from "./container.ts";
 import { maxInputsOf } from "./plan.ts";
 import type { Pool } from "./pool.ts";
 import type { Pools } from "./pools.ts";
+import type { TaskRecord } from "./tasks.ts";
 
 export interface PoolsRpcDependencies {
   readonly pools: Pools;
   readonly calls: Calls;
+  /** All containers, those of sandboxes too. */
+  readonly tasks: () => readonly TaskRecord[];
+  /** False when the container is not that of a sandbox of the workspace. */
+  readonly stopSandbox: (taskId: string, workspaceId: string) => Promise<boolean>;
   readonly describeApp: (appId: string) => string;
   /** Throws `not_found` unless the app is the workspace's. */
   readonly requireApp: (appId: string, workspaceId: string) => void;
@@ -119,13 +124,15 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
       const environmentId = environmentName === "" ? undefined : dependencies.environmentId(environmentName, caller.workspaceId);
       if (environmentName !== "" && environmentId === undefined)
         throw new LydianError("not_found", `There is no environment "${environmentName}".`);
-      const tasks = [...pools.tasks()].filter(
-        (task) =>
-          task.finishedAt === 0 &&
-          task.workspaceId === caller.workspaceId &&
-          (appId === "" || task.appId === appId) &&
-          (environmentId === undefined || task.environmentId === environmentId),
-      );
+      const tasks = dependencies
+        .tasks()
+        .filter(
+          (task) =>
+            task.finishedAt === 0 &&
+            task.workspaceId === caller.workspaceId &&
+            (appId === "" || task.appId === appId) &&
+            (environmentId === undefined || task.environmentId === environmentId),
+        );
       return {
         tasks: tasks.map((task) => ({
           taskId: task.taskId,
@@ -138,7 +145,7 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
     },
 
     taskGetInfo({ taskId }, { caller }) {
-      for (const task of pools.tasks()) {
+      for (const task of dependencies.tasks()) {
         if (task.taskId !== taskId || task.workspaceId !== caller.workspaceId) continue;
         const times = { startedAt: task.startedAt / 1000, finishedAt: task.finishedAt / 1000, enqueuedAt: task.enqueuedAt / 1000 };
         return { appId: task.appId, info: { id: taskId, ...times } };
@@ -146,7 +153,8 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
       throw new LydianError("not_found", `There is no container "${taskId}", or it ended long ago.`);
     },
 
-    containerStop({ taskId, graceful }, { caller }) {
+    async containerStop({ taskId, graceful }, { caller }) {
+      if (caller.kind === "client" && (await dependencies.stopSandbox(taskId, caller.workspaceId))) return {};
       const container = pools.container(taskId);
       const own = caller.kind === "container" && caller.taskId === taskId;
       if (!own && container.fn?.workspaceId !== caller.workspaceId)

@@ -147,6 +147,8 @@ export class Rig {
     const poolsRpc = createPoolsRpc({
       calls: this.calls,
       pools: this.pools,
+      tasks: () => [...this.pools.tasks()],
+      stopSandbox: async () => false,
       describeApp: () => "",
       requireApp: () => undefined,
       environmentId: () => "en-1",

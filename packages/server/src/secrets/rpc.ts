@@ -96,9 +96,9 @@ async function getOrCreate(
       return secrets.createNamed(place, name, variables, { existing: "refuse", idempotencyKey });
     case ObjectCreationType.CREATE_OVERWRITE_IF_EXISTS:
       return secrets.createNamed(place, name, variables, { existing: "replace", idempotencyKey });
+    case ObjectCreationType.EPHEMERAL:
+      return secrets.createForADay(place, variables, idempotencyKey);
     default:
-      throw new LydianError("unimplemented", "Secrets outside an app, which live by heartbeats, are not served yet.", {
-        hint: "Give the secret a name, or use it in an app.",
-      });
+      throw new LydianError("invalid_argument", `${type} is no way to create a secret.`);
   }
 }

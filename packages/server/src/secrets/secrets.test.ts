@@ -69,7 +69,14 @@ describe("secrets", () => {
     });
     expect((await make(CREATE_OVERWRITE_IF_EXISTS, { B: "4" })).secretId).toBe(secretId);
     expect(secrets.environment([secretId])).toEqual({ B: "4" });
-    await expect(make(EPHEMERAL, { A: "1" })).rejects.toMatchObject({ code: "unimplemented" });
+  });
+
+  it("last a day without a name and an app", async () => {
+    const { secretId } = await make(EPHEMERAL, { A: "1" });
+    expect(secrets.environment([secretId])).toEqual({ A: "1" });
+    now += 86_400_001;
+    const other = await make(EPHEMERAL, { A: "2" });
+    expect(secrets.missing([other.secretId, secretId])).toBe(secretId);
   });
 
   it("are made once by a request that is repeated", async () => {

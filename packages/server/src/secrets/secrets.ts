@@ -23,6 +23,8 @@ export interface SecretsDependencies {
   readonly now?: () => number;
 }
 
+const DAY_MS = 86_400_000;
+
 export class Secrets {
   readonly #store: SecretStore;
   readonly #seal: Seal;
@@ -79,6 +81,14 @@ export class Secrets {
   createForApp(place: SecretPlace, appId: string, variables: Variables, idempotencyKey: string): Promise<SecretRecord> {
     checkVariables(variables);
     return this.#insert({ ...place, name: "", appId }, variables, idempotencyKey);
+  }
+
+  /** For something that a program makes by itself, such as a sandbox: no client tells when it is needed no longer. */
+  createForADay(place: SecretPlace, variables: Variables, idempotencyKey: string): Promise<SecretRecord> {
+    checkVariables(variables);
+    const before = this.#now() - DAY_MS;
+    this.#store.deleteUnowned(before).catch((error: unknown) => this.#onError("secrets that are over could not be deleted", error));
+    return this.#insert({ ...place, name: "", appId: "" }, variables, idempotencyKey);
   }
 
   /** `undefined` removes a variable. */

@@ -6,9 +6,9 @@ export interface SecretRecord {
   readonly id: string;
   readonly workspaceId: string;
   readonly environmentId: string;
-  /** Empty for one of an app. */
+  /** Empty for one of an app, and for one that lasts a day. */
   readonly name: string;
-  /** Empty for one with a name. */
+  /** Empty for one with a name, and for one that lasts a day. */
   readonly appId: string;
   readonly keys: readonly string[];
   readonly createdAt: number;
@@ -96,6 +96,12 @@ export class SecretStore {
 
   delete(id: string): Promise<unknown> {
     return this.#database.commit(() => this.#database.prepare("DELETE FROM secrets WHERE id = ?").run(id));
+  }
+
+  /** Those with neither a name nor an app, made before a time. */
+  deleteUnowned(createdBefore: number): Promise<unknown> {
+    const sql = "DELETE FROM secrets WHERE name IS NULL AND app_id IS NULL AND created_at < ?";
+    return this.#database.commit(() => this.#database.prepare(sql).run(createdBefore));
   }
 
   deleteOfApp(appId: string): Promise<unknown> {

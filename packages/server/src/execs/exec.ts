@@ -1,0 +1,130 @@
+// One process in a container, from its start to the last reader of its output.
+import type { Exit, OutputChunk } from "@lydian/containers";
+import { LydianError } from "@lydian/protocol";
+import type { Deadline, Deadlines } from "../calls/deadlines.ts";
+import { Wakeup } from "../calls/wakeup.ts";
+import { Spool, type SpooledChunk } from "./spool.ts";
+import { Stdin } from "./stdin.ts";
+
+/** What was printed on one stream, for readers that come with an offset. */
+export interface OutputSource {
+  /** Nothing more comes. */
+  readonly ended: boolean;
+  from(offset: number, ...signals: readonly AbortSignal[]): AsyncIterable<SpooledChunk>;
+  remove(): Promise<void>;
+}
+
+/** What runs: a process of the agent's, or a tool of the server's that behaves like one. */
+export interface Program {
+  /** One reader. */
+  readonly output: AsyncIterable<OutputChunk>;
+  /** Instead of keeping what comes out. */
+  readonly stdout?: OutputSource;
+  readonly exited: Promise<Exit>;
+  write(data: Uint8Array): Promise<void>;
+  endInput(): Promise<void>;
+  /** The process and all of its group. */
+  kill(): void;
+}
+
+export interface ExecOptions {
+  /** Unique in its task. */
+  readonly id: string;
+  /** Exists; holds what does not fit into memory. */
+  readonly dir: string;
+  readonly keepsStdout: boolean;
+  /** "stdout": both in one stream, in order. */
+  readonly stderr: "drop" | "keep" | "stdout";
+  /** Killed after this long. 0: never. */
+  readonly timeoutMs: number;
+  readonly deadlines: Deadlines;
+  readonly now: () => number;
+  /** Told of what it prints, before a reader is. */
+  readonly onOutput?: (chunk: OutputChunk) => void;
+}
+
+/** Who waits looks again after this; it is woken before. */
+const WAIT_MS = 3_600_000;
+
+export class Exec {
+  readonly id: string;
+  readonly stdout: OutputSource;
+  readonly stderr: OutputSource;
+  readonly stdin: Stdin;
+  /** Resolves when it has ended and all that it printed is in the spools. Never rejects. */
+  readonly done: Promise<Exit>;
+  readonly #program: Program;
+  readonly #out: Spool;
+  readonly #err: Spool;
+  readonly #changed = new Wakeup();
+  #exit: Exit | undefined;
+  #timedOut = false;
+
+  constructor(program: Program, options: ExecOptions) {
+    const { id, dir, timeoutMs, deadlines, now } = options;
+    this.id = id;
+    this.#program = program;
+    this.#out = new Spool({ dir, name: `${id}.out` });
+    this.#err = new Spool({ dir, name: `${id}.err` });
+    this.stdout = program.stdout ?? this.#out;
+    this.stderr = this.#err;
+    this.stdin = new Stdin({ write: (data) => program.write(data), end: () => program.endInput() });
+    let deadline: Deadline | undefined;
+    if (timeoutMs > 0) {
+      deadline = deadlines.add(now() + timeoutMs, () => {
+        this.#timedOut = true;
+        program.kill();
+      });
+    }
+    this.done = this.#run(options).finally(() => deadlines.cancel(deadline));
+  }
+
+  /** How it ended; undefined while it runs. */
+  get exit(): Exit | undefined {
+    return this.#exit;
+  }
+
+  /** It was killed because its time was up. */
+  get timedOut(): boolean {
+    return this.#timedOut;
+  }
+
+  kill(): void {
+    if (this.#exit === undefined) this.#program.kill();
+  }
+
+  /** How it ended; undefined when that has not happened by the time a signal aborts. */
+  async wait(...signals: readonly AbortSignal[]): Promise<Exit | undefined> {
+    while (this.#exit === undefined && !signals.some((signal) => signal.aborted)) await this.#changed.wait(WAIT_MS, ...signals);
+    return this.#exit;
+  }
+
+  /** Kills it, and drops what it printed. */
+  async remove(): Promise<void> {
+    this.kill();
+    await Promise.all([this.stdout.remove(), this.stderr.remove()]);
+    await this.done;
+  }
+
+  async #run({ keepsStdout, stderr, onOutput }: ExecOptions): Promise<Exit> {
+    try {
+      for await (const chunk of this.#program.output) {
+        onOutput?.(chunk);
+        const spool = chunk.stream === "stdout" || stderr === "stdout" ? this.#out : this.#err;
+        const isKept = chunk.stream === "stdout" ? keepsStdout : stderr !== "drop";
+        if (isKept) await spool.append(chunk.data);
+      }
+    } catch (cause) {
+      const error = new LydianError("internal", "What the process printed could not be kept.", { cause });
+      this.#out.fail(error);
+      this.#err.fail(error);
+      this.#program.kill();
+    }
+    const exit = await this.#program.exited;
+    this.#out.end();
+    this.#err.end();
+    this.#exit = exit;
+    this.#changed.wake();
+    return exit;
+  }
+}

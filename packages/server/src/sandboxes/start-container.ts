@@ -1,0 +1,86 @@
+// Starts the container of a sandbox: its image's layers, the local files on top, and our agent as its first process.
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { agentProgram, type ContainerHost, type Limits, listenForAgent } from "@lydian/containers";
+import { LydianError } from "@lydian/protocol";
+import { newId } from "../ids.ts";
+import type { StartedContainer } from "./sandbox.ts";
+
+export interface ContainerPlan {
+  /** Directories of read-only layers, topmost first. */
+  readonly layers: readonly string[];
+  readonly limits: Limits;
+  readonly network: "outbound" | "none";
+}
+
+export interface StartContainerOptions {
+  readonly host: ContainerHost;
+  /** For the sockets of the agents. Short: socket paths have a limit. */
+  readonly dir: string;
+}
+
+/** Where the container sees the program, and the directory of the socket. */
+const PROGRAM = "/__modal/.bin/lydian-agent";
+const SOCKET_DIR = "/__modal/run";
+const SOCKET = "agent.sock";
+const CONNECT_MS = 30_000;
+const STOP_MS = 0;
+
+/** Resolves when the agent answers. */
+export async function startContainer(plan: ContainerPlan, { host, dir }: StartContainerOptions): Promise<StartedContainer> {
+  if (!host.features.isolation)
+    throw new LydianError("failed_precondition", `Sandboxes need isolation, which the container host "${host.name}" does not have.`, {
+      hint: "`lydian doctor` says what is missing.",
+    });
+  const id = newId("ta");
+  const socketDir = join(dir, id);
+  await mkdir(socketDir, { mode: 0o755 });
+  const listener = await listenForAgent({ path: join(socketDir, SOCKET) });
+  let removed: Promise<void> | undefined;
+  const free = async (): Promise<void> => {
+    await listener[Symbol.asyncDispose]();
+    await rm(socketDir, { recursive: true, force: true });
+  };
+  try {
+    const container = await host.start({
+      id,
+      ...plan,
+      command: [PROGRAM, `${SOCKET_DIR}/${SOCKET}`],
+      env: {},
+      binds: [
+        { source: agentProgram(), target: PROGRAM, readOnly: true },
+        { source: socketDir, target: SOCKET_DIR, readOnly: true },
+      ],
+    });
+    const remove = (): Promise<void> => {
+      removed ??= container
+        .stop(STOP_MS)
+        .then(() => container.remove())
+        .finally(free);
+      return removed;
+    };
+    try {
+      const agent = await Promise.race([listener.connected(CONNECT_MS), died(container)]);
+      // The agent prints nothing by itself.
+      void drain(container.output);
+      return { container, agent, remove };
+    } catch (error) {
+      await remove();
+      throw error;
+    }
+  } catch (error) {
+    await free();
+    throw error;
+  }
+}
+
+async function died({ output, exited }: Awaited<ReturnType<ContainerHost["start"]>>): Promise<never> {
+  const exit = await exited;
+  let said = "";
+  for await (const { data } of output) said += Buffer.from(data).toString().slice(0, 2_000);
+  throw new Error(`Its container ended (${exit.signal ?? `code ${exit.code}`}) before it was usable. ${said.trim()}`.trim());
+}
+
+async function drain(output: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of output);
+}
