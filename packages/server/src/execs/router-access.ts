@@ -9,12 +9,6 @@ const HEADER = encoded({ alg: "HS256", typ: "JWT" });
 /** What the JavaScript and Go clients call themselves. They take no address but one of https, and speak plain HTTP/2 to it on this machine. */
 const WANTS_HTTPS: ReadonlySet<string> = new Set(["8", "9"]);
 
-export interface RouterAccess {
-  readonly jwt: string;
-  /** Empty: where the request came to. */
-  readonly url: string;
-}
-
 export class RouterTokens {
   readonly #key: Uint8Array;
   readonly #now: () => number;
@@ -50,7 +44,7 @@ export class RouterTokens {
   }
 }
 
-/** Where the caller reaches the processes: the way it came, in the words that its client understands. */
+/** Where the caller reaches the processes: the way it came, in the words that its client understands. Empty: on the same connection. */
 export function routerUrl({ headers, peer }: CallContext<Caller>): string {
   if (peer.transport === "unix") return "";
   const authority = headers[":authority"] ?? headers.host ?? "";
