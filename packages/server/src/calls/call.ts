@@ -129,8 +129,11 @@ export class Call {
   yielded = false;
   /** Polls for outputs that wait. */
   waiters: OutputWaiter[] | undefined;
-  /** When a poll was last answered with outputs. */
+  /** When a poll was last answered with outputs, and how many outputs there were. */
   answeredAt = 0;
+  answeredOutputs = 0;
+  /** When polls that are held back are answered. */
+  answerDue: Deadline | undefined;
   // Most calls have one input: the map is for the others.
   #first: Input | undefined;
   #byIdx: Map<number, Input> | undefined;

@@ -1,5 +1,5 @@
-// Clients wait here for outputs. A poll is woken by the output itself; polls of a busy map are answered some milliseconds apart,
-// because an answer costs both sides more than the outputs in it.
+// Clients wait here for outputs. A poll is woken by the output itself; polls of a busy map are held back until there are many outputs,
+// and some milliseconds at most, because an answer costs both sides more than the outputs in it.
 import { Bag } from "@lydian/protocol";
 import type { Call, Output, OutputWaiter } from "./call.ts";
 import type { Clock, Deadlines } from "./deadlines.ts";
@@ -27,7 +27,9 @@ export interface OutputsPage {
 const MAX_PAGE_BYTES = 32 * 1024 * 1024;
 /** A range up to this long is looked up index by index. */
 const SHORT_RANGE = 1000;
-const MIN_ANSWER_INTERVAL_MS = 50;
+const MAX_HELD_BACK_MS = 50;
+/** A client whose map is faster than that needs the answers to send more inputs. */
+const MAX_HELD_BACK_OUTPUTS = 250;
 
 export class OutputPolls {
   readonly #store: CallStore;
@@ -52,7 +54,10 @@ export class OutputPolls {
     for (;;) {
       const page = this.#select(call, request);
       const over = call.closed && call.unfinished === 0;
-      if (page.outputs.length > 0) call.answeredAt = this.#clock.now();
+      if (page.outputs.length > 0) {
+        call.answeredAt = this.#clock.now();
+        call.answeredOutputs = call.outputs.length;
+      }
       if (page.outputs.length > 0 || over || this.#draining || this.#clock.now() >= until) return page;
       await this.#wait(call, until);
     }
@@ -61,14 +66,16 @@ export class OutputPolls {
   /** There is news of the call. */
   wake(call: Call): void {
     if (call.waiters === undefined || call.waiters.length === 0) return;
-    const dueAt = call.answeredAt + MIN_ANSWER_INTERVAL_MS;
-    if (call.kind === "map" && call.unfinished > 0 && this.#clock.now() < dueAt) {
-      const { waiters } = call;
-      call.waiters = undefined;
-      this.#deadlines.add(dueAt, () => wakeAll(waiters));
-      return;
-    }
-    wakeAll(call.waiters);
+    const dueAt = call.answeredAt + MAX_HELD_BACK_MS;
+    const isHeldBack = call.kind === "map" && call.unfinished > 0 && call.outputs.length - call.answeredOutputs < MAX_HELD_BACK_OUTPUTS;
+    if (isHeldBack && this.#clock.now() < dueAt) call.answerDue ??= this.#deadlines.add(dueAt, () => this.#answer(call));
+    else this.#answer(call);
+  }
+
+  #answer(call: Call): void {
+    this.#deadlines.cancel(call.answerDue);
+    call.answerDue = undefined;
+    wakeAll(call.waiters ?? []);
   }
 
   /** Answers every poll now, and those to come at once. */
