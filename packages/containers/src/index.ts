@@ -31,4 +31,5 @@ export type {
   OutputChunk,
 } from "./host.ts";
 export * from "./images/index.ts";
+export { isAddressRange, isDomain } from "./network-policy.ts";
 export { BIND_PATHS_VARIABLE } from "./process/paths.ts";

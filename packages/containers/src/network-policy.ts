@@ -19,7 +19,8 @@ export function checkPolicy(policy: NetworkPolicy | "none"): void {
     throw new RangeError(`The network allow-list has ${cidrs.length} address ranges; ${MAX_ENTRIES} are taken.`);
   if (domains.length > MAX_ENTRIES) throw new RangeError(`The network allow-list has ${domains.length} domains; ${MAX_ENTRIES} are taken.`);
   for (const cidr of cidrs) {
-    if (!isRange(cidr)) throw new TypeError(`${JSON.stringify(cidr)} is no address range: one looks like 192.0.2.0/24 or 192.0.2.7.`);
+    if (!isAddressRange(cidr))
+      throw new TypeError(`${JSON.stringify(cidr)} is no address range: one looks like 192.0.2.0/24 or 192.0.2.7.`);
   }
   for (const domain of domains) {
     if (!isDomain(domain)) {
@@ -28,14 +29,16 @@ export function checkPolicy(policy: NetworkPolicy | "none"): void {
   }
 }
 
-function isRange(cidr: string): boolean {
+/** An address or a range of addresses: "192.0.2.7", "192.0.2.0/24", "2001:db8::/32". */
+export function isAddressRange(cidr: string): boolean {
   const [address = "", bits, ...more] = cidr.split("/");
   if (more.length > 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits))) return false;
   if (isIPv4(address)) return bits === undefined || Number(bits) <= 32;
   return isIPv6(address) && !address.includes("%") && (bits === undefined || Number(bits) <= 128);
 }
 
-function isDomain(domain: string): boolean {
+/** "example.com", or "*.example.com". */
+export function isDomain(domain: string): boolean {
   const name = normalName(domain);
   const labels = (name.startsWith("*.") ? name.slice(2) : name).split(".");
   return name.length <= MAX_NAME && labels.every((label) => LABEL.test(label));

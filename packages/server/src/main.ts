@@ -57,6 +57,7 @@ import { BuildFunctions } from "./pools/build-functions.ts";
 import { Pools } from "./pools/pools.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
 import { variablesOf } from "./sandboxes/environment.ts";
+import { networkOf } from "./sandboxes/network.ts";
 import { createSandboxesRpc } from "./sandboxes/rpc.ts";
 import type { Sandbox } from "./sandboxes/sandbox.ts";
 import { defaultMaxSandboxes, Sandboxes } from "./sandboxes/sandboxes.ts";
@@ -377,6 +378,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
           home: (taskId) => sandboxOf(taskId),
           command: (taskId) => commandOf(sandboxOf(taskId)),
           ready: (taskId, timeoutMs, ...signals) => sandboxes.ready(sandboxOf(taskId), timeoutMs, ...signals),
+          setNetwork: async (taskId, access) => sandboxes.setNetwork(sandboxOf(taskId), networkOf(access)),
           variables: (secretSources, secretIds, variables, workspaceId) =>
             variablesOf({ secretSources, secretIds, variables }, workspaceId, secrets),
         }),

@@ -6,6 +6,7 @@ import {
   type CallContext,
   type Handlers,
   LydianError,
+  type NetworkAccess,
   type SecretSource,
   TaskExecStderrConfig as StderrConfig,
   TaskExecStdoutConfig as StdoutConfig,
@@ -26,6 +27,7 @@ export interface RouterRpcDependencies {
   readonly command: (taskId: string) => Promise<Exec | undefined>;
   /** When a sandbox became ready. */
   readonly ready: (taskId: string, timeoutMs: number, ...signals: readonly AbortSignal[]) => Promise<number>;
+  readonly setNetwork: (taskId: string, access: NetworkAccess | undefined) => Promise<void>;
   /** Variables of secrets that the workspace has, and others, later over earlier. */
   readonly variables: (
     sources: readonly SecretSource[],
@@ -141,6 +143,12 @@ export function createRouterRpc(dependencies: RouterRpcDependencies): Partial<Rp
       const exec = await command(taskId);
       if (exec === undefined) throw new LydianError("failed_precondition", "The sandbox runs no command that could read this.");
       await exec.stdin.write(Number(offset), data, eof);
+      return {};
+    },
+
+    async taskSetNetworkAccess({ taskId, networkAccess }, context) {
+      homeOf(context, taskId);
+      await dependencies.setNetwork(taskId, networkAccess);
       return {};
     },
 

@@ -19,9 +19,22 @@ describe("the definition of a sandbox", () => {
   });
 
   it("has no network when that is blocked, or nothing is on the list of what may be reached", () => {
-    expect(resolve({ blockNetwork: true }).network).toBe("none");
-    expect(resolve({ networkAccess: { networkAccessType: NetworkType.BLOCKED } }).network).toBe("none");
-    expect(resolve({ networkAccess: { networkAccessType: NetworkType.ALLOWLIST } }).network).toBe("none");
+    expect(resolve({ blockNetwork: true }).network).toBe("blocked");
+    expect(resolve({ networkAccess: { networkAccessType: NetworkType.BLOCKED } }).network).toBe("blocked");
+    expect(resolve({ networkAccess: { networkAccessType: NetworkType.ALLOWLIST } }).network).toBe("blocked");
+  });
+
+  it("reaches what is on its list", () => {
+    const list = (allowedCidrs: string[], allowedDomains: string[]) =>
+      resolve({ networkAccess: { networkAccessType: NetworkType.ALLOWLIST, allowedCidrs, allowedDomains } }).network;
+    const [cidrs, domains] = [
+      ["203.0.113.0/24", "192.0.2.1", "2001:db8::/32"],
+      ["example.com", "*.pypi.org"],
+    ];
+    expect(list(cidrs, domains)).toEqual({ cidrs, domains });
+    for (const wrong of ["203.0.113.0/33", "example.com", "1.2.3", "", "1.2.3.4/24; drop"])
+      expect(() => list([wrong], [])).toThrow(/Invalid CIDR \(outbound IPv4\)/);
+    for (const wrong of ["a..b", "*.*.com", "-a.com", "a b.com"]) expect(() => list([], [wrong])).toThrow(/is not a domain/);
   });
 
   it("takes a probe of a port or of a command", () => {

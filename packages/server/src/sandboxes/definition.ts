@@ -1,12 +1,7 @@
 // What a client asks for, checked once: bad values are refused with their rule, and what is not served by its name.
-import type { Limits } from "@lydian/containers";
-import {
-  LydianError,
-  NetworkAccess_NetworkAccessType as NetworkType,
-  type Probe,
-  type Sandbox as SandboxDefinition,
-  TunnelType,
-} from "@lydian/protocol";
+import type { Limits, NetworkPolicy } from "@lydian/containers";
+import { LydianError, type Probe, type Sandbox as SandboxDefinition, TunnelType } from "@lydian/protocol";
+import { networkOf } from "./network.ts";
 
 export interface OpenPort {
   readonly port: number;
@@ -27,7 +22,7 @@ export interface ResolvedSandbox {
   /** 0: never. */
   readonly idleTimeoutMs: number;
   readonly limits: Limits;
-  readonly network: "outbound" | "none";
+  readonly network: NetworkPolicy;
   readonly pty: { readonly rows: number; readonly columns: number; readonly env: Readonly<Record<string, string>> } | undefined;
   readonly ports: readonly OpenPort[];
   readonly readiness: Readiness | undefined;
@@ -88,7 +83,7 @@ export function resolveSandbox(definition: SandboxDefinition): ResolvedSandbox {
     timeoutMs: timeoutSeconds * 1000,
     idleTimeoutMs: idleTimeoutSecs * 1000,
     limits: limitsOf(definition),
-    network: networkOf(definition),
+    network: networkOf(definition.networkAccess, definition.blockNetwork),
     pty: ptyOf(definition.ptyInfo),
     ports: portsOf(definition),
     readiness: readinessOf(definition.readinessProbe),
@@ -154,17 +149,6 @@ function limitsOf({ resources }: SandboxDefinition): Limits {
     ...(memoryMiB > 0 && { memoryMiB }),
     ...(ephemeralDiskMb > 0 && { diskMiB: ephemeralDiskMb }),
   };
-}
-
-function networkOf({ networkAccess, blockNetwork }: SandboxDefinition): "outbound" | "none" {
-  const type = networkAccess?.networkAccessType ?? NetworkType.UNSPECIFIED;
-  if (type === NetworkType.BLOCKED || blockNetwork) return "none";
-  if (type === NetworkType.ALLOWLIST) {
-    const { allowedCidrs = [], allowedDomains = [] } = networkAccess ?? {};
-    if (allowedCidrs.length + allowedDomains.length === 0) return "none";
-    throw notServed("a list of addresses that it may reach");
-  }
-  return "outbound";
 }
 
 function portsOf({ openPortsOneof }: SandboxDefinition): OpenPort[] {

@@ -8,6 +8,7 @@ import {
   connect,
   type MessageInitShape,
   ModalClient,
+  NetworkAccess_NetworkAccessType as NetworkType,
   ObjectCreationType,
   type SandboxSchema,
   GenericResult_GenericStatus as Status,
@@ -195,6 +196,19 @@ describe.skipIf(reason !== undefined)("sandboxes of the server", () => {
     await exec(sandbox, "touch", "/tmp/ready");
     expect((await router.sandboxWaitUntilReady({ taskId, timeout: 30 })).readyAt).toBeGreaterThan(0);
     await end(sandboxId);
+  });
+
+  it("may be given another network policy while they run, and only then", async () => {
+    const { router, taskId, sandboxId } = await create({ networkAccess: { networkAccessType: NetworkType.BLOCKED } });
+    const allow = (...allowedCidrs: string[]) =>
+      router.taskSetNetworkAccess({ taskId, networkAccess: { networkAccessType: NetworkType.ALLOWLIST, allowedCidrs } });
+    await allow("192.0.2.0/24");
+    await expect(allow("192.0.2.0/240")).rejects.toMatchObject({
+      code: "invalid_argument",
+      message: expect.stringContaining("192.0.2.0/240"),
+    });
+    await end(sandboxId);
+    await expect(allow("192.0.2.0/24")).rejects.toMatchObject({ code: "failed_precondition" });
   });
 
   it("open to a token of theirs, and to no other", async () => {

@@ -3,6 +3,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { join } from "node:path";
+import type { NetworkPolicy } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import type { Deadlines } from "../calls/deadlines.ts";
 import { Exec } from "../execs/exec.ts";
@@ -255,6 +256,18 @@ export class Sandboxes {
       if (restMs <= 0 || signals.some((signal) => signal.aborted))
         throw new LydianError("deadline_exceeded", `The sandbox ${sandbox.id} did not become ready within ${timeoutMs / 1000} s.`);
       await sandbox.changed.wait(restMs, ...signals);
+    }
+  }
+
+  /** Replaces what a running one may reach. */
+  async setNetwork(sandbox: Sandbox, policy: NetworkPolicy): Promise<void> {
+    await sandbox.agent();
+    const { container } = await sandbox.started;
+    try {
+      await container.setNetwork(policy);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new LydianError("failed_precondition", `What the sandbox ${sandbox.id} may reach could not be changed: ${reason}`, { cause });
     }
   }
 

@@ -1,7 +1,7 @@
 // Starts the container of a sandbox: its image's layers, the local files on top, and our agent as its first process.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { agentProgram, type ContainerHost, type Limits, listenForAgent } from "@lydian/containers";
+import { agentProgram, type ContainerHost, type Limits, listenForAgent, type NetworkPolicy } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import { newId } from "../ids.ts";
 import type { StartedContainer } from "./sandbox.ts";
@@ -10,7 +10,7 @@ export interface ContainerPlan {
   /** Directories of read-only layers, topmost first. */
   readonly layers: readonly string[];
   readonly limits: Limits;
-  readonly network: "outbound" | "none";
+  readonly network: NetworkPolicy;
 }
 
 export interface StartContainerOptions {
@@ -32,6 +32,8 @@ export async function startContainer(plan: ContainerPlan, { host, dir }: StartCo
     throw new LydianError("failed_precondition", `Sandboxes need isolation, which the container host "${host.name}" does not have.`, {
       hint: "`lydian doctor` says what is missing.",
     });
+  // Where a policy cannot change, a network that is blocked is none at all.
+  const network = plan.network === "blocked" && !host.features.networkPolicy ? "none" : plan.network;
   const id = newId("ta");
   const socketDir = join(dir, id);
   await mkdir(socketDir, { mode: 0o755 });
@@ -45,6 +47,7 @@ export async function startContainer(plan: ContainerPlan, { host, dir }: StartCo
     const container = await host.start({
       id,
       ...plan,
+      network,
       command: [PROGRAM, `${SOCKET_DIR}/${SOCKET}`],
       env: {},
       binds: [
