@@ -56,12 +56,12 @@ import { MountStore } from "./mounts/store.ts";
 import { BuildFunctions } from "./pools/build-functions.ts";
 import { Pools } from "./pools/pools.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
+import { SandboxContainers } from "./sandboxes/containers.ts";
 import { variablesOf } from "./sandboxes/environment.ts";
 import { networkOf } from "./sandboxes/network.ts";
 import { createSandboxesRpc } from "./sandboxes/rpc.ts";
 import type { Sandbox } from "./sandboxes/sandbox.ts";
 import { defaultMaxSandboxes, Sandboxes } from "./sandboxes/sandboxes.ts";
-import { startContainer } from "./sandboxes/start-container.ts";
 import { commandOf } from "./sandboxes/stdio.ts";
 import { SandboxStore } from "./sandboxes/store.ts";
 import { scheduledOf } from "./schedules/schedule.ts";
@@ -220,18 +220,22 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   };
 
   const execs = new Execs({ deadlines: calls.deadlines, now: () => calls.clock.now() });
+  const containers = new SandboxContainers({
+    host,
+    images,
+    mounts,
+    dir: join(dataDir, "sb"),
+    deadlines: calls.deadlines,
+    now: () => calls.clock.now(),
+    onError: (what, error) => log.error(what, error),
+  });
   const sandboxes = new Sandboxes({
     store: new SandboxStore(database),
     execs,
     logs,
     deadlines: calls.deadlines,
     now: () => calls.clock.now(),
-    startContainer: async ({ resolved: { imageId, mountIds, limits, network } }) => {
-      const rootfs = images.rootfs(imageId);
-      if (rootfs === undefined) throw new LydianError("failed_precondition", `The image ${imageId} is not built.`);
-      const mounted = await Promise.all(mountIds.map((mountId) => mounts.layer(mountId)));
-      return startContainer({ layers: [...mounted.reverse(), ...rootfs.layers], limits, network }, { host, dir: join(dataDir, "sb") });
-    },
+    startContainer: ({ resolved }) => containers.start(resolved),
     dir: join(dataDir, "sb"),
     maxSandboxes: config.maxSandboxes ?? defaultMaxSandboxes(),
     onError: (what, error) => log.error(what, error),
@@ -421,7 +425,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     // Containers first: while the server drains, their last answers would not be heard.
-    await Promise.all([pools.stop(), sandboxes.stop()]);
+    await Promise.all([pools.stop(), sandboxes.stop().then(() => containers.close())]);
     await server?.drain(DRAIN_MS);
     await ends.end();
     log.info("stopped");

@@ -1,0 +1,69 @@
+// The containers of sandboxes: one that waits where one fits, else a new one.
+import type { ContainerHost, Limits } from "@lydian/containers";
+import { LydianError } from "@lydian/protocol";
+import type { Deadlines } from "../calls/deadlines.ts";
+import type { Images, RootFilesystem } from "../images/images.ts";
+import type { Mounts } from "../mounts/mounts.ts";
+import type { ResolvedSandbox } from "./definition.ts";
+import type { StartedContainer } from "./sandbox.ts";
+import { Standbys } from "./standbys.ts";
+import { startContainer } from "./start-container.ts";
+
+export interface SandboxContainersOptions {
+  readonly host: ContainerHost;
+  readonly images: Images;
+  readonly mounts: Mounts;
+  readonly dir: string;
+  readonly deadlines: Deadlines;
+  readonly now: () => number;
+  readonly onError: (what: string, error: unknown) => void;
+}
+
+export class SandboxContainers {
+  readonly #options: SandboxContainersOptions;
+  readonly #standbys: Standbys;
+
+  constructor(options: SandboxContainersOptions) {
+    this.#options = options;
+    this.#standbys = new Standbys({
+      ...options,
+      start: (imageId) => startContainer({ layers: this.#rootfs(imageId).layers, limits: {}, network: "outbound" }, options),
+    });
+  }
+
+  /** Resolves when its agent answers. */
+  async start({ imageId, mountIds, limits, network }: ResolvedSandbox): Promise<StartedContainer> {
+    const { host, mounts } = this.#options;
+    const rootfs = this.#rootfs(imageId);
+    using _starting = this.#standbys.starting();
+    this.#standbys.used(imageId);
+    const fits = mountIds.length === 0 && limits.diskMiB === undefined && (network === "outbound" || host.features.networkPolicy);
+    const waiting = fits ? this.#standbys.take(imageId) : undefined;
+    if (waiting === undefined) {
+      const mounted = await Promise.all(mountIds.map((mountId) => mounts.layer(mountId)));
+      return startContainer({ layers: [...mounted.reverse(), ...rootfs.layers], limits, network }, this.#options);
+    }
+    try {
+      await Promise.all([
+        isLimited(limits) && waiting.container.update(limits),
+        network !== "outbound" && waiting.container.setNetwork(network),
+      ]);
+      return waiting;
+    } catch (error) {
+      await waiting.remove();
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#standbys.close();
+  }
+
+  #rootfs(imageId: string): RootFilesystem {
+    const rootfs = this.#options.images.rootfs(imageId);
+    if (rootfs !== undefined) return rootfs;
+    throw new LydianError("failed_precondition", `The image ${imageId} is not built.`);
+  }
+}
+
+const isLimited = ({ cpu, memoryMiB }: Limits): boolean => cpu !== undefined || memoryMiB !== undefined;
