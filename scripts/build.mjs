@@ -6,6 +6,7 @@
 //   names.js              the name server of containers that may reach certain domains only
 //   runtime/runtime.mjs   what runs inside a container of a TypeScript function
 //   runtime/boot.py       what runs before the official client in a container of a Python function
+//   lydian-host           what the container host does with mount namespaces: the same
 //   lydian-agent          what works inside sandboxes for the server: compiled from C, when there is a compiler
 //   build.json            an id of the content, and what it was made from
 import { createHash } from "node:crypto";

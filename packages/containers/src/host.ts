@@ -20,6 +20,10 @@ export interface HostFeatures {
   readonly pause: boolean;
   /** Allow-lists of a network, and changes of its policy while a container runs, are honoured. */
   readonly networkPolicy: boolean;
+  /** Running containers can be committed, and directories of them. */
+  readonly snapshots: boolean;
+  /** Directories can be mounted into running containers. */
+  readonly mounts: boolean;
 }
 
 export interface Limits {
@@ -120,10 +124,22 @@ export interface Container {
    * network, and where it cannot be done (`features.networkPolicy`); then the earlier policy holds.
    */
   setNetwork(policy: NetworkPolicy): Promise<void>;
+  /**
+   * Mounts layers, topmost first, at `path` of the running container: writable, on its own disk, hiding what was there. No layers: an
+   * empty directory. The path is made when it is missing; its links are followed as the container would. `features.mounts`.
+   */
+  mount(path: string, layers: readonly string[]): Promise<void>;
+  /** Takes away what `mount` has put at `path`, with all that was written there; what was hidden is there again. */
+  unmount(path: string): Promise<void>;
   /** SIGINT, at most `graceMs`, then SIGKILL. Resolves when ended. A frozen container goes on for it. */
   stop(graceMs: number): Promise<Exit>;
   /** Frees every trace: processes, mounts, network, cgroup, files. Idempotent. Kills what still runs. */
   remove(): Promise<void>;
+}
+
+export interface CommitOptions {
+  /** Path in a running container, whose links are followed as it would: the layer's root is that directory. Absent: its changes to the image. */
+  readonly directory?: string;
 }
 
 export interface ContainerHost extends AsyncDisposable {
@@ -138,8 +154,13 @@ export interface ContainerHost extends AsyncDisposable {
   warm(count: number): Promise<void>;
   /** Resolves when the main process has been started; rejects with the reason when it could not be. */
   start(spec: ContainerSpec): Promise<Container>;
-  /** Turns the writable layer of an ended container (started with `keepWritableLayer`) into a read-only layer at `target`. */
-  commit(container: Container, target: string): Promise<void>;
+  /**
+   * Makes a read-only layer at `target`, whole or not at all: of what the container has changed in its image, or of the content of a
+   * directory. A running container is frozen meanwhile (`features.snapshots`), an ended one must have been started with
+   * `keepWritableLayer`. Devices, sockets and what else is mounted there are left out. Rejects when it would be larger than the
+   * container's `diskMiB`.
+   */
+  commit(container: Container, target: string, options?: CommitOptions): Promise<void>;
   /** Removes what an earlier process of this host left behind: containers, mounts, namespaces, cgroups. Returns the ids. */
   sweep(): Promise<readonly string[]>;
 }

@@ -20,6 +20,7 @@ export { checkHost } from "./doctor/doctor.ts";
 export type {
   AllowList,
   Bind,
+  CommitOptions,
   Container,
   ContainerHost,
   ContainerSpec,

@@ -38,6 +38,14 @@ export function checkSpec(spec: ContainerSpec): void {
   checkPolicy(spec.network);
 }
 
+/** Throws when these are no layers to mount. */
+export async function checkLayers(layers: readonly string[]): Promise<void> {
+  if (layers.length > MAX_LAYERS) throw new RangeError(`${layers.length} layers are too many; the kernel takes ${MAX_LAYERS}`);
+  for (const layer of layers) {
+    if (!(await stat(layer).catch(() => undefined))?.isDirectory()) throw new Error(`the layer ${layer} is not a directory`);
+  }
+}
+
 /** Throws when a layer or the source of a bind does not exist. */
 export async function checkSources(spec: ContainerSpec, what: { layers: boolean }): Promise<void> {
   if (what.layers && spec.layers.length === 0) throw new TypeError(`Container ${spec.id} has no layers.`);

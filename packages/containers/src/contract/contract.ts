@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Container, ContainerHost, ContainerSpec, HostFeatures } from "../host.ts";
+import { directoriesContract } from "./directories.ts";
 import { networkPolicyContract } from "./network-policy.ts";
 import { pauseContract } from "./pause.ts";
 import { makeRootfs } from "./rootfs.ts";
@@ -362,6 +363,7 @@ export function hostContract(options: ContractOptions): void {
 
       pauseContract(bench, needs);
       networkPolicyContract(bench, needs);
+      directoriesContract(bench, needs);
 
       options.more?.(bench);
     },

@@ -40,10 +40,13 @@ export class NetworkGroup implements ProcessGroup {
   async freeze(): Promise<void> {
     const deadline = Date.now() + FREEZE_TIMEOUT_MS;
     const seen = new Set<number>();
+    // Who is in the kernel when the signal comes stops on the way out; if it waits there for a child that it forked, the child has stopped.
     // Until a look finds no process that runs: one may have been made between the look and the signal.
     for (;;) {
       const states = await this.#states();
-      const running = [...states].filter(([, state]) => !STOPPED_STATES.includes(state)).map(([pid]) => pid);
+      const running = [...states]
+        .filter(([pid, state]) => !STOPPED_STATES.includes(state) && !(state === "D" && seen.has(pid)))
+        .map(([pid]) => pid);
       if (running.length === 0) break;
       for (const pid of running) {
         if (seen.has(pid)) continue;

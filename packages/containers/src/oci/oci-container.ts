@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { readExit } from "../exit.ts";
 import type { Container, ContainerSpec, ContainerStats, Exit, Limits, NetworkPolicy, OutputChunk } from "../host.ts";
 import { checkPolicy } from "../network-policy.ts";
+import { checkLayers } from "../spec-check.ts";
 import { within } from "../within.ts";
+import type { Directories } from "./directories.ts";
 import { checkLimits, DEFAULT_DISK_MIB } from "./limits.ts";
 import type { Policies } from "./policies.ts";
 import type { Slot } from "./slot.ts";
@@ -19,6 +21,7 @@ export interface OciContainerOptions {
   /** Pid of the main process, seen from the host. Undefined when it ended before it could be read. */
   readonly pid: number | undefined;
   readonly policies: Policies;
+  readonly directories: Directories;
   /** Paths to delete with it. */
   readonly traces: readonly string[];
   readonly onRemoved: () => void;
@@ -32,6 +35,7 @@ export class OciContainer implements Container {
   #ended = false;
   #removed: Promise<void> | undefined;
   #frozen = false;
+  #nextMount = 0;
   #last: Promise<void> = Promise.resolve();
 
   constructor(options: OciContainerOptions) {
@@ -91,6 +95,70 @@ export class OciContainer implements Container {
     });
   }
 
+  mount(path: string, layers: readonly string[]): Promise<void> {
+    const { slot, directories } = this.#options;
+    return this.#about(`Nothing could be mounted at ${path} of container ${this.id}`, () =>
+      this.#oneAtATime(async () => {
+        await checkLayers(layers);
+        await directories.mount(slot, await this.#mainPid(), path, layers, (this.#nextMount++).toString(36));
+      }),
+    );
+  }
+
+  unmount(path: string): Promise<void> {
+    return this.#about(`Nothing could be unmounted from ${path} of container ${this.id}`, () =>
+      this.#still(async () => this.#options.directories.unmount(this.#options.slot, await this.#mainPid(), path)),
+    );
+  }
+
+  /** Copies what it has changed, or one of its directories, to `target`. */
+  snapshot(target: string, directory: string | undefined): Promise<void> {
+    const { directories, slot, spec } = this.#options;
+    const maxMiB = spec.limits.diskMiB ?? DEFAULT_DISK_MIB;
+    const what = directory === undefined ? "The changes" : `The directory ${directory}`;
+    return this.#about(`${what} of container ${this.id} could not be copied`, async () => {
+      if (directory === undefined && this.#ended) return directories.copy({ upper: await this.#keptLayer() }, target, maxMiB);
+      if (!directories.available) throw new Error("it still runs, and the program lydian-host has not been built (npm run build)");
+      return this.#still(async () => {
+        if (directory !== undefined) return directories.copy({ pid: await this.#mainPid(), path: directory }, target, maxMiB);
+        return directories.copy({ upper: join("/proc", String(slot.process.pid), "root", slot.dir, "W/u") }, target, maxMiB);
+      });
+    });
+  }
+
+  /** With all processes stopped. */
+  #still<T>(work: () => Promise<T>): Promise<T> {
+    return this.#oneAtATime(async () => {
+      this.#assertRuns();
+      const { group } = this.#options.slot;
+      if (this.#frozen) return work();
+      await group.freeze();
+      try {
+        return await work();
+      } finally {
+        // It is gone with the container, should that have been killed.
+        await group.thaw().catch(() => {});
+      }
+    });
+  }
+
+  async #mainPid(): Promise<number> {
+    this.#assertRuns();
+    const { pid, slot } = this.#options;
+    if (pid === undefined || !(await slot.group.processes()).includes(pid)) throw new Error(`Container ${this.id} has ended.`);
+    return pid;
+  }
+
+  async #about<T>(what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      // Of a command that failed, only what it said.
+      const said = (error instanceof Error ? error.message : String(error)).replace(/^`[^`]*` failed \([^)]*\): /, "");
+      throw new Error(`${what}: ${said}`, { cause: error });
+    }
+  }
+
   #assertRuns(): void {
     if (this.#ended || this.#removed !== undefined) throw new Error(`Container ${this.id} has ended.`);
   }
@@ -141,12 +209,11 @@ export class OciContainer implements Container {
     return this.exited;
   }
 
-  /** The writable layer's directory as the host sees it, while the container was started with `keepWritableLayer`. */
-  async writableLayer(): Promise<string> {
+  /** The writable layer's directory as the host sees it. */
+  async #keptLayer(): Promise<string> {
     const { slot, spec } = this.#options;
     if (spec.keepWritableLayer !== true) throw new Error(`Container ${this.id} was not started with keepWritableLayer.`);
     if (this.#removed !== undefined) throw new Error(`Container ${this.id} has been removed, and its writable layer with it.`);
-    if (!this.#ended) throw new Error(`Container ${this.id} still runs: commit its layer after it has exited.`);
     const holder = (await readFile(join(slot.dir, "holder"), "utf8")).trim();
     return join("/proc", holder, "root", slot.dir, "W/u");
   }

@@ -12,6 +12,7 @@ import { OUTSIDE_RESOLVER } from "../contract/network-policy.ts";
 import { countTraces, type Traces } from "../contract/traces.ts";
 import { whyNotOci } from "../create-host.ts";
 import { inUserNamespace } from "../rootless/user-namespace.ts";
+import { findHostTool } from "./host-tool.ts";
 import { createOciHost } from "./oci-host.ts";
 import type { RuntimeName } from "./runtimes.ts";
 
@@ -24,6 +25,8 @@ const features = {
   networkIsolation: true,
   pause: true,
   networkPolicy: true,
+  snapshots: findHostTool() !== undefined,
+  mounts: findHostTool() !== undefined,
 };
 
 const NOTHING: Traces = { mounts: 0, links: 0, loops: 0, cgroups: 0, processes: 0, files: 0 };

@@ -3,10 +3,10 @@
 // The idea: a start is one line to a shell that already waits in the right namespaces (slot.ts), so what a caller waits for
 // is one overlay mount and the runtime itself.
 
-import { mkdir, readFile, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
-import type { Container, ContainerHost, ContainerSpec, HostFeatures, OutputChunk } from "../host.ts";
+import { join } from "node:path";
+import type { CommitOptions, Container, ContainerHost, ContainerSpec, HostFeatures, OutputChunk } from "../host.ts";
 import { Launcher } from "../launcher/launcher.ts";
 import { openUplink, type Uplink } from "../rootless/uplink.ts";
 import { inUserNamespace } from "../rootless/user-namespace.ts";
@@ -14,8 +14,10 @@ import { checkSources, checkSpec } from "../spec-check.ts";
 import { createParentCgroup } from "./cgroup.ts";
 import { canFreeze, readCgroupLayout } from "./cgroup-layout.ts";
 import { ociConfig } from "./config.ts";
+import { Directories } from "./directories.ts";
 import { Disks } from "./disks.ts";
 import { hostKey } from "./host-key.ts";
+import { findHostTool } from "./host-tool.ts";
 import { DEFAULT_DISK_MIB } from "./limits.ts";
 import { Network } from "./network.ts";
 import { OciContainer } from "./oci-container.ts";
@@ -93,7 +95,21 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
     const width = options.parallelStarts ?? 2 * availableParallelism();
     const gate = new StartGate(width);
     const close = async () => uplink?.close();
-    return new OciHost({ launcher, runtime, network, seccomp, key, paths, slotOptions: slots, left, gate, rootless, closeUplink: close });
+    const directories = new Directories({ launcher, tool: findHostTool(), rootless });
+    return new OciHost({
+      directories,
+      launcher,
+      runtime,
+      network,
+      seccomp,
+      key,
+      paths,
+      slotOptions: slots,
+      left,
+      gate,
+      rootless,
+      closeUplink: close,
+    });
   } catch (error) {
     await uplink?.close();
     await launcher[Symbol.asyncDispose]();
@@ -105,6 +121,7 @@ interface Parts {
   readonly launcher: Launcher;
   readonly runtime: Runtime;
   readonly network: Network;
+  readonly directories: Directories;
   readonly seccomp: { readonly bpf: string } | { readonly profile: object };
   readonly key: string;
   readonly paths: { readonly slots: string; readonly runtime: string; readonly pids: string };
@@ -135,12 +152,15 @@ class OciHost implements ContainerHost {
     this.runtime = `${parts.runtime.name} ${parts.runtime.version}${parts.rootless ? " without root" : ""}`;
     const { layout } = parts.slotOptions;
     const pause = layout === undefined || canFreeze(layout);
+    const snapshots = pause && parts.directories.available;
     this.features = {
       isolation: true,
       limits: !parts.rootless,
       diskLimit: !parts.rootless,
       images: true,
       networkIsolation: true,
+      snapshots,
+      mounts: snapshots,
       pause,
       networkPolicy: true,
     };
@@ -224,6 +244,7 @@ class OciHost implements ContainerHost {
       slot,
       pid,
       policies: network.policies,
+      directories: this.#parts.directories,
       traces: this.#traces(slot),
       onRemoved: () => this.#containers.delete(spec.id),
     });
@@ -249,14 +270,9 @@ class OciHost implements ContainerHost {
     return (await collect(slot.process.output, MAX_REASON_BYTES)) || `it ended with code ${code} and no message`;
   }
 
-  async commit(container: Container, target: string): Promise<void> {
+  async commit(container: Container, target: string, options: CommitOptions = {}): Promise<void> {
     if (!(container instanceof OciContainer)) throw new TypeError(`Container ${container.id} is not one of this host.`);
-    const layer = await container.writableLayer();
-    const partial = `${target}.partial-${process.pid}`;
-    await mkdir(dirname(target), { recursive: true });
-    await rm(partial, { recursive: true, force: true });
-    await this.#parts.launcher.run(["cp", "--archive", "--no-target-directory", layer, partial]);
-    await rename(partial, target);
+    await container.snapshot(target, options.directory);
   }
 
   async sweep(): Promise<readonly string[]> {

@@ -27,7 +27,7 @@ umask 022
 host=/proc/$PPID/ns/net
 ${o.hideCgroups === undefined ? "" : hide(o.hideCgroups)}
 ${o.image === undefined ? "" : mountImage(o.image)}
-mkdir W/u W/w
+mkdir W/u W/w W/m
 echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || :
 nsenter --net="$host" ip -batch - <<END
 link add ${o.link} type veth peer name eth0 netns $$
@@ -72,19 +72,21 @@ export interface StartLineOptions {
 /** Exit code of the shell when it could not get as far as the runtime; the reason is in the file `error`. */
 export const PREPARE_FAILED = 125;
 
-/** The line that turns a ready slot into a container. Layers are the links 0, 1, 2 … in the slot's directory, topmost first. */
-export function startLine(o: StartLineOptions): string {
+/** Layers are the links 0, 1, 2 … in the working directory, topmost first. */
+export function overlayOptions(o: { readonly layers: number; readonly rootless: boolean; readonly volatile: boolean }): readonly string[] {
   const lower = Array.from({ length: o.layers }, (_, index) => index.toString(36)).join(":");
-  const options = [
-    "nodev",
+  return [
     `lowerdir=${lower}`,
-    "upperdir=W/u",
-    "workdir=W/w",
     // A layer is used again below others: it must be complete in itself. With userxattr it is, and may not be asked to be.
     ...(o.rootless ? ["userxattr"] : ["redirect_dir=off", "metacopy=off"]),
     "index=off",
     ...(o.volatile ? ["volatile"] : []),
   ];
+}
+
+/** The line that turns a ready slot, with the links of the layers in its directory, into a container. */
+export function startLine(o: StartLineOptions): string {
+  const options = ["nodev", ...overlayOptions(o), "upperdir=W/u", "workdir=W/w"];
   const steps = [...(o.withoutNetwork ? ["ip link del eth0"] : []), `mount -t overlay lydian -o ${options.join(",")} rootfs`];
   // In a subshell: as a child of the runtime it would be waited for.
   const holder = o.keep ? "(sleep 2147483647 </dev/null >/dev/null 2>&1 & echo $! >holder); " : "";

@@ -62,6 +62,14 @@ export class ProcessContainer implements Container {
     return Promise.reject(new Error(`The network of container ${this.id} cannot be restricted: the process host has the machine's own.`));
   }
 
+  mount(): Promise<void> {
+    return Promise.reject(new Error(`Nothing can be mounted into container ${this.id}: the process host runs on the machine's own files.`));
+  }
+
+  unmount(): Promise<void> {
+    return this.mount();
+  }
+
   /** Of the main process alone. */
   async stats(): Promise<ContainerStats> {
     const text = await readFile(`/proc/${this.#options.launched.pid}/stat`, "utf8").catch(() => "");

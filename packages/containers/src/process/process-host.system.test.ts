@@ -11,6 +11,8 @@ hostContract({
     networkIsolation: false,
     pause: false,
     networkPolicy: false,
+    snapshots: false,
+    mounts: false,
   },
   create: (stateDir) => createProcessHost({ stateDir }),
 });

@@ -44,6 +44,8 @@ class ProcessHost implements ContainerHost {
     networkIsolation: false,
     pause: false,
     networkPolicy: false,
+    snapshots: false,
+    mounts: false,
   };
   readonly runtime = `node ${process.versions.node}`;
   readonly #launcher: Launcher;

@@ -30,7 +30,17 @@ import { openTestDatabase, testSecrets } from "./test-database.ts";
 /** Starts nothing: what runs in containers is for the system tests. */
 const hostThatStartsNothing = (images: boolean): ContainerHost => ({
   name: images ? "oci" : "process",
-  features: { isolation: false, limits: false, diskLimit: false, images, networkIsolation: false, pause: false, networkPolicy: false },
+  features: {
+    isolation: false,
+    limits: false,
+    diskLimit: false,
+    images,
+    networkIsolation: false,
+    pause: false,
+    networkPolicy: false,
+    snapshots: false,
+    mounts: false,
+  },
   runtime: "none",
   warm: async () => {},
   start: () => Promise.reject(new Error("nothing is started here")),

@@ -247,6 +247,8 @@ class DoubleHost implements ContainerHost {
     networkIsolation: true,
     pause: true,
     networkPolicy: true,
+    snapshots: true,
+    mounts: true,
   };
   readonly runtime = "double";
   readonly #rig: Rig;
@@ -323,6 +325,10 @@ class DoubleContainer implements Container {
   async resume(): Promise<void> {}
 
   async setNetwork(): Promise<void> {}
+
+  async mount(): Promise<void> {}
+
+  async unmount(): Promise<void> {}
 
   async stats() {
     return { memoryBytes: 0, cpuMs: 0, pids: 1 };
