@@ -50,6 +50,28 @@ describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
     });
   });
 
+  it("mistakes: what is larger than the limits", async () => {
+    const client = await server.client(version);
+    const run = await client.python(["bad/too_large.py"]);
+    expect(run.code, run.output).toBe(0);
+    expect(resultsOf(run), run.output).toEqual({
+      "value of a secret": "InvalidError: The value of LARGE has 70000 bytes; it may have 65536.",
+      "variables of a secret": "InvalidError: A secret has 300 variables; it may have 256.",
+      "uploaded arguments": String(40 * 2 ** 20),
+      "arguments in a message": expect.stringMatching(/^InvalidError: The arguments of input 0 have 4194\d+ bytes; at most 33554432 /),
+      message: expect.stringMatching(/^ResourceExhaustedError: the request has 1363\d+ bytes, more than the 134217728 /),
+      afterwards: "1",
+    });
+  });
+
+  it("mistakes: a client that nobody has released", async () => {
+    const client = await server.client(version);
+    const run = await client.python(["bad/unknown_client.py"]);
+    expect(resultsOf(run), run.output).toEqual({
+      run: expect.stringMatching(/^ConflictError: There is no version 1\.99\.0 of the Python client on PyPI/),
+    });
+  });
+
   it("mistakes: options that are not offered, or cannot be, are refused by name", async () => {
     const client = await server.client(version);
     expect((await client.modal(["secret", "create", "--force", "refused", "OTHER=1"])).code).toBe(0);

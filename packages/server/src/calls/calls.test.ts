@@ -69,6 +69,16 @@ describe("calls", () => {
     expect(await again.spawn("a", "fu-1", { "x-idempotency-key": "key-2" })).not.toBe(first);
   });
 
+  it("refuses arguments that belong into a blob, with the limit", async () => {
+    const rig = await start({ program: never });
+    await rig.spawn("x".repeat(32 << 20));
+    await expect(rig.spawn("x".repeat((32 << 20) + 1))).rejects.toMatchObject({
+      code: "invalid_argument",
+      message: "The arguments of input 0 have 33554433 bytes; at most 33554432 may be in the message.",
+    });
+    expect(rig.calls.lane("fu-1")).toMatchObject({ outstanding: 1 });
+  });
+
   it("brings the output with the call when it is asked to wait, and the call alone when that takes longer", async () => {
     const rig = await start({ program: echo });
     const call = (text: string, lydianWait: number) =>

@@ -18,7 +18,7 @@ import type { Caller } from "../identity/caller.ts";
 import type { Call, Output } from "./call.ts";
 import type { Calls, NewCall, NewInput } from "./calls.ts";
 import { DrainWatch } from "./drain-watch.ts";
-import { type CalledFunction, type FunctionsPort, retryPolicyOf, slotsOf } from "./functions-port.ts";
+import { type CalledFunction, type FunctionsPort, MAX_INLINE_BYTES, retryPolicyOf, slotsOf } from "./functions-port.ts";
 import { inputId } from "./input-ids.ts";
 import type { ChunkRow } from "./store.ts";
 
@@ -185,6 +185,11 @@ function newInputs(items: readonly FunctionPutInputsItem[]): NewInput[] {
   return items.map(({ idx, input }) => {
     if (input === undefined || input.argsOneof.case === undefined)
       throw new LydianError("invalid_argument", `Input ${idx} carries no arguments.`);
+    const bytes = input.argsOneof.case === "args" ? input.argsOneof.value.byteLength : 0;
+    if (bytes > MAX_INLINE_BYTES) {
+      const message = `The arguments of input ${idx} have ${bytes} bytes; at most ${MAX_INLINE_BYTES} may be in the message.`;
+      throw new LydianError("invalid_argument", message, { hint: "Upload them as a blob and send its id, as released clients do." });
+    }
     if (seen.has(idx)) throw new LydianError("invalid_argument", `Two inputs of one request have the index ${idx}.`);
     seen.add(idx);
     return { idx, payload: input };
