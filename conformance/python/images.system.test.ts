@@ -22,4 +22,18 @@ describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
     expect(run.code).toBe(0);
     expect(run.output).toContain(`preparing ${number}`);
   });
+
+  it("images: entry points run the container, or the call says that they do not", async () => {
+    const client = await server.client(version);
+    const run = await client.modal(["run", "entry_points.py"]);
+    expect(run.code, run.output).toBe(0);
+    expect(resultsOf(run), run.output).toEqual({
+      wrapped: "by entrypoint()",
+      Dockerfile: "by a Dockerfile",
+      "taken away": "None",
+      "command not run": expect.stringMatching(
+        /^RemoteError: The container exited with code 0.* has the entry point \["\/bin\/true"\], which must run/,
+      ),
+    });
+  });
 });

@@ -21,6 +21,8 @@ export interface EndReport {
   readonly startError: string | undefined;
   /** Its last lines. */
   readonly tail: string;
+  /** Of its image. */
+  readonly entrypoint?: readonly string[] | undefined;
 }
 
 export class PoolContainer {

@@ -17,9 +17,16 @@ export function endOf(container: PoolContainer, report: EndReport, definition: F
 export function startFailureText(container: PoolContainer, report: EndReport, definition: FunctionDefinition): string {
   const said = container.startFailure?.exception;
   if (said !== undefined && said !== "") return `The container could not start: ${said}`;
-  if (report.startError !== undefined) return `The container could not be started: ${report.startError}${lastLines(report)}`;
+  if (report.startError !== undefined)
+    return `The container could not be started: ${report.startError}${aboutEntrypoint(report)}${lastLines(report)}`;
   const what = report.exit?.oomKilled === true ? oomText(definition) : `The container ${exitText(report)} before it was ready.`;
-  return what + lastLines(report);
+  return what + aboutEntrypoint(report) + lastLines(report);
+}
+
+/** An entry point that does not run what it is given is the likeliest reason why nothing was heard of the container. */
+function aboutEntrypoint({ entrypoint = [] }: EndReport): string {
+  if (entrypoint.length === 0) return "";
+  return ` Its image has the entry point ${JSON.stringify(entrypoint)}, which must run the command it is given (in a script: exec "$@"); an empty one takes it away.`;
 }
 
 function oomText(definition: FunctionDefinition): string {

@@ -11,6 +11,8 @@ import { OutputLines, type PrintedLine } from "./output-lines.ts";
 export interface LaunchPlan {
   readonly layers: readonly string[];
   readonly command: readonly string[];
+  /** Of the image: a program that is given the command as its arguments, and is to run it. */
+  readonly entrypoint?: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string | undefined;
   readonly limits: Limits;
@@ -51,9 +53,11 @@ export async function runContainer(container: PoolContainer, makePlan: () => Pro
   let listener: Listener | undefined;
   let running: Container | undefined;
   let keepsFiles = false;
+  let entrypoint: readonly string[] | undefined;
   let report: EndReport;
   try {
     const plan = await makePlan();
+    entrypoint = plan.entrypoint;
     keepsFiles = plan.keepsFiles === true;
     const runDir = join(dir, "run");
     container.filesDir = join(dir, "files");
@@ -70,10 +74,10 @@ export async function runContainer(container: PoolContainer, makePlan: () => Pro
     options.onStarted(container);
     for await (const chunk of running.output) print(container, lines.push(chunk), options);
     print(container, lines.end(), options);
-    report = { exit: await running.exited, startError: undefined, tail: lines.tail() };
+    report = { exit: await running.exited, startError: undefined, tail: lines.tail(), entrypoint };
   } catch (error) {
     const message = (error instanceof Error ? error.message : String(error)).slice(0, MESSAGE_LIMIT);
-    report = { exit: undefined, startError: message, tail: lines.tail() };
+    report = { exit: undefined, startError: message, tail: lines.tail(), entrypoint };
   }
   // Its inputs need not wait for the removal of what it leaves.
   const last = async (): Promise<void> => (keepsFiles && running !== undefined ? options.onFiles(container, running) : undefined);
@@ -89,7 +93,7 @@ function specOf(container: PoolContainer, plan: LaunchPlan, runDir: string, opti
   return {
     id: container.taskId,
     layers: plan.layers,
-    command: plan.command,
+    command: [...(plan.entrypoint ?? []), ...plan.command],
     env: {
       PATH: DEFAULT_PATH,
       HOME: "/root",

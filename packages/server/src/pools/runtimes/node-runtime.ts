@@ -88,10 +88,11 @@ export class NodeRuntime implements RuntimeKind {
   }
 }
 
-function planOn({ layers, env, workdir, entrypoint = [] }: RootFilesystem): LaunchPlan {
+function planOn({ layers, env, workdir, entrypoint }: RootFilesystem): LaunchPlan {
   return {
     layers,
-    command: [...entrypoint, ...COMMAND],
+    command: COMMAND,
+    entrypoint,
     env: { ...env, ...ENVIRONMENT },
     workdir,
     limits: {},

@@ -7,7 +7,7 @@ export interface RootFilesystem {
   readonly layers: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workdir?: string;
-  /** Goes before the command. */
+  /** A program that is given the command as its arguments, and is to run it. */
   readonly entrypoint?: readonly string[];
 }
 

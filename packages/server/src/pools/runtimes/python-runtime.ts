@@ -100,10 +100,11 @@ export class PythonRuntime implements RuntimeKind {
     const client = await clients.layer(this.#clientVersion(definition) ?? "", imageId);
     const rootfs = images.rootfs(imageId);
     if (rootfs === undefined) throw new Error(`the image ${imageId} was not built, or was deleted`);
-    const { env, entrypoint = [] } = rootfs;
+    const { env, entrypoint } = rootfs;
     return {
       layers: [client.layer, ...rootfs.layers],
-      command: [...entrypoint, client.python, "-u", BOOT],
+      command: [client.python, "-u", BOOT],
+      entrypoint,
       env: { ...env, PYTHONPATH: env.PYTHONPATH === undefined ? PYTHON_PATH : `${PYTHON_PATH}:${env.PYTHONPATH}` },
       workdir: rootfs.workdir ?? DEFAULT_WORKDIR,
       limits: {},
