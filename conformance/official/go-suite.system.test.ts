@@ -47,6 +47,17 @@ const impossible = names.filter((name) => name in IMPOSSIBLE);
     }
   }
 
+  it("has these images from the mirror", async () => {
+    // Another one each time, which is not there from before.
+    const tag = String(Date.now());
+    await registry.push(`library/only-here:${tag}`);
+    const build = `modal.Image.from_registry("only-here:${tag}").build(modal.App.lookup("mirrored", create_if_missing=True))`;
+    const client = await server.client("1.6.4");
+    const { output } = await client.python(["-c", `import modal\nwith modal.enable_output(): print(${build}.object_id)`]);
+    expect(output).toMatch(new RegExp(`Pulling only-here:${tag} from 127\\.0\\.0\\.1:\\d+`));
+    expect(output).toMatch(/^im-\w+$/m);
+  });
+
   it("leaves nothing open when its own suite ends", () => {
     expect(possible.code, possible.output).toBe(0);
   });

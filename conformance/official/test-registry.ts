@@ -33,13 +33,18 @@ export class TestRegistry {
       this.#command = new RunningCommand(program, ["serve", settings], { env: { PATH: process.env.PATH } });
       const [, host] = await this.#command.printed(/listening on (127\.0\.0\.1:\d+)/);
       this.#url = `http://${host}`;
-      for (const image of Object.values(IMAGES).flat()) await push(this.#url, image, await busyboxImage(image));
+      for (const image of Object.values(IMAGES).flat()) await this.push(image);
     });
     afterAll(async () => {
       this.#command?.process.kill();
       await this.#command?.ended;
       await rm(this.#dir, { recursive: true, force: true });
     });
+  }
+
+  /** An image of busybox under another name, `repository:tag`. */
+  async push(name: string): Promise<void> {
+    await push(this.#url, name, await busyboxImage(name));
   }
 
   /** With which a server takes the images of all these registries from it. */
