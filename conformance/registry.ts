@@ -40,6 +40,15 @@ async function bareLayer(): Promise<string> {
   return join(dir, "layer.tar");
 }
 
+export interface PushOptions {
+  /** `user:password` */
+  readonly login?: string;
+  /** Default: the bare image. */
+  readonly layers?: readonly string[];
+  readonly above?: readonly string[];
+  readonly env?: readonly string[];
+}
+
 /** Debian's `docker-registry`, installed or unpacked for the tests. */
 async function registryProgram(): Promise<string> {
   const installed = "/usr/bin/docker-registry";
@@ -81,8 +90,8 @@ export class Registry {
     });
   }
 
-  /** Stores the bare image with these further layers (tar files) under `repository:tag`. Resolves with its full name. */
-  async push(name: string, { login, above = [], env = [] }: { login?: string; above?: readonly string[]; env?: readonly string[] } = {}) {
+  /** Stores an image of these layers (tar files, bottom first) under `repository:tag`. Resolves with its full name. */
+  async push(name: string, { login, layers: below, above = [], env = [] }: PushOptions = {}): Promise<string> {
     const [repository = "", tag = ""] = name.split(":");
     const base = `http://${this.host}/v2/${repository}`;
     const headers: Record<string, string> = login === undefined ? {} : { authorization: `Basic ${Buffer.from(login).toString("base64")}` };
@@ -103,7 +112,8 @@ export class Registry {
       return { mediaType, digest, size };
     };
     const layers: Blob[] = [];
-    for (const path of [await bareLayer(), ...above]) layers.push(await put(path, "application/vnd.oci.image.layer.v1.tar"));
+    for (const path of [...(below ?? [await bareLayer()]), ...above])
+      layers.push(await put(path, "application/vnd.oci.image.layer.v1.tar"));
     const config = join(this.#dir, "config.json");
     const architecture = process.arch === "x64" ? "amd64" : process.arch;
     const rootfs = { type: "layers", diff_ids: layers.map(({ digest }) => digest) };

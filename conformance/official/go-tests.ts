@@ -43,16 +43,10 @@ export const OF_THE_SDK = [
   "TestClientWithLogger",
 ] as const;
 
-const SANDBOX = "It needs a sandbox, which the server does not offer yet.";
 const WEB = "It needs a web endpoint, which the server does not offer yet.";
 
 /** What cannot pass here, and why. Each of them is run all the same: one that passes is to be taken out. */
 export const IMPOSSIBLE: Readonly<Record<string, string>> = {
   TestWebEndpointRemoteCallError: WEB,
   TestWebEndpointSpawnCallError: WEB,
-  TestSecretFromMap: SANDBOX,
-  TestCreateSandboxWithImage: SANDBOX,
-  TestDockerfileCommands: SANDBOX,
-  TestDockerfileCommandsChaining: SANDBOX,
-  TestImageFromAwsEcr: "The server does not serve logins of AWS, which take a request to AWS itself.",
 };
