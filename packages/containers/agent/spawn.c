@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,6 +114,8 @@ static _Noreturn void child(const struct program *p, int in, int out, int err, i
   }
   umask(022);
   setrlimit(RLIMIT_NOFILE, &file_limit);
+  // Where the agent is no container's first process, nobody else would end this one after it.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   failure.step = STEP_EXEC;
   execute(p);
 failed:

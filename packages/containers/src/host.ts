@@ -97,6 +97,25 @@ export interface ContainerStats {
   readonly pids: number;
 }
 
+/** What is run in a container besides its main process. */
+export interface EnterSpec {
+  readonly command: readonly string[];
+  /** The whole environment, as in `ContainerSpec`. Default: that of the container. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Absolute; must exist. Default: that of the container. */
+  readonly workdir?: string;
+}
+
+/** A process in a container besides its main process. It ends with the container at the latest. */
+export interface EnteredProcess {
+  /** As in `Container`. One reader. */
+  readonly output: AsyncIterable<OutputChunk>;
+  /** Resolves when it has ended and its output has been read. Never rejects. */
+  readonly exited: Promise<Exit>;
+  /** Kills it if it still runs, and drops its output. Idempotent; to be called in the end. */
+  close(): Promise<void>;
+}
+
 /** A started container. */
 export interface Container {
   readonly id: string;
@@ -109,6 +128,11 @@ export interface Container {
   readonly exited: Promise<Exit>;
   /** Sends a signal to the main process. No error when it has already ended. */
   signal(name: "SIGINT" | "SIGTERM" | "SIGKILL" | "SIGUSR1"): Promise<void>;
+  /**
+   * Runs another process in it: same files, network, limits, capabilities and system calls, no new privileges; no input. Resolves when
+   * it has been started; rejects with the reason when it could not be, and when the container has ended or is frozen.
+   */
+  enter(spec: EnterSpec): Promise<EnteredProcess>;
   /** Replaces the limits of the running container: what is absent is lifted. `diskMiB` is fixed at start; another value is refused. */
   update(limits: Limits): Promise<void>;
   stats(): Promise<ContainerStats>;

@@ -25,6 +25,8 @@ export type {
   ContainerHost,
   ContainerSpec,
   ContainerStats,
+  EnteredProcess,
+  EnterSpec,
   Exit,
   HostFeatures,
   Limits,

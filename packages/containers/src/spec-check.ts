@@ -10,12 +10,11 @@ const ID = /^[a-zA-Z0-9-]{1,64}$/;
 /** The kernel's own limit on lower layers of an overlay. */
 const MAX_LAYERS = 500;
 
-/** Throws an error that names the value and the rule. Shared by all adapters. */
-export function checkSpec(spec: ContainerSpec): void {
-  if (!ID.test(spec.id)) throw new TypeError(`The container id ${JSON.stringify(spec.id)} must match ${ID.source}.`);
+type Command = Pick<ContainerSpec, "id" | "command" | "env" | "workdir">;
+
+/** Throws an error that names the value and the rule. */
+export function checkCommand(spec: Command): void {
   if (spec.command.length === 0) throw new TypeError(`Container ${spec.id} has no command.`);
-  if (spec.layers.length > MAX_LAYERS)
-    throw new RangeError(`Container ${spec.id} has ${spec.layers.length} layers; the kernel takes ${MAX_LAYERS}.`);
   if (spec.workdir !== undefined && !isAbsolute(spec.workdir))
     throw new TypeError(`workdir ${JSON.stringify(spec.workdir)} must be absolute.`);
   for (const text of [...spec.command, ...Object.entries(spec.env).flat()]) {
@@ -25,6 +24,14 @@ export function checkSpec(spec: ContainerSpec): void {
     if (name === "" || name.includes("="))
       throw new TypeError(`Container ${spec.id}: ${JSON.stringify(name)} is no name for an environment variable.`);
   }
+}
+
+/** The same for all of a specification. Shared by all adapters. */
+export function checkSpec(spec: ContainerSpec): void {
+  if (!ID.test(spec.id)) throw new TypeError(`The container id ${JSON.stringify(spec.id)} must match ${ID.source}.`);
+  checkCommand(spec);
+  if (spec.layers.length > MAX_LAYERS)
+    throw new RangeError(`Container ${spec.id} has ${spec.layers.length} layers; the kernel takes ${MAX_LAYERS}.`);
   const targets = new Set<string>();
   for (const { target, source } of spec.binds) {
     if (!isAbsolute(target) || normalize(target) !== target || target === "/" || target.endsWith("/")) {

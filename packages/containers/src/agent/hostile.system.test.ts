@@ -150,7 +150,7 @@ it("tells of its own death", async () => {
     })(),
   ).rejects.toMatchObject({ name: "AgentError" });
   await expect(test.agent.connect(80)).rejects.toMatchObject({ code: "ECONNRESET" });
-  process.kill(running.pid, "SIGKILL");
+  await expect.poll(() => isAlive(running.pid), { timeout: 10_000 }).toBe(false);
 });
 
 it("passes on the signal that it is told to go with, and goes when all have gone", async () => {

@@ -37,7 +37,7 @@ export interface Bench {
   ): Promise<{ stdout: string; stderr: string; container: Container } & Awaited<Container["exited"]>>;
 }
 
-async function read(container: Container): Promise<{ stdout: string; stderr: string }> {
+async function read(container: Pick<Container, "output">): Promise<{ stdout: string; stderr: string }> {
   const text = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
   for await (const chunk of container.output) text[chunk.stream].push(chunk.data);
   return { stdout: Buffer.concat(text.stdout).toString(), stderr: Buffer.concat(text.stderr).toString() };
@@ -214,6 +214,47 @@ export function hostContract(options: ContractOptions): void {
         await container.remove();
       });
 
+      it("lets another process in, with the same environment, files and place", async () => {
+        const more = { env: { PATH: "/usr/bin:/bin", A: "x y" }, workdir: "/made/here" };
+        const container = await bench.host.start(bench.shell("echo up; exec sleep 1000", more));
+        await readUntil(container, "up");
+        const line = 'echo "$A"; pwd; echo err >&2; cat; exit 7';
+        const entered = await container.enter({ command: ["/bin/sh", "-c", line] });
+        const text = await read(entered);
+        expect(text.stdout).toMatch(/^x y\n.*\/made\/here\n$/);
+        expect(text.stderr).toBe("err\n");
+        expect(await entered.exited).toEqual({ code: 7, oomKilled: false });
+        await entered.close();
+        const other = await container.enter({
+          command: ["/bin/sh", "-c", 'echo "$A|$B"'],
+          env: { PATH: "/usr/bin:/bin", B: "z" },
+          workdir: "/",
+        });
+        expect((await read(other)).stdout).toBe("|z\n");
+        await container.remove();
+      });
+
+      it("ends what has entered: alone, and with the container", async () => {
+        const container = await bench.host.start(bench.shell("echo up; exec sleep 1000"));
+        await readUntil(container, "up");
+        const [first, second] = [
+          await container.enter({ command: ["/bin/sh", "-c", "exec sleep 1000"] }),
+          await container.enter({ command: ["/bin/sh", "-c", "exec sleep 1000"] }),
+        ];
+        await first.close();
+        expect(await first.exited).toMatchObject({ signal: "SIGKILL" });
+        await container.remove();
+        expect(await second.exited).toMatchObject({ signal: "SIGKILL" });
+        await expect(container.enter({ command: ["/bin/true"] })).rejects.toThrow(`Container ${container.id} has ended.`);
+      });
+
+      it("says why a process could not enter", async () => {
+        const container = await bench.host.start(bench.shell("exec sleep 1000"));
+        await expect(container.enter({ command: ["/does/not/exist"] })).rejects.toThrow(/\/does\/not\/exist could not be started/);
+        await expect(container.enter({ command: [] })).rejects.toThrow("has no command");
+        await container.remove();
+      });
+
       it("says in a sentence why a container could not be started", async () => {
         const { host } = bench;
         await expect(host.start(bench.shell("", { command: ["/does/not/exist"] }))).rejects.toThrow(
@@ -309,6 +350,22 @@ export function hostContract(options: ContractOptions): void {
           "mount -t tmpfs x /tmp 2>/dev/null || echo no-mount; mknod /tmp/d b 7 0 2>/dev/null || echo no-device; { echo 1 >/proc/sys/kernel/printk; } 2>/dev/null || echo no-setting; unshare --user true 2>/dev/null || echo no-namespace",
         );
         expect(stdout).toBe("no-mount\nno-device\nno-setting\nno-namespace\n");
+      });
+
+      needs("isolation", "confines who enters like the main process", async () => {
+        // Control groups, too: all lines but those that name the process itself.
+        const facts =
+          "grep -E '^(Cap|NoNewPrivs|Seccomp:|Seccomp_filters)' /proc/self/status; cat /proc/self/cgroup /proc/self/oom_score_adj; ls -1 /proc/self/ns/";
+        const line = `{ ${facts}; for n in mnt net pid ipc uts; do stat -L -c %i /proc/self/ns/$n; done; }`;
+        const container = await bench.host.start(bench.shell(`${line}; echo over; exec sleep 1000`));
+        const main = await readUntil(container, "over\n");
+        const entered = await container.enter({ command: ["/bin/sh", "-c", `${line}; echo over`] });
+        const { stdout, stderr } = await read(entered);
+        expect(stderr).toBe("");
+        expect(stdout).toBe(main);
+        expect(stdout).toMatch(/NoNewPrivs:\s*1/);
+        expect(stdout).toMatch(/Seccomp:\s*2/);
+        await container.remove();
       });
 
       needs("limits", "kills what exceeds the memory limit, and says so", async () => {

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const TOOLS =
-  "sh bash cat dd echo head id kill ls mkdir mknod mount rm mv ln rmdir chmod mkfifo cp seq sha256sum sleep sort stat tail timeout touch true unshare wc".split(
+  "sh bash cat dd echo grep head id kill ls mkdir mknod mount rm mv ln rmdir chmod mkfifo cp seq sha256sum sleep sort stat tail timeout touch true unshare wc".split(
     " ",
   );
 

@@ -39,7 +39,7 @@ const MASKED_PATHS: readonly string[] = [
 const READ_ONLY_PATHS: readonly string[] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /** The kernel kills containers before the server when the whole machine runs out of memory. */
-const OOM_SCORE_ADJUSTMENT = 500;
+export const OOM_SCORE_ADJUSTMENT = 500;
 
 export interface ConfigOptions {
   /** Files of the host that every container with a network sees: name resolution. */
@@ -70,24 +70,28 @@ function bindMount(source: string, target: string, readOnly: boolean): Mount {
   return { destination: target, type: "bind", source, options: ["rbind", "rprivate", "nosuid", "nodev", readOnly ? "ro" : "rw"] };
 }
 
+/** A process as the container's first one is, or another that enters later: both may do the same. */
+export function ociProcess(spec: Pick<ContainerSpec, "command" | "env" | "workdir">): object {
+  return {
+    terminal: false,
+    user: { uid: 0, gid: 0 },
+    args: spec.command,
+    env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+    cwd: spec.workdir ?? "/",
+    noNewPrivileges: true,
+    oomScoreAdj: OOM_SCORE_ADJUSTMENT,
+    capabilities: { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES },
+    rlimits: [{ type: "RLIMIT_CORE", soft: 0, hard: 0 }],
+  };
+}
+
 /** There is no network namespace in it: the runtime is started inside the slot's. */
 export function ociConfig(spec: ContainerSpec, options: ConfigOptions): object {
-  const environment = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`);
   const seccomp = options.seccomp;
   return {
     ociVersion: "1.0.2",
     hostname: spec.id,
-    process: {
-      terminal: false,
-      user: { uid: 0, gid: 0 },
-      args: spec.command,
-      env: environment,
-      cwd: spec.workdir ?? "/",
-      noNewPrivileges: true,
-      oomScoreAdj: OOM_SCORE_ADJUSTMENT,
-      capabilities: { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES },
-      rlimits: [{ type: "RLIMIT_CORE", soft: 0, hard: 0 }],
-    },
+    process: ociProcess(spec),
     root: { path: "rootfs", readonly: false },
     mounts: [
       ...SYSTEM_MOUNTS,

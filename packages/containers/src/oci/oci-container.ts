@@ -3,9 +3,19 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readExit } from "../exit.ts";
-import type { Container, ContainerSpec, ContainerStats, Exit, Limits, NetworkPolicy, OutputChunk } from "../host.ts";
+import type {
+  Container,
+  ContainerSpec,
+  ContainerStats,
+  EnteredProcess,
+  EnterSpec,
+  Exit,
+  Limits,
+  NetworkPolicy,
+  OutputChunk,
+} from "../host.ts";
 import { checkPolicy } from "../network-policy.ts";
-import { checkLayers } from "../spec-check.ts";
+import { checkCommand, checkLayers } from "../spec-check.ts";
 import { within } from "../within.ts";
 import type { Directories } from "./directories.ts";
 import { checkLimits, DEFAULT_DISK_MIB } from "./limits.ts";
@@ -24,6 +34,8 @@ export interface OciContainerOptions {
   readonly directories: Directories;
   /** Paths to delete with it. */
   readonly traces: readonly string[];
+  /** Starts another process in it. */
+  readonly enter: (spec: ContainerSpec) => Promise<EnteredProcess>;
   readonly onRemoved: () => void;
 }
 
@@ -66,6 +78,19 @@ export class OciContainer implements Container {
     if ((await slot.group.processes()).includes(pid)) send(pid, name);
     // The frozen do not die.
     if (name === "SIGKILL") await this.#thaw();
+  }
+
+  async enter(spec: EnterSpec): Promise<EnteredProcess> {
+    const whole = { ...this.#options.spec, ...spec };
+    checkCommand(whole);
+    // A start that is under way would never end in a container that is frozen meanwhile.
+    return this.#oneAtATime(async () => {
+      this.#assertRuns();
+      if (this.#frozen) throw new Error(`Container ${this.id} is frozen: resume it first.`);
+      const entered = await this.#options.enter(whole);
+      void this.exited.then(() => entered.close());
+      return entered;
+    });
   }
 
   pause(): Promise<void> {

@@ -16,6 +16,7 @@ import { canFreeze, readCgroupLayout } from "./cgroup-layout.ts";
 import { ociConfig } from "./config.ts";
 import { Directories } from "./directories.ts";
 import { Disks } from "./disks.ts";
+import { enterContainer } from "./enter.ts";
 import { hostKey } from "./host-key.ts";
 import { findHostTool } from "./host-tool.ts";
 import { DEFAULT_DISK_MIB } from "./limits.ts";
@@ -144,6 +145,8 @@ class OciHost implements ContainerHost {
   /** By id. A start under way holds its id with `undefined`. */
   readonly #containers = new Map<string, OciContainer | undefined>();
   #left: readonly string[];
+  /** Counts what has entered containers. */
+  #entered = 0;
   #closed: Promise<void> | undefined;
 
   constructor(parts: Parts) {
@@ -246,6 +249,8 @@ class OciHost implements ContainerHost {
       policies: network.policies,
       directories: this.#parts.directories,
       traces: this.#traces(slot),
+      enter: (entered) =>
+        enterContainer(slot, entered, `enter-${this.#entered++}`, { ...this.#parts, root: paths.runtime, pids: this.#pids }),
       onRemoved: () => this.#containers.delete(spec.id),
     });
   }

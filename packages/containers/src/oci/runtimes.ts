@@ -54,6 +54,13 @@ export function runCommand(runtime: Runtime, name: string, paths: RunPaths): rea
   return ["runc", "--root", paths.root, "--log", paths.log, "run", "--keep", "--pid-file", paths.pidFile, name];
 }
 
+/** The command that runs the process described in the file in a container, and stays until it ends. */
+export function execCommand(runtime: Runtime, name: string, processFile: string, paths: RunPaths): readonly string[] {
+  const head = [runtime.name, "--root", paths.root, "--log", paths.log];
+  const manager = runtime.name === "crun" ? ["--cgroup-manager=disabled"] : [];
+  return [...head, ...manager, "exec", "--process", processFile, "--pid-file", paths.pidFile, name];
+}
+
 /** The sentences of errors in a runtime's log (crun: plain lines; runc: `level=error msg="…"`). */
 export function logErrors(log: string): string {
   const sentences: string[] = [];

@@ -2,7 +2,7 @@
 
 import { readFile, rm } from "node:fs/promises";
 import { readExit } from "../exit.ts";
-import type { Container, ContainerStats, Exit, Limits, OutputChunk } from "../host.ts";
+import type { Container, ContainerStats, EnteredProcess, EnterSpec, Exit, Limits, OutputChunk } from "../host.ts";
 import type { LaunchedProcess } from "../launcher/launcher.ts";
 import { checkLimits } from "../oci/limits.ts";
 import { within } from "../within.ts";
@@ -17,6 +17,8 @@ export interface ProcessContainerOptions {
   readonly launched: LaunchedProcess;
   /** Deleted with it. */
   readonly dir: string;
+  /** Starts another process beside it. */
+  readonly enter: (spec: EnterSpec) => Promise<LaunchedProcess>;
   readonly onRemoved: () => void;
 }
 
@@ -43,6 +45,24 @@ export class ProcessContainer implements Container {
 
   async signal(name: "SIGINT" | "SIGTERM" | "SIGKILL" | "SIGUSR1"): Promise<void> {
     if (!this.#ended) this.#options.launched.signal(name);
+  }
+
+  async enter(spec: EnterSpec): Promise<EnteredProcess> {
+    if (this.#ended || this.#removed !== undefined) throw new Error(`Container ${this.id} has ended.`);
+    const launched = await this.#options.enter(spec);
+    let ended = false;
+    const exited = launched.exited.then((exit) => {
+      ended = true;
+      if (exit.signal !== undefined) killGroup(launched.pid);
+      return readExit(exit, false);
+    });
+    const close = async () => {
+      if (!ended) launched.signal("SIGKILL");
+      launched.close();
+      await exited;
+    };
+    void this.exited.then(close);
+    return { output: launched.output, exited, close };
   }
 
   /** Checked but not enforced: see `features.limits`. */

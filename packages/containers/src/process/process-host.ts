@@ -6,8 +6,8 @@
 import { mkdir, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Container, ContainerHost, ContainerSpec, HostFeatures } from "../host.ts";
-import { Launcher } from "../launcher/launcher.ts";
-import { checkSources, checkSpec } from "../spec-check.ts";
+import { type LaunchedProcess, Launcher } from "../launcher/launcher.ts";
+import { checkCommand, checkSources, checkSpec } from "../spec-check.ts";
 import { BIND_PATHS_VARIABLE, pathTranslator } from "./paths.ts";
 import { startTime } from "./proc-stat.ts";
 import { ProcessContainer } from "./process-container.ts";
@@ -83,29 +83,18 @@ class ProcessHost implements ContainerHost {
     const dir = join(this.#dir, spec.id);
     const scratch = join(dir, "scratch");
     await mkdir(scratch, { recursive: true });
-    const translate = pathTranslator(spec.binds);
-    const env = Object.fromEntries(Object.entries(spec.env).map(([name, value]) => [name, translate(value)]));
-    const paths = Object.fromEntries(spec.binds.map((bind) => [bind.target, bind.source]));
-    const workdir = spec.workdir === undefined ? scratch : translate(spec.workdir);
-    const cwd = workdir === spec.workdir ? join(scratch, workdir) : workdir;
-    await mkdir(cwd, { recursive: true });
     try {
-      const launched = await this.#launcher.spawn({
-        argv: spec.command.map(translate),
-        env: {
-          ...env,
-          PATH: [env.PATH, dirname(process.execPath), process.env.PATH].filter((part) => part !== undefined && part !== "").join(":"),
-          [BIND_PATHS_VARIABLE]: JSON.stringify(paths),
-        },
-        cwd,
-        group: true,
-      });
-      launched.endInput();
+      const launched = await this.#launch(spec, scratch);
       await writeFile(join(dir, PID_FILE), `${launched.pid} ${await startTime(launched.pid)}`);
       return new ProcessContainer({
         id: spec.id,
         launched,
         dir,
+        enter: async (entered) => {
+          const whole = { ...spec, ...entered };
+          checkCommand(whole);
+          return this.#launch(whole, scratch);
+        },
         onRemoved: () => this.#containers.delete(spec.id),
       });
     } catch (error) {
@@ -113,6 +102,27 @@ class ProcessHost implements ContainerHost {
         cause: error,
       });
     }
+  }
+
+  async #launch(spec: ContainerSpec, scratch: string): Promise<LaunchedProcess> {
+    const translate = pathTranslator(spec.binds);
+    const env = Object.fromEntries(Object.entries(spec.env).map(([name, value]) => [name, translate(value)]));
+    const paths = Object.fromEntries(spec.binds.map((bind) => [bind.target, bind.source]));
+    const workdir = spec.workdir === undefined ? scratch : translate(spec.workdir);
+    const cwd = workdir === spec.workdir ? join(scratch, workdir) : workdir;
+    await mkdir(cwd, { recursive: true });
+    const launched = await this.#launcher.spawn({
+      argv: spec.command.map(translate),
+      env: {
+        ...env,
+        PATH: [env.PATH, dirname(process.execPath), process.env.PATH].filter((part) => part !== undefined && part !== "").join(":"),
+        [BIND_PATHS_VARIABLE]: JSON.stringify(paths),
+      },
+      cwd,
+      group: true,
+    });
+    launched.endInput();
+    return launched;
   }
 
   async commit(container: Container): Promise<void> {

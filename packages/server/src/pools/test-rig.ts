@@ -320,6 +320,10 @@ class DoubleContainer implements Container {
 
   async update(): Promise<void> {}
 
+  enter(): Promise<never> {
+    return Promise.reject(new Error("Nothing enters a double."));
+  }
+
   async pause(): Promise<void> {}
 
   async resume(): Promise<void> {}
