@@ -11,6 +11,7 @@ const good: Machine = {
   whyNoNamespace: undefined,
   cgroups: { version: 2, roots: { memory: "/c", pids: "/c", cpu: "/c" }, trees: ["/c"] },
   runtimes: [{ name: "crun", version: "1.21" }],
+  agent: true,
   missing: new Set(),
   filesystems: ["overlay", "ext4"],
   userNamespaces: 100,
@@ -48,6 +49,7 @@ describe("the doctor", () => {
     ["no runtime", { runtimes: [] }, "runtime"],
     ["no overlay", { filesystems: ["ext4"] }, "overlay"],
     ["missing programs", { missing: new Set(["nft", "ip"]) }, "programs"],
+    ["an agent that was not built", { agent: false }, "agent"],
     ["a full disk", { freeDiskMiB: 10 }, "disk"],
     [
       "a vulnerable runtime",

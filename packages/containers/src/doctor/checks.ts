@@ -123,6 +123,14 @@ const RULES: readonly (readonly [name: string, why: string, judge: (m: Machine) 
     (m) => (m.seccomp ? ok("available") : fail("not built into the kernel", "Use a kernel with CONFIG_SECCOMP_FILTER.")),
   ],
   ["programs", "The host calls them to make networks and file systems.", judgePrograms],
+  [
+    "agent",
+    "It runs commands and works on files inside sandboxes.",
+    (m) =>
+      m.agent
+        ? ok("built")
+        : fail("not built: sandboxes cannot run", "apt-get install gcc libc6-dev, then npm run build (or reinstall lydian)."),
+  ],
   ["firewall", "It keeps containers off the machine, each other and cloud metadata.", judgeFirewall],
   [
     "forwarding",

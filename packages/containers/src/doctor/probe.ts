@@ -3,6 +3,7 @@
 import { execFile } from "node:child_process";
 import { access, constants, readFile, statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
+import { findAgentProgram } from "../agent/program.ts";
 import { type CgroupLayout, readCgroupLayout } from "../oci/cgroup-layout.ts";
 import { parseVersion, type RuntimeName } from "../oci/runtimes.ts";
 import { whyNoUserNamespace } from "../rootless/user-namespace.ts";
@@ -23,6 +24,8 @@ export interface Machine {
   readonly whyNoNamespace: string | undefined;
   readonly cgroups: CgroupLayout | undefined;
   readonly runtimes: readonly FoundRuntime[];
+  /** The program that works inside sandboxes has been built. */
+  readonly agent: boolean;
   /** Names of programs that are missing. */
   readonly missing: ReadonlySet<string>;
   readonly filesystems: readonly string[];
@@ -114,6 +117,7 @@ export async function probeMachine(dir: string): Promise<Machine> {
     whyNoNamespace: whyNoUserNamespace(),
     cgroups,
     runtimes: [crun, runc].filter((each) => each !== undefined),
+    agent: findAgentProgram() !== undefined,
     missing,
     filesystems: filesystems.split("\n").map((each) => each.replace("nodev", "").trim()),
     userNamespaces: namespaces === "" ? undefined : Number(namespaces),
