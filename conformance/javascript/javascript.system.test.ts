@@ -1,10 +1,10 @@
 // The official JavaScript client calls what the Python client has deployed.
-import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { cached } from "../cache.ts";
 import { describeWithPython, TestServer } from "../python/clients.ts";
-import { resultsOf, runCommand } from "../run-command.ts";
+import { type Ended, resultsOf, runCommand } from "../run-command.ts";
 
 const VERSION = "0.11.1";
 const server = new TestServer();
@@ -20,16 +20,19 @@ const install = () =>
     if (code !== 0) throw new Error(`npm install failed:\n${output}`);
   });
 
+async function runProgram(name: string): Promise<Ended> {
+  const program = await mkdtemp(join(server.dataDir, "javascript-"));
+  await symlink(join(await install(), "node_modules"), join(program, "node_modules"));
+  await copyFile(join(import.meta.dirname, name), join(program, name));
+  return runCommand(process.execPath, [name], { cwd: program, env: server.env({}) });
+}
+
 describeWithPython(`JavaScript ${VERSION}`, () => {
   it("calling: functions and classes, values of CBOR, spawned calls, errors, statistics, settings", async () => {
     const python = await server.client("1.6.4");
     const deploy = await python.modal(["deploy", "deployed.py"]);
     expect(deploy.code, deploy.output).toBe(0);
-    const program = join(server.dataDir, "javascript");
-    await mkdir(program);
-    await symlink(join(await install(), "node_modules"), join(program, "node_modules"));
-    await copyFile(join(import.meta.dirname, "calls.mjs"), join(program, "calls.mjs"));
-    const run = await runCommand(process.execPath, ["calls.mjs"], { cwd: program, env: server.env({}) });
+    const run = await runProgram("calls.mjs");
     expect(run.code, run.output).toBe(0);
     expect(resultsOf(run), run.output).toEqual({
       "args and kwargs": "[[1, two], {three: 3.5}]",
@@ -67,6 +70,19 @@ describeWithPython(`JavaScript ${VERSION}`, () => {
       "class as function": "NotFoundError: Function 'deployed/Greeter' not found",
       app: "ap-",
       "no secret": "NotFoundError: Secret 'nowhere' not found in this environment.",
+    });
+  });
+
+  it("images: built, found by id and deleted", async () => {
+    const run = await runProgram("images.mjs");
+    expect(resultsOf(run), run.output).toEqual({
+      again: "true",
+      "by id": "true",
+      "does not build": expect.stringMatching(/^Error: Image build for im-\w+ failed/),
+      delete: "undefined",
+      "by id of a deleted one": expect.stringMatching(/^NotFoundError: Could not find image with ID "im-/),
+      "delete again": expect.stringMatching(/^NotFoundError: No Image with ID "im-/),
+      "another one": "true",
     });
   });
 });
