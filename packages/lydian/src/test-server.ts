@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createServer, type Handlers, Lydian, ModalClient, service, TaskCommandRouter } from "@lydian/protocol";
+import { createServer, type Handlers, Lydian, ModalClient, Processes, service, TaskCommandRouter } from "@lydian/protocol";
 import { type Client, currentClient } from "./client.ts";
 import { setSession } from "./session.ts";
 
@@ -15,6 +15,7 @@ export interface TestServerOptions {
   readonly modal?: Partial<Handlers<typeof ModalClient, unknown>>;
   readonly lydian?: Partial<Handlers<typeof Lydian, unknown>>;
   readonly router?: Partial<Handlers<typeof TaskCommandRouter, unknown>>;
+  readonly processes?: Partial<Handlers<typeof Processes, unknown>>;
   /** Of the session. Default: one function, `work` with the id fu-work. */
   readonly functionIds?: Readonly<Record<string, string>>;
 }
@@ -23,10 +24,16 @@ export async function startTestServer({
   modal = {},
   lydian = {},
   router = {},
+  processes = {},
   functionIds = { work: "fu-work" },
 }: TestServerOptions): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), "ly-sdk-"));
-  const services = [service(ModalClient, modal), service(Lydian, lydian), service(TaskCommandRouter, router)];
+  const services = [
+    service(ModalClient, modal),
+    service(Lydian, lydian),
+    service(TaskCommandRouter, router),
+    service(Processes, processes),
+  ];
   const server = createServer<unknown>({ services, authenticate: () => ({}) });
   const { address } = await server.listen({ path: join(directory, "api.sock") });
   setSession({ serverUrl: address, environment: "main", appId: "ap-test", functionIds });

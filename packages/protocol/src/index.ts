@@ -5,6 +5,7 @@ export { EmptySchema, TimestampSchema, timestampDate, timestampFromMs, timestamp
 export { Bag, type Bagged } from "./bag.ts";
 export * from "./errors.ts";
 export * from "./generated/lydian/v1/lydian_pb.js";
+export * from "./generated/lydian/v1/processes_pb.js";
 export * from "./generated/lydian/v1/runtime_pb.js";
 export * from "./generated/modal/client/apps_pb.js";
 export * from "./generated/modal/client/blobs_pb.js";

@@ -3,7 +3,17 @@ import { mkdirSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { BaseImages, createHost, ImageBuilder, LayerStore } from "@lydian/containers";
-import { createServer, type GrpcServer, Lydian, LydianError, ModalClient, Runtime, service, TaskCommandRouter } from "@lydian/protocol";
+import {
+  createServer,
+  type GrpcServer,
+  Lydian,
+  LydianError,
+  ModalClient,
+  Processes,
+  Runtime,
+  service,
+  TaskCommandRouter,
+} from "@lydian/protocol";
 import { Apps } from "./apps/apps.ts";
 import { serveAppPage } from "./apps/page.ts";
 import { createAppsRpc } from "./apps/rpc.ts";
@@ -31,6 +41,7 @@ import { createDeploymentsRpc } from "./deployments/rpc.ts";
 import { VersionStore } from "./deployments/store.ts";
 import { Ends } from "./ends.ts";
 import { Execs } from "./execs/execs.ts";
+import { createProcessesRpc } from "./execs/processes-rpc.ts";
 import { RouterTokens } from "./execs/router-access.ts";
 import { createRouterRpc } from "./execs/rpc.ts";
 import { Functions } from "./functions/functions.ts";
@@ -375,6 +386,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         }),
       ),
       service<typeof Runtime, Caller>(Runtime, createRuntimeRpc(pools)),
+      service<typeof Processes, Caller>(Processes, createProcessesRpc({ execs, home: (taskId) => sandboxOf(taskId) })),
       service<typeof TaskCommandRouter, Caller>(
         TaskCommandRouter,
         createRouterRpc({

@@ -8,9 +8,11 @@ import { deployCommand } from "./commands/deploy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { envCommand } from "./commands/env.ts";
 import { runCommand } from "./commands/run.ts";
+import { sandboxCommand } from "./commands/sandbox.ts";
 import { secretCommand } from "./commands/secret.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { serverCommand, serverProcessCommand } from "./commands/server.ts";
+import { shellCommand } from "./commands/shell.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { EXIT, ExitError } from "./exit.ts";
 
@@ -41,6 +43,8 @@ export function buildProgram(): Command {
     serverCommand(),
     serverProcessCommand(),
     envCommand(),
+    sandboxCommand(),
+    shellCommand(),
     secretCommand(),
     doctorCommand(),
     appCommand(),

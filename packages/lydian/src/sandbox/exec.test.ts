@@ -240,14 +240,45 @@ describe("the end of a process", () => {
     expect(await sandbox.exec(["work"], { timeout: "1h" }).wait()).toBe(137);
   });
 
-  it("is not waited for when the signal is aborted", async () => {
+  it("is not waited for when the signal is aborted, and comes then", async () => {
+    let isKilled = (_: string): void => undefined;
+    const killed = new Promise<string>((resolve) => {
+      isKilled = resolve;
+    });
     const { sandbox } = await serve(() => ({}), {
       router: { taskExecWait: (_, { signal }) => new Promise((resolve) => signal.addEventListener("abort", () => resolve({}))) },
+      processes: {
+        signal(request) {
+          isKilled(request.signal);
+          return {};
+        },
+      },
     });
     const controller = new AbortController();
     const waiting = sandbox.exec(["work"], { signal: controller.signal }).wait();
     controller.abort(new RangeError("enough"));
     await expect(waiting).rejects.toThrow("enough");
+    expect(await killed).toBe("SIGKILL");
+  });
+
+  it("is asked for by a signal; a terminal gets another size", async () => {
+    const asked: unknown[] = [];
+    const note = (request: object) => {
+      asked.push(request);
+      return {};
+    };
+    const { sandbox } = await serve(() => ({}), { processes: { signal: note, resize: note } });
+    const process = sandbox.exec(["sh"], { pty: true });
+    await process.kill();
+    await process.kill("SIGINT");
+    await process.resize({ rows: 50, columns: 132 });
+    await expect(process.resize({ rows: 0, columns: 1 })).rejects.toThrow(InvalidError);
+    const { id: execId } = process;
+    expect(asked).toMatchObject([
+      { taskId: "ta-1", execId, signal: "SIGTERM" },
+      { taskId: "ta-1", execId, signal: "SIGINT" },
+      { taskId: "ta-1", execId, rows: 50, columns: 132 },
+    ]);
   });
 
   it("can be asked for without waiting", async () => {

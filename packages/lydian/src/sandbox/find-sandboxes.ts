@@ -1,5 +1,5 @@
 import type { App } from "../app.ts";
-import { currentClient } from "../client.ts";
+import { type Client, currentClient } from "../client.ts";
 import { rethrow } from "../errors.ts";
 import { findAppId } from "./find-app.ts";
 import { SandboxHandle, tagsToWire } from "./sandbox-handle.ts";
@@ -50,8 +50,8 @@ export async function sandboxFromName(
   appName: string,
   name: string,
   { environment: named, includeTerminated = false }: SandboxFromNameOptions,
+  client: Client = currentClient(),
 ): Promise<SandboxHandle> {
-  const client = currentClient();
   const environment = named ?? client.environment;
   const { sandboxId, metadata } = await client.modal
     .sandboxGetFromNameV2({ sandboxName: name, environmentName: environment, appName, includeTerminated })

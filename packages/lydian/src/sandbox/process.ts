@@ -36,7 +36,7 @@ export interface ExecOptions {
   readonly pty?: boolean | PtySize;
   /** True: CommandFailedError when it ends with another code than 0. Default false. */
   readonly check?: boolean;
-  /** Ends what waits here; the process itself goes on. */
+  /** Aborting it kills the process, and ends what waits for it here with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called with each chunk as it comes. */
   readonly onStdout?: (chunk: string) => void;
@@ -93,6 +93,7 @@ export class ContainerProcess<T extends string | Uint8Array = string> implements
   readonly #started: Promise<void>;
   readonly #printed: Promise<unknown>;
   readonly #startedAt = performance.now();
+  readonly #onAbort = () => void this.#signal("SIGKILL", {}).catch(() => undefined);
   #exit: Promise<Exit> | undefined;
   #result: Promise<ProcessResult<T>> | undefined;
 
@@ -131,6 +132,7 @@ export class ContainerProcess<T extends string | Uint8Array = string> implements
       this.#pump("stdout", Stdio.STDOUT, options.onStdout),
       this.#pump("stderr", Stdio.STDERR, options.onStderr),
     ]);
+    options.signal?.addEventListener("abort", this.#onAbort, { once: true });
     // Told to whoever waits for it; a process that nobody waits for must not end the program.
     this.#started.catch(() => undefined);
     this.#printed.catch(() => undefined);
@@ -160,6 +162,21 @@ export class ContainerProcess<T extends string | Uint8Array = string> implements
     return exitOf(exitStatus)?.code;
   }
 
+  /** Sends a signal to it and what it has started. Nothing happens when it has ended. */
+  async kill(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    await this.#signal(signal, this.#callOptions());
+  }
+
+  /** Another size of its terminal. Nothing happens without one. */
+  async resize(size: PtySize): Promise<void> {
+    const { rows, columns } = checkPty(size) ?? size;
+    await this.#started;
+    await this.#place.router.call(
+      (router, taskId, call) => router.processes.resize({ taskId, execId: this.id, rows, columns }, call),
+      this.#callOptions(),
+    );
+  }
+
   // biome-ignore lint/suspicious/noThenProperty: awaiting a process gives its result.
   then<A = ProcessResult<T>, B = never>(
     onResult?: ((result: ProcessResult<T>) => A | PromiseLike<A>) | null,
@@ -178,6 +195,14 @@ export class ContainerProcess<T extends string | Uint8Array = string> implements
         stub.taskExecStart({ taskId, execId: this.id, commandArgs: argv, containerId, secretSources: sources, ...config }, call),
       this.#callOptions(),
     );
+  }
+
+  async #signal(signal: NodeJS.Signals, options: { signal?: AbortSignal }): Promise<void> {
+    // One whose start was given up may run nevertheless.
+    await this.#started.catch((error: unknown) => {
+      if (!this.#options.signal?.aborted) throw error;
+    });
+    await this.#place.router.call((router, taskId, call) => router.processes.signal({ taskId, execId: this.id, signal }, call), options);
   }
 
   async *#output(fileDescriptor: Stdio): AsyncGenerator<Uint8Array, void, undefined> {
@@ -232,6 +257,7 @@ export class ContainerProcess<T extends string | Uint8Array = string> implements
         });
         const exit = exitOf(exitStatus);
         if (!exit) throw new LydianError("internal", `The server did not say how a process in ${this.#place.what} ended.`);
+        this.#options.signal?.removeEventListener("abort", this.#onAbort);
         await this.#printed;
         const isKilled = exit.code === 128 + SIGKILL;
         const isLate = this.#timeoutMs !== undefined && performance.now() - this.#startedAt >= this.#timeoutMs;

@@ -1,6 +1,6 @@
 // The command router: processes and files in one container. It is served where everything else is, and asks for a token of its own, which
 // opens this one container and expires.
-import { type CallOptions, LydianError, type Client as Stub, TaskCommandRouter } from "@lydian/protocol";
+import { type CallOptions, LydianError, Processes, type Client as Stub, TaskCommandRouter } from "@lydian/protocol";
 import type { Client } from "../client.ts";
 import { typedError } from "../errors.ts";
 
@@ -14,7 +14,8 @@ export interface RouterOptions {
   readonly jwt?: string | undefined;
 }
 
-type Router = Stub<typeof TaskCommandRouter>;
+/** With what only our own server has for processes. */
+type Router = Stub<typeof TaskCommandRouter> & { readonly processes: Stub<typeof Processes> };
 
 /** A token is replaced when it has less than this left: it must last for the time that a request travels. */
 const MARGIN_MS = 30_000;
@@ -30,7 +31,8 @@ export class CommandRouter {
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    this.#stub = options.client.connection.service(TaskCommandRouter);
+    const { connection } = options.client;
+    this.#stub = { ...connection.service(TaskCommandRouter), processes: connection.service(Processes) };
     if (options.jwt !== undefined && options.jwt !== "") this.#asked = Promise.resolve(options.jwt);
   }
 

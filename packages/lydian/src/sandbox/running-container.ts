@@ -21,10 +21,11 @@ const FOR_EVER = -1n;
 export abstract class RunningContainer {
   /** Its files. */
   readonly filesystem: Filesystem;
-  protected readonly place: ExecPlace;
+  /** For commands: where its processes are. */
+  readonly execPlace: ExecPlace;
 
   constructor(place: ExecPlace) {
-    this.place = place;
+    this.execPlace = place;
     this.filesystem = new Filesystem(place);
   }
 
@@ -38,12 +39,12 @@ export abstract class RunningContainer {
    */
   exec(command: string | readonly string[], options?: ExecOptions & { readonly encoding?: "text" }): ContainerProcess<string>;
   exec(command: string | readonly string[], options: ExecOptions & { readonly encoding?: "text" | "bytes" } = {}): ContainerProcess<never> {
-    return new ContainerProcess<never>(this.place, command, options);
+    return new ContainerProcess<never>(this.execPlace, command, options);
   }
 
   /** An image of all its files as they are now. What is mounted is not part of it. */
   async snapshotFilesystem({ timeout = DEFAULT_TIMEOUT, ttl }: SnapshotOptions = {}): Promise<Image> {
-    const { router, containerId } = this.place;
+    const { router, containerId } = this.execPlace;
     const snapshotId = randomUUID();
     const { imageId } = await this.#within(timeout, "A snapshot", (call) =>
       router.call(
@@ -56,7 +57,7 @@ export abstract class RunningContainer {
 
   /** An image whose root is this directory as it is now, for `mountImage` or as the `image` of a sandbox. */
   async snapshotDirectory(path: string, { timeout = DEFAULT_TIMEOUT, ttl }: SnapshotOptions = {}): Promise<Image> {
-    const { router, containerId } = this.place;
+    const { router, containerId } = this.execPlace;
     const request = { path: pathBytes(path), snapshotId: randomUUID(), containerId, ...ttlOf(ttl) };
     const { imageId } = await this.#within(timeout, "A snapshot", (call) =>
       router.call((stub, taskId, options) => stub.taskSnapshotDirectory({ taskId, ...request }, options), call),
@@ -66,20 +67,20 @@ export abstract class RunningContainer {
 
   /** Puts an image's files at a path, writable; what is there is hidden. Without an image: an empty directory. */
   async mountImage(path: string, image?: Image): Promise<void> {
-    const { router, containerId } = this.place;
+    const { router, containerId } = this.execPlace;
     const imageId = image === undefined ? "" : await this.imageId(image);
     await router.call((stub, taskId, options) => stub.taskMountDirectory({ taskId, path: pathBytes(path), imageId, containerId }, options));
   }
 
   /** Takes away what `mountImage` put there. */
   async unmountImage(path: string): Promise<void> {
-    const { router, containerId } = this.place;
+    const { router, containerId } = this.execPlace;
     await router.call((stub, taskId, options) => stub.taskUnmountDirectory({ taskId, path: pathBytes(path), containerId }, options));
   }
 
   /** Makes what it has written to its volumes visible to others, and others' writes to it. */
   async reloadVolumes({ timeout = DEFAULT_TIMEOUT }: { readonly timeout?: Duration } = {}): Promise<void> {
-    const { router, containerId } = this.place;
+    const { router, containerId } = this.execPlace;
     await this.#within(timeout, "Reloading volumes", (call) =>
       router.call((stub, taskId, options) => stub.taskReloadVolumes({ taskId, containerId }, options), call),
     );
@@ -94,7 +95,7 @@ export abstract class RunningContainer {
       return await call({ timeoutMs });
     } catch (error) {
       if (!LydianError.is(error) || error.code !== "deadline_exceeded") throw error;
-      throw new SandboxTimeoutError(`${what} of the ${this.place.what} took longer than ${timeoutMs / 1000} s.`, {
+      throw new SandboxTimeoutError(`${what} of the ${this.execPlace.what} took longer than ${timeoutMs / 1000} s.`, {
         cause: error,
         hint: "Give it more time with `timeout`.",
       });
@@ -102,7 +103,7 @@ export abstract class RunningContainer {
   }
 
   #image(imageId: string): Image {
-    if (imageId === "") throw new LydianError("internal", `The server made no image of the ${this.place.what}.`);
+    if (imageId === "") throw new LydianError("internal", `The server made no image of the ${this.execPlace.what}.`);
     return Image.fromId(imageId);
   }
 }

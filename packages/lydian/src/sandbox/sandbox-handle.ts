@@ -76,7 +76,7 @@ export class SandboxHandle extends RunningContainer implements AsyncDisposable {
     this.stdout = new OutputStream(() => this.#output(router, STDOUT), "text");
     this.stderr = new OutputStream(() => this.#output(router, STDERR), "text");
     this.stdin = new InputStream((piece) => router.call((stub, task, call) => stub.sandboxStdinWriteV2({ taskId: task, ...piece }, call)));
-    this.containers = new Sidecars({ client, sandboxId: id, place: this.place, prepare: (image) => this.#prepare(image) });
+    this.containers = new Sidecars({ client, sandboxId: id, place: this.execPlace, prepare: (image) => this.#prepare(image) });
   }
 
   /** Undefined for one without a name, and for one that was found by its id. */
@@ -130,7 +130,7 @@ export class SandboxHandle extends RunningContainer implements AsyncDisposable {
     for (;;) {
       const leftMs = Math.max(0, deadline - performance.now());
       try {
-        await this.place.router.call(
+        await this.execPlace.router.call(
           (router, taskId, call) => router.sandboxWaitUntilReady({ taskId, timeout: Math.min(leftMs / 1000, HOLD_SECONDS) }, call),
           { timeoutMs: leftMs + 5_000 },
         );
@@ -170,7 +170,7 @@ export class SandboxHandle extends RunningContainer implements AsyncDisposable {
     const { result, tunnels } = await this.#client.modal
       .sandboxGetTunnelsV2({ sandboxId: this.id, timeout: timeoutMs / 1000 }, { timeoutMs: timeoutMs + 5_000 })
       .catch(rethrow);
-    const ending = endingOf(result, `The tunnels of the ${this.place.what}`);
+    const ending = endingOf(result, `The tunnels of the ${this.execPlace.what}`);
     if (ending?.error) throw ending.error;
     return tunnelsOf(tunnels);
   }
@@ -189,7 +189,7 @@ export class SandboxHandle extends RunningContainer implements AsyncDisposable {
   /** What it can reach, from now on. */
   async setNetwork(policy: NetworkPolicy): Promise<void> {
     const access = networkAccess(policy, "policy");
-    await this.place.router.call((router, taskId, call) => router.taskSetNetworkAccess({ taskId, networkAccess: access }, call));
+    await this.execPlace.router.call((router, taskId, call) => router.taskSetNetworkAccess({ taskId, networkAccess: access }, call));
   }
 
   protected override async imageId(image: Image): Promise<string> {
@@ -210,7 +210,7 @@ export class SandboxHandle extends RunningContainer implements AsyncDisposable {
   }
 
   #output(router: CommandRouter, fileDescriptor: typeof STDOUT | typeof STDERR): AsyncIterable<Uint8Array> {
-    const what = `${fileDescriptor === STDOUT ? "stdout" : "stderr"} of the ${this.place.what}`;
+    const what = `${fileDescriptor === STDOUT ? "stdout" : "stderr"} of the ${this.execPlace.what}`;
     return resumed(
       (offset) => router.stream((stub, taskId, call) => stub.sandboxStdioReadV2({ taskId, offset: BigInt(offset), fileDescriptor }, call)),
       {
@@ -229,8 +229,7 @@ export const tagsToWire = (tags: Readonly<Record<string, string>>) =>
   Object.entries(tags).map(([tagName, tagValue]) => ({ tagName, tagValue }));
 
 /** Throws NotFoundError when there is no such sandbox. */
-export async function sandboxFromId(id: string): Promise<SandboxHandle> {
-  const client = currentClient();
+export async function sandboxFromId(id: string, client: Client = currentClient()): Promise<SandboxHandle> {
   const { result, metadata } = await client.modal.sandboxWaitV2({ sandboxId: id, timeout: 0 }).catch(rethrow);
   return new SandboxHandle({ id, client, environment: client.environment, appId: metadata?.appId, result });
 }

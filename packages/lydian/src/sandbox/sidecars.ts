@@ -120,7 +120,7 @@ export class Sidecar extends RunningContainer {
 
   /** Ends it; the sandbox and its other containers go on. */
   async terminate({ wait = false }: { readonly wait?: boolean } = {}): Promise<number | undefined> {
-    await this.place.router.call((router, taskId, call) => router.taskContainerTerminate({ taskId, containerId: this.id }, call));
+    await this.execPlace.router.call((router, taskId, call) => router.taskContainerTerminate({ taskId, containerId: this.id }, call));
     if (!wait) return undefined;
     while (this.#ending === undefined) await this.#ask(HOLD_SECONDS);
     return this.exitCode;
@@ -131,7 +131,7 @@ export class Sidecar extends RunningContainer {
   }
 
   async #ask(seconds: number): Promise<void> {
-    const { result } = await this.place.router.call(
+    const { result } = await this.execPlace.router.call(
       (router, taskId, call) => router.taskContainerWait({ taskId, containerId: this.id, timeout: seconds }, call),
       { timeoutMs: (seconds + 15) * 1000 },
     );

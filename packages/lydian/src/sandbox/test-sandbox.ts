@@ -37,7 +37,11 @@ export const readyImage = { imageId: "im-1", result: { status: Status.SUCCESS } 
 export const ended = (status: Status, exitcode = 0, exception = "") => ({ result: { status, exitcode, exception } });
 
 /** A server that makes sandboxes, sb-1 in ta-1, and knows nothing of what is in them. */
-export function startSandboxServer(modal: TestServerOptions["modal"] = {}, router: TestServerOptions["router"] = {}): Promise<TestServer> {
+export function startSandboxServer(
+  modal: TestServerOptions["modal"] = {},
+  router: TestServerOptions["router"] = {},
+  processes: TestServerOptions["processes"] = {},
+): Promise<TestServer> {
   return startTestServer({
     modal: {
       imageGetOrCreate: () => readyImage,
@@ -48,6 +52,7 @@ export function startSandboxServer(modal: TestServerOptions["modal"] = {}, route
       ...modal,
     },
     router,
+    processes,
   });
 }
 
@@ -58,7 +63,12 @@ const EXIT = { case: "code", value: 0 } as const;
 /** A program that needs input runs when that has ended; `reads` says which do. */
 export async function startTestSandbox(
   program: Program,
-  { modal, router, reads = () => false }: TestServerOptions & { readonly reads?: (argv: readonly string[]) => boolean } = {},
+  {
+    modal,
+    router,
+    processes: signals = {},
+    reads = () => false,
+  }: TestServerOptions & { readonly reads?: (argv: readonly string[]) => boolean } = {},
 ): Promise<TestSandbox> {
   const processes = new Map<string, Started>();
   const started: Started[] = [];
@@ -69,41 +79,45 @@ export async function startTestSandbox(
     while (reads(process.argv) && !process.inputEnded) await new Promise((resolve) => setImmediate(resolve));
     return program(process.argv, process.stdin);
   };
-  const server = await startSandboxServer(modal, {
-    taskExecStart({ execId, commandArgs, containerId, workdir, timeoutSecs, secretSources }, { headers }) {
-      tokens.push(headers.authorization ?? "");
-      const env: Record<string, string> = {};
-      const secretIds: string[] = [];
-      for (const { source } of secretSources) {
-        if (source.case === "env") Object.assign(env, source.value.contents);
-        if (source.case === "secretId") secretIds.push(source.value);
-      }
-      const argv = commandArgs;
-      const process = { argv, containerId, workdir, timeoutSecs, env, secretIds, stdin: new Uint8Array(), pieces: [], inputEnded: false };
-      processes.set(execId, process);
-      started.push(process);
-      return {};
+  const server = await startSandboxServer(
+    modal,
+    {
+      taskExecStart({ execId, commandArgs, containerId, workdir, timeoutSecs, secretSources }, { headers }) {
+        tokens.push(headers.authorization ?? "");
+        const env: Record<string, string> = {};
+        const secretIds: string[] = [];
+        for (const { source } of secretSources) {
+          if (source.case === "env") Object.assign(env, source.value.contents);
+          if (source.case === "secretId") secretIds.push(source.value);
+        }
+        const argv = commandArgs;
+        const process = { argv, containerId, workdir, timeoutSecs, env, secretIds, stdin: new Uint8Array(), pieces: [], inputEnded: false };
+        processes.set(execId, process);
+        started.push(process);
+        return {};
+      },
+      taskExecStdinWrite({ execId, offset, data, eof }) {
+        const process = processes.get(execId);
+        if (!process) throw new LydianError("not_found", `no process ${execId}`);
+        const at = Number(offset);
+        process.pieces.push(data.length);
+        if (data.length > 0) process.stdin = Buffer.concat([process.stdin.subarray(0, at), data]);
+        if (eof) process.inputEnded = true;
+        return {};
+      },
+      async *taskExecStdioRead({ execId, offset, fileDescriptor }) {
+        const { stdout = "", stderr = "" } = await run(execId);
+        const printed = fileDescriptor === 0 ? stdout : stderr;
+        const data = (typeof printed === "string" ? bytes(printed) : printed).subarray(Number(offset));
+        if (data.length > 0) yield { data };
+      },
+      async taskExecWait({ execId }) {
+        return { exitStatus: (await run(execId)).exit ?? EXIT };
+      },
+      ...router,
     },
-    taskExecStdinWrite({ execId, offset, data, eof }) {
-      const process = processes.get(execId);
-      if (!process) throw new LydianError("not_found", `no process ${execId}`);
-      const at = Number(offset);
-      process.pieces.push(data.length);
-      if (data.length > 0) process.stdin = Buffer.concat([process.stdin.subarray(0, at), data]);
-      if (eof) process.inputEnded = true;
-      return {};
-    },
-    async *taskExecStdioRead({ execId, offset, fileDescriptor }) {
-      const { stdout = "", stderr = "" } = await run(execId);
-      const printed = fileDescriptor === 0 ? stdout : stderr;
-      const data = (typeof printed === "string" ? bytes(printed) : printed).subarray(Number(offset));
-      if (data.length > 0) yield { data };
-    },
-    async taskExecWait({ execId }) {
-      return { exitStatus: (await run(execId)).exit ?? EXIT };
-    },
-    ...router,
-  });
+    signals,
+  );
   const sandbox = await Sandbox.create();
   return {
     server,

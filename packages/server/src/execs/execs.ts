@@ -89,6 +89,15 @@ export class Execs {
     this.#byTask.get(home.taskId)?.get(execId)?.process.agent?.resize(rows, columns);
   }
 
+  /** To a process and all of its group. A tool of the server's, which is no process, is ended by any. No effect on one that has ended. */
+  async signal(home: ExecHome, execId: string, signal: NodeJS.Signals): Promise<void> {
+    const exec = await this.get(home, execId);
+    if (exec.exit !== undefined) return;
+    const agent = this.#byTask.get(home.taskId)?.get(execId)?.process.agent;
+    if (agent) agent.signal(signal);
+    else exec.kill();
+  }
+
   /** Kills what still runs, and drops all that was printed. */
   async forget(taskId: string): Promise<void> {
     const known = [...(this.#byTask.get(taskId)?.values() ?? [])];

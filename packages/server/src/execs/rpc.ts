@@ -18,6 +18,7 @@ import { checkArguments, ptyOf } from "../sandboxes/definition.ts";
 import type { Exec, OutputSource } from "./exec.ts";
 import type { ExecHome } from "./exec-home.ts";
 import type { Execs } from "./execs.ts";
+import { routerHome } from "./router-home.ts";
 
 export interface RouterRpcDependencies {
   readonly execs: Execs;
@@ -45,13 +46,7 @@ type Rpc = Handlers<typeof TaskCommandRouter, Caller>;
 export function createRouterRpc(dependencies: RouterRpcDependencies): Partial<Rpc> {
   const { execs, command, ready, variables } = dependencies;
 
-  /** A token opens one task, and only while that is the workspace's. */
-  const homeOf = ({ caller }: CallContext<Caller>, taskId: string, containerId = ""): ExecHome => {
-    if (caller.kind !== "router" || caller.taskId !== taskId) throw wrongTask(taskId);
-    const home = dependencies.home(taskId, containerId);
-    if (home.workspaceId !== caller.workspaceId) throw wrongTask(taskId);
-    return home;
-  };
+  const homeOf = routerHome(dependencies.home);
   const execOf = (context: CallContext<Caller>, { taskId, execId }: { taskId: string; execId: string }): Promise<Exec> =>
     execs.get(homeOf(context, taskId), execId);
 
@@ -190,6 +185,3 @@ function statusOf({ code, signal }: Exit) {
   if (code !== undefined) return { case: "code" as const, value: code };
   return { case: "signal" as const, value: constants.signals[signal as NodeJS.Signals] ?? constants.signals.SIGKILL };
 }
-
-const wrongTask = (taskId: string) =>
-  new LydianError("not_found", `There is no container ${JSON.stringify(taskId.slice(0, 100))}, or this token is not for it.`);

@@ -6,6 +6,7 @@ import {
   type Peer,
   PROTOCOL_VERSION,
   PROTOCOL_VERSION_HEADER,
+  Processes,
   Runtime,
   TaskCommandRouter,
 } from "@lydian/protocol";
@@ -38,7 +39,7 @@ const ALLOWED = new Set([
   "/lydian.v1.Lydian/FunctionMapMany",
 ]);
 
-const ROUTER = `/${TaskCommandRouter.typeName}/`;
+const ROUTERS = [TaskCommandRouter, Processes].map(({ typeName }) => `/${typeName}/`);
 
 const HOW =
   "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET (`lydian env` prints them on the server's machine, `lydian token create NAME` makes a new token).";
@@ -52,7 +53,7 @@ export function createAuthenticate(
   return (headers, peer, method) => {
     checkProtocol(headers[PROTOCOL_VERSION_HEADER]);
     if (peer.label !== undefined) return containerCaller(callerOf(peer.label), method);
-    if (method.startsWith(ROUTER)) return { kind: "router", ...routerCaller(headers.authorization) };
+    if (ROUTERS.some((router) => method.startsWith(router))) return { kind: "router", ...routerCaller(headers.authorization) };
     const id = once(headers["x-modal-token-id"]);
     const secret = once(headers["x-modal-token-secret"]);
     if (id === undefined || secret === undefined) throw new LydianError("unauthenticated", "This call carries no token.", { hint: HOW });

@@ -185,9 +185,10 @@ describe("callers", () => {
 
   it("are programs with the right to one container, where its processes are reached and nowhere else", () => {
     const headers = { authorization: `Bearer ${routerTokens.issue("ta-1", "ac-1")}` };
-    const method = "/modal.task_command_router.TaskCommandRouter/TaskExecStart";
-    expect(authenticate()(headers, { transport: "tcp" }, method)).toEqual({ kind: "router", taskId: "ta-1", workspaceId: "ac-1" });
-    expect(() => authenticate()({}, { transport: "tcp" }, method)).toThrow(/no token/);
+    for (const method of ["/modal.task_command_router.TaskCommandRouter/TaskExecStart", "/lydian.v1.Processes/Signal"]) {
+      expect(authenticate()(headers, { transport: "tcp" }, method)).toEqual({ kind: "router", taskId: "ta-1", workspaceId: "ac-1" });
+      expect(() => authenticate()({}, { transport: "tcp" }, method)).toThrow(/no token/);
+    }
     expect(() => authenticate()(headers, { transport: "tcp" }, "/modal.client.ModalClient/SandboxList")).toThrow(/no token/);
   });
 

@@ -1,9 +1,10 @@
 import { Command } from "commander";
 import { formatTable, formatTime } from "../display/style.ts";
-import { type CommonOptions, environmentOption, jsonOption, printJson } from "./options.ts";
+import type { ExecFlags } from "../sandboxes/exec.ts";
+import { type CommonOptions, environmentOption, execOptions, jsonOption, printJson } from "./options.ts";
 
 export function containerCommand(): Command {
-  const container = new Command("container").description("containers that run now");
+  const container = new Command("container").description("containers that run now").enablePositionalOptions();
   container
     .command("list")
     .description("all containers, or those of an app")
@@ -39,5 +40,14 @@ export function containerCommand(): Command {
       await withServer({}, (client) => client.modal.containerStop({ taskId, graceful: flags.graceful === true }));
       process.stdout.write(`${taskId} is stopping\n`);
     });
+  const exec = container
+    .command("exec")
+    .description("run a command in one; ends with its exit code")
+    .argument("<container-id>")
+    .argument("<command...>", "the program and its arguments");
+  for (const option of execOptions()) exec.addOption(option);
+  exec
+    .passThroughOptions()
+    .action(async (id: string, command: string[], flags: ExecFlags) => (await import("../sandboxes/exec.ts")).execIn(id, command, flags));
   return container;
 }

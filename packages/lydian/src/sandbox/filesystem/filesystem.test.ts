@@ -85,13 +85,22 @@ describe("files of a sandbox", () => {
   });
 
   it("stay as they were when the source fails", async () => {
-    const { filesystem, files } = await serve();
+    const killed: string[] = [];
+    const { filesystem, files } = await serve(() => ({}), {
+      processes: {
+        signal({ signal }: { signal: string }) {
+          killed.push(signal);
+          return {};
+        },
+      },
+    });
     const source = async function* () {
       yield "half";
       throw new RangeError("the source broke");
     };
     await expect(filesystem.writeStream("/a", source())).rejects.toThrow("the source broke");
     expect(files.size).toBe(0);
+    expect(killed).toEqual(["SIGKILL"]);
   });
 
   it("are told of with everything that is known", async () => {

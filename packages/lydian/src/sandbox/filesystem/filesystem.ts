@@ -8,6 +8,9 @@ import { FileIO, type FileMode } from "./file-io.ts";
 import { endTool, type FileCommand, runTool, startTool } from "./file-tool.ts";
 import { type FileWatchEvent, type WatchOptions, watchFiles } from "./watch.ts";
 
+/** Of local files: each piece is a request. */
+const PIECE_BYTES = 1 << 20;
+
 /** Data that is written: at once, or as it comes. */
 export type FileData = string | Uint8Array | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array | string>;
 
@@ -94,7 +97,7 @@ export class Filesystem {
       throw new InvalidError(`${local} cannot be read: ${(cause as Error).message}`, { cause });
     });
     if (!found.isFile()) throw new InvalidError(`${local} is no file, and only files can be copied.`);
-    await this.#write(remote, createReadStream(local));
+    await this.#write(remote, createReadStream(local, { highWaterMark: PIECE_BYTES }));
   }
 
   /** A file of the container onto this machine. The local file appears when all of it has arrived. */
@@ -134,9 +137,10 @@ export class Filesystem {
         await process.stdin.end();
       }
     } catch (error) {
-      // A tool that has ended tells why it did; anything else is the source's own failure, and the tool is left without its end.
-      if (!LydianError.is(error) || (error.code !== "failed_precondition" && error.code !== "aborted")) throw error;
-      await endTool(process, command);
+      // A tool that has ended tells why it did. Anything else is a failure on this side: without its end the file stays as it was.
+      const isTold = LydianError.is(error) && (error.code === "failed_precondition" || error.code === "aborted");
+      if (isTold) await endTool(process, command);
+      else await process.kill("SIGKILL").catch(() => undefined);
       throw error;
     }
     await endTool(process, command);

@@ -1,0 +1,176 @@
+// `lydian sandbox`, `lydian shell` and `lydian container exec`, against a real server; terminals by script(1).
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type RunningServer, startServer } from "@lydian/server";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { shareTestLayers } from "../../../containers/src/images/testing.ts";
+import { CLI_FILE } from "./dist-files.ts";
+
+const DIST = join(import.meta.dirname, "../../dist");
+const reason = process.platform !== "linux" || process.getuid?.() !== 0 ? "not root on Linux" : undefined;
+if (reason !== undefined) console.log(`skipped: commands for sandboxes (${reason})`);
+const hasScript = spawnSync("script", ["--version"]).status === 0;
+if (!hasScript) console.log("skipped: commands for sandboxes at a terminal (script(1) is not installed)");
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+describe.skipIf(reason !== undefined)("commands for sandboxes", () => {
+  let dataDir: string;
+  let server: RunningServer;
+  let env: NodeJS.ProcessEnv;
+  let id: string;
+
+  beforeAll(async () => {
+    dataDir = mkdtempSync(join(tmpdir(), "ly-cli-sb-"));
+    await shareTestLayers(dataDir);
+    server = await startServer({
+      dataDir,
+      port: 0,
+      containerHost: "oci",
+      runtimeDir: join(DIST, "runtime"),
+      launcherProgram: join(DIST, "launcher.js"),
+      logLevel: "error",
+    });
+    const { tokenId, tokenSecret } = JSON.parse(readFileSync(server.tokenFile, "utf8")) as { tokenId: string; tokenSecret: string };
+    env = {
+      PATH: process.env.PATH,
+      HOME: dataDir,
+      TERM: "xterm",
+      LYDIAN_SERVER_URL: server.url,
+      LYDIAN_TOKEN_ID: tokenId,
+      LYDIAN_TOKEN_SECRET: tokenSecret,
+    };
+    const { code, stdout, stderr } = await lydian("sandbox", "create", "--name", "box", "--tag", "team=search", "--env", "GREETING=hello");
+    expect(code, stderr).toBe(0);
+    id = stdout.trim();
+  }, 300_000);
+  afterAll(async () => {
+    await server?.stop();
+    rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
+  });
+
+  function collect(child: ChildProcess): Promise<Ended> {
+    let stdout = "";
+    let stderr = "";
+    child.stdout?.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    return new Promise((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })));
+  }
+
+  const lydian = (...args: string[]) => collect(spawn(process.execPath, [CLI_FILE, ...args], { env, stdio: ["ignore", "pipe", "pipe"] }));
+
+  /** A shell line at a terminal of 31 rows and 97 columns. Keys are typed when what they wait for has been printed since the last ones. */
+  function atTerminal(line: string, keys: readonly (readonly [after: RegExp, typed: string])[]): Promise<Ended> {
+    const child = spawn("script", ["-qec", `stty rows 31 columns 97; ${line}`, "/dev/null"], { env, stdio: ["pipe", "pipe", "pipe"] });
+    const left = [...keys];
+    let seen = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      seen += chunk.toString();
+      const [next] = left;
+      if (!next?.[0].test(seen)) return;
+      seen = "";
+      left.shift();
+      child.stdin.write(next[1]);
+    });
+    return collect(child);
+  }
+  const CLI = `${process.execPath} ${CLI_FILE}`;
+
+  it("make one that can be found, and list it", async () => {
+    expect(id).toMatch(/^sb-[0-9A-Za-z]+$/);
+    const { stdout } = await lydian("sandbox", "list", "--tag", "team=search", "--json");
+    expect(JSON.parse(stdout)).toMatchObject([{ sandbox_id: id, name: "box", tags: { team: "search" }, timeout_seconds: 300 }]);
+    expect((await lydian("sandbox", "list")).stdout).toMatch(new RegExp(`^SANDBOX .*\n${id} +box +ap-`));
+    expect(JSON.parse((await lydian("sandbox", "list", "--tag", "team=other", "--json")).stdout)).toEqual([]);
+  });
+
+  it("run a command in it, with its streams and its exit code", async () => {
+    expect(await lydian("sandbox", "exec", id, "sh", "-c", "echo $GREETING $A; echo no >&2; exit 7")).toEqual({
+      code: 7,
+      stdout: "hello\n",
+      stderr: "no\n",
+    });
+    expect((await lydian("sandbox", "exec", "--workdir", "/tmp", "--env", "A=1", id, "sh", "-c", "pwd; echo $A")).stdout).toBe("/tmp\n1\n");
+    const cat = spawn(process.execPath, [CLI_FILE, "sandbox", "exec", id, "--", "wc", "-c"], { env, stdio: ["pipe", "pipe", "pipe"] });
+    const counted = collect(cat);
+    cat.stdin.end("x".repeat(3_000_000));
+    expect(await counted).toEqual({ code: 0, stdout: "3000000\n", stderr: "" });
+  });
+
+  it("say what is wrong, and end with codes that tell it", async () => {
+    expect(await lydian("sandbox", "exec", "sb-none", "true")).toMatchObject({ code: 1, stderr: expect.stringContaining("sb-none") });
+    expect(await lydian("sandbox", "exec", "box", "true")).toMatchObject({ code: 2, stderr: expect.stringContaining('"box" is no id') });
+    expect(await lydian("sandbox", "exec", id, "no-such-program")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("no-such-program"),
+    });
+    expect(await lydian("sandbox", "exec", "--timeout", "1s", id, "sleep", "60")).toMatchObject({
+      code: 124,
+      stderr: expect.stringContaining("longer than its timeout of 1 s"),
+    });
+    expect((await lydian("sandbox", "create", "--env", "A")).code).toBe(2);
+  });
+
+  it("reach the container of a sandbox by its own id", async () => {
+    const [{ container_id }] = JSON.parse((await lydian("sandbox", "list", "--json")).stdout) as [{ container_id: string }];
+    expect(await lydian("container", "exec", container_id, "echo", "hi")).toEqual({ code: 0, stdout: "hi\n", stderr: "" });
+  });
+
+  it("print what the command of a sandbox printed", async () => {
+    const made = await lydian("sandbox", "create", "--json", "--", "sh", "-c", "echo out; echo err >&2");
+    const { sandbox_id } = JSON.parse(made.stdout) as { sandbox_id: string };
+    expect(await lydian("sandbox", "logs", sandbox_id)).toEqual({ code: 0, stdout: "out\n", stderr: "err\n" });
+  });
+
+  it.skipIf(!hasScript)("give a terminal of the same size, pass keys on, and leave this one as it was", async () => {
+    const { code, stdout } = await atTerminal(`${CLI} shell ${id}; code=$?; stty -a; exit $code`, [
+      [/[#$] $/, 'stty size; tty; echo "$GREETING"; echo be""gin; sleep 600\r'],
+      [/^begin/m, "\u0003"],
+      [/[#$] $/, "exit 3\r"],
+    ]);
+    expect(stdout).toContain("31 97");
+    expect(stdout).toMatch(/\/dev\/pts\/\d+/);
+    expect(stdout).toMatch(/^hello\r?$/m);
+    expect(stdout).toContain("^C");
+    expect(stdout.slice(stdout.indexOf("speed"))).toMatch(/(?<!-)icanon/);
+    expect(stdout.slice(stdout.indexOf("speed"))).toMatch(/(?<!-)echo\b/);
+    expect(code).toBe(3);
+  });
+
+  it("open a shell in an image, without a terminal where there is none", async () => {
+    expect(await lydian("shell", "--cmd", "node -p 6*7; exit 4", "--env", "A=1")).toEqual({
+      code: 4,
+      stdout: "42\n",
+      stderr: "lydian: starting a container\n",
+    });
+    const running = JSON.parse((await lydian("app", "list", "--json")).stdout) as { name: string; state: string }[];
+    expect(running.filter(({ name }) => name === "shell").map(({ state }) => state)).toEqual(["stopped"]);
+  });
+
+  it("open a shell where a function runs, with its code", async () => {
+    const { code, stdout, stderr } = await lydian(
+      "shell",
+      `${join(import.meta.dirname, "../../test/fixtures/sums.ts")}::square`,
+      "-c",
+      "ls /app",
+    );
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain("main.mjs");
+    expect(await lydian("shell", `${join(import.meta.dirname, "../../test/fixtures/sums.ts")}::none`)).toMatchObject({ code: 2 });
+  });
+
+  it("end them", async () => {
+    expect(await lydian("sandbox", "terminate", id)).toEqual({ code: 0, stdout: `${id} is terminated\n`, stderr: "" });
+    expect(JSON.parse((await lydian("sandbox", "list", "--tag", "team=search", "--json")).stdout)).toEqual([]);
+  });
+});
