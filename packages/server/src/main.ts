@@ -73,6 +73,7 @@ import { networkOf } from "./sandboxes/network.ts";
 import { createSandboxesRpc } from "./sandboxes/rpc.ts";
 import type { Sandbox } from "./sandboxes/sandbox.ts";
 import { defaultMaxSandboxes, Sandboxes } from "./sandboxes/sandboxes.ts";
+import { Snapshots } from "./sandboxes/snapshots.ts";
 import { commandOf } from "./sandboxes/stdio.ts";
 import { SandboxStore } from "./sandboxes/store.ts";
 import { scheduledOf } from "./schedules/schedule.ts";
@@ -246,11 +247,12 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     logs,
     deadlines: calls.deadlines,
     now: () => calls.clock.now(),
-    startContainer: ({ resolved }) => containers.start(resolved),
+    startContainer: (sandbox) => containers.start(sandbox),
     dir: join(dataDir, "sb"),
     maxSandboxes: config.maxSandboxes ?? defaultMaxSandboxes(),
     onError: (what, error) => log.error(what, error),
   });
+  const snapshots = new Snapshots({ host, layers, images, now: () => calls.clock.now() });
   const routerTokens = new RouterTokens(
     await loadKey(join(dataDir, "router.key"), "Remove it: a new one is made at the next start, and clients ask for new tokens."),
   );
@@ -394,6 +396,10 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
           home: (taskId) => sandboxOf(taskId),
           command: (taskId) => commandOf(sandboxOf(taskId)),
           ready: (taskId, timeoutMs, ...signals) => sandboxes.ready(sandboxOf(taskId), timeoutMs, ...signals),
+          snapshotFilesystem: (taskId, request) => snapshots.filesystem(sandboxOf(taskId), request),
+          snapshotDirectory: (taskId, path, request) => snapshots.directory(sandboxOf(taskId), path, request),
+          mount: (taskId, path, imageId) => snapshots.mount(sandboxOf(taskId), path, imageId),
+          unmount: (taskId, path) => snapshots.unmount(sandboxOf(taskId), path),
           setNetwork: async (taskId, access) => sandboxes.setNetwork(sandboxOf(taskId), networkOf(access)),
           variables: (secretSources, secretIds, variables, workspaceId) =>
             variablesOf({ secretSources, secretIds, variables }, workspaceId, secrets),

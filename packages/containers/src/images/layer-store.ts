@@ -93,6 +93,17 @@ export class LayerStore {
     return shared ? "shared" : "made";
   }
 
+  /** Nothing may use the layer any more. */
+  async remove(id: string): Promise<void> {
+    this.#known.delete(id);
+    const temporary = await this.temporary();
+    // First out of sight, at once: half a layer must never be there under its name.
+    await rename(this.path(id), join(temporary, "layer")).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+    await rm(temporary, { recursive: true, force: true });
+  }
+
   /** A new private directory on the store's filesystem. The caller removes it. */
   async temporary(): Promise<string> {
     const dir = join(this.dir, ".tmp", `${process.pid}-${await startTimeOf("self")}-${randomBytes(9).toString("hex")}`);

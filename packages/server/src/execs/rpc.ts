@@ -15,6 +15,7 @@ import {
 } from "@lydian/protocol";
 import type { Caller } from "../identity/caller.ts";
 import { checkArguments, ptyOf } from "../sandboxes/definition.ts";
+import type { SnapshotRequest } from "../sandboxes/snapshots.ts";
 import type { Exec, OutputSource } from "./exec.ts";
 import type { ExecHome } from "./exec-home.ts";
 import type { Execs } from "./execs.ts";
@@ -28,6 +29,10 @@ export interface RouterRpcDependencies {
   readonly command: (taskId: string) => Promise<Exec | undefined>;
   /** When a sandbox became ready. */
   readonly ready: (taskId: string, timeoutMs: number, ...signals: readonly AbortSignal[]) => Promise<number>;
+  readonly snapshotFilesystem: (taskId: string, request: SnapshotRequest) => Promise<string>;
+  readonly snapshotDirectory: (taskId: string, path: string, request: SnapshotRequest) => Promise<string>;
+  readonly mount: (taskId: string, path: string, imageId: string) => Promise<void>;
+  readonly unmount: (taskId: string, path: string) => Promise<void>;
   readonly setNetwork: (taskId: string, access: NetworkAccess | undefined) => Promise<void>;
   /** Variables of secrets that the workspace has, and others, later over earlier. */
   readonly variables: (
@@ -147,6 +152,37 @@ export function createRouterRpc(dependencies: RouterRpcDependencies): Partial<Rp
       return {};
     },
 
+    async taskSnapshotFilesystem({ taskId, containerId, snapshotId, ttlSeconds, customerSuppliedEncryptionKey: key }, context) {
+      homeOf(context, taskId, containerId);
+      refuseKey(key);
+      return { imageId: await dependencies.snapshotFilesystem(taskId, { snapshotId, ttlSeconds: optional(ttlSeconds) }) };
+    },
+
+    async taskSnapshotDirectory({ taskId, containerId, path, snapshotId, ttlSeconds, customerSuppliedEncryptionKey: key }, context) {
+      homeOf(context, taskId, containerId);
+      refuseKey(key);
+      return { imageId: await dependencies.snapshotDirectory(taskId, text(path), { snapshotId, ttlSeconds: optional(ttlSeconds) }) };
+    },
+
+    async taskMountDirectory({ taskId, containerId, path, imageId, customerSuppliedEncryptionKey: key }, context) {
+      homeOf(context, taskId, containerId);
+      refuseKey(key);
+      await dependencies.mount(taskId, text(path), imageId);
+      return {};
+    },
+
+    async taskUnmountDirectory({ taskId, containerId, path }, context) {
+      homeOf(context, taskId, containerId);
+      await dependencies.unmount(taskId, text(path));
+      return {};
+    },
+
+    /** There are no volumes in it. */
+    taskReloadVolumes({ taskId, containerId }, context) {
+      homeOf(context, taskId, containerId);
+      return {};
+    },
+
     async sandboxWaitUntilReady({ taskId, timeout }, context) {
       homeOf(context, taskId);
       return { readyAt: (await ready(taskId, Math.max(0, timeout) * 1000, context.signal, context.draining)) / 1000 };
@@ -174,6 +210,19 @@ function startOf({ execId, commandArgs, stdoutConfig, stderrConfig, timeoutSecs 
     stderr: STDERR_KEPT[stderrConfig] ?? "drop",
     timeoutMs: timeoutSecs * 1000,
   } as const;
+}
+
+const optional = (value: bigint | undefined): number | undefined => (value === undefined ? undefined : Number(value));
+
+const text = (path: Uint8Array): string => Buffer.from(path).toString();
+
+function refuseKey(key: Uint8Array | undefined): void {
+  if (key !== undefined && key.length > 0)
+    throw new LydianError(
+      "unimplemented",
+      "Snapshots sealed with a key of the customer are not offered: snapshots are kept as plain files.",
+      { hint: "Leave the key out." },
+    );
 }
 
 const STDERR_KEPT: Partial<Record<StderrConfig, "drop" | "keep" | "stdout">> = {

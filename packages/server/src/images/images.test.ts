@@ -239,6 +239,7 @@ describe("images", () => {
       state: "building",
       result: undefined,
       failure: undefined,
+      expiresAt: 0,
     } as const;
     await store.insert(left, true, 0);
     expect((await joined(left.id)).end).toMatchObject({ status: Status.SUCCESS });

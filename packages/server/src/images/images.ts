@@ -131,6 +131,7 @@ export class Images {
       state: cached === undefined ? "building" : "ready",
       result: cached,
       failure: undefined,
+      expiresAt: 0,
     };
     const inserted = await store.insert(image, request.cache === "use", this.#now());
     if (inserted.state === "building") this.#start(inserted, request.appId, request.cache !== "ignore");
@@ -157,6 +158,35 @@ export class Images {
     await build?.ended;
     this.#ready.delete(imageId);
     return true;
+  }
+
+  /** An image of layers that are there. A request with the same key gets the same image. */
+  async adopt(snapshot: { workspaceId: string; key: string; result: BuiltImage; expiresAt: number }): Promise<string> {
+    const { workspaceId, key: recipeKey, result, expiresAt } = snapshot;
+    const recipe: StoredRecipe = { lines: [], bases: {}, files: [], buildArgs: {} };
+    const id = newId("im", this.#now());
+    const image = {
+      id,
+      workspaceId,
+      recipeKey,
+      recipe,
+      builderVersion: "",
+      state: "ready",
+      result,
+      failure: undefined,
+      expiresAt,
+    } as const;
+    return (await this.#dependencies.store.insert(image, true, this.#now())).id;
+  }
+
+  /** The image that `adopt` was given this key for. */
+  adopted(workspaceId: string, key: string): string | undefined {
+    return this.#dependencies.store.current(workspaceId, key)?.id;
+  }
+
+  /** Layers and configuration of a finished image. Throws `not_found`, and `failed_precondition` when it is not ready. */
+  built(imageId: string, workspaceId: string): BuiltImage {
+    return this.#requireReady(imageId, workspaceId);
   }
 
   /** What a container of the image starts with; undefined when there is no such image or it is not ready. */
@@ -246,10 +276,15 @@ export class Images {
   #built(imageId: string): BuiltImage | undefined {
     const known = this.#ready.get(imageId);
     if (known !== undefined) return known;
-    const image = isId("im", imageId) ? this.#dependencies.store.get(imageId) : undefined;
+    const image = this.#get(imageId);
     if (image?.state !== "ready" || image.result === undefined) return undefined;
-    this.#ready.set(imageId, image.result);
+    if (image.expiresAt === 0) this.#ready.set(imageId, image.result);
     return image.result;
+  }
+
+  #get(imageId: string): ImageRecord | undefined {
+    const image = isId("im", imageId) ? this.#dependencies.store.get(imageId) : undefined;
+    return image === undefined || (image.expiresAt > 0 && image.expiresAt <= this.#now()) ? undefined : image;
   }
 
   #requireReady(imageId: string, workspaceId: string): BuiltImage {

@@ -15,6 +15,8 @@ export interface ImageRecord {
   readonly result: BuiltImage | undefined;
   /** When failed. */
   readonly failure: string | undefined;
+  /** It is as if it were not there from then on. 0: never. */
+  readonly expiresAt: number;
 }
 
 export interface LogLine {
@@ -39,9 +41,10 @@ interface ImageRow {
   state: ImageState;
   result: string | null;
   failure: string | null;
+  expires_at: number | null;
 }
 
-const COLUMNS = "id, workspace_id, recipe_key, recipe, builder_version, state, result, failure";
+const COLUMNS = "id, workspace_id, recipe_key, recipe, builder_version, state, result, failure, expires_at";
 
 export class ImageStore {
   readonly #database: Database;
@@ -70,7 +73,7 @@ export class ImageStore {
       if (there !== undefined) return there;
       this.#database
         .prepare(
-          "INSERT INTO images (id, workspace_id, recipe_key, is_current, recipe, builder_version, state, result, created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          "INSERT INTO images (id, workspace_id, recipe_key, is_current, recipe, builder_version, state, result, created_at, finished_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .run(
           image.id,
@@ -83,6 +86,7 @@ export class ImageStore {
           image.result === undefined ? null : JSON.stringify(image.result),
           now,
           image.state === "building" ? null : now,
+          image.expiresAt || null,
         );
       return image;
     });
@@ -123,6 +127,18 @@ export class ImageStore {
     });
   }
 
+  /** Deletes those whose time is over. Returns the topmost layer of each, unless another image has it. */
+  deleteExpired(now: number): Promise<string[]> {
+    return this.#database.commit(() => {
+      const expired = this.#database.prepare(`SELECT ${COLUMNS} FROM images WHERE expires_at <= ?`).all<ImageRow>(now).map(fromRow);
+      for (const image of expired) this.#database.prepare("DELETE FROM images WHERE id = ?").run(image?.id ?? "");
+      const used = this.#database.prepare("SELECT 1 AS used FROM images WHERE instr(result, ?) > 0 LIMIT 1");
+      return expired
+        .flatMap((image) => image?.result?.layers.at(-1) ?? [])
+        .filter((layer) => used.get<{ used: number }>(layer) === undefined);
+    });
+  }
+
   appendLogs(imageId: string, lines: readonly LogLine[]): Promise<void> {
     return this.#database.commit(() => {
       const statement = this.#database.prepare("INSERT OR IGNORE INTO image_logs (image_id, seq, at, fd, text) VALUES (?, ?, ?, ?, ?)");
@@ -156,5 +172,6 @@ function fromRow(row: ImageRow | undefined): ImageRecord | undefined {
     state: row.state,
     result: row.result === null ? undefined : (JSON.parse(row.result) as BuiltImage),
     failure: row.failure ?? undefined,
+    expiresAt: row.expires_at ?? 0,
   };
 }

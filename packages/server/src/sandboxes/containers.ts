@@ -4,8 +4,7 @@ import { LydianError } from "@lydian/protocol";
 import type { Deadlines } from "../calls/deadlines.ts";
 import type { Images, RootFilesystem } from "../images/images.ts";
 import type { Mounts } from "../mounts/mounts.ts";
-import type { ResolvedSandbox } from "./definition.ts";
-import type { StartedContainer } from "./sandbox.ts";
+import type { Sandbox, StartedContainer } from "./sandbox.ts";
 import { Standbys } from "./standbys.ts";
 import { startContainer } from "./start-container.ts";
 
@@ -32,7 +31,8 @@ export class SandboxContainers {
   }
 
   /** Resolves when its agent answers. */
-  async start({ imageId, mountIds, limits, network }: ResolvedSandbox): Promise<StartedContainer> {
+  async start(sandbox: Sandbox): Promise<StartedContainer> {
+    const { imageId, mountIds, limits, network } = sandbox.resolved;
     const { host, mounts } = this.#options;
     const rootfs = this.#rootfs(imageId);
     using _starting = this.#standbys.starting();
@@ -40,8 +40,8 @@ export class SandboxContainers {
     const fits = mountIds.length === 0 && limits.diskMiB === undefined && (network === "outbound" || host.features.networkPolicy);
     const waiting = fits ? this.#standbys.take(imageId) : undefined;
     if (waiting === undefined) {
-      const mounted = await Promise.all(mountIds.map((mountId) => mounts.layer(mountId)));
-      return startContainer({ layers: [...mounted.reverse(), ...rootfs.layers], limits, network }, this.#options);
+      sandbox.mountedLayers = await Promise.all(mountIds.map((mountId) => mounts.layer(mountId)));
+      return startContainer({ layers: [...[...sandbox.mountedLayers].reverse(), ...rootfs.layers], limits, network }, this.#options);
     }
     try {
       await Promise.all([

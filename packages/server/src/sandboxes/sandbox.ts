@@ -34,6 +34,10 @@ export class Sandbox implements ExecHome {
   readyAt = 0;
   /** Milliseconds of each stage of its start. */
   readonly stages: Record<string, number> = {};
+  /** Directories of the layers with its local files, the lowest first. */
+  mountedLayers: readonly string[] = [];
+  /** Directories of layers that it needs beside those of its image. */
+  readonly usedLayers: string[] = [];
   /** Settles when there is a container, or none will come. */
   started: Promise<StartedContainer>;
   /** Its command; undefined when it has none, or before it runs. */

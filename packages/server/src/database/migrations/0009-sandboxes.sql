@@ -19,3 +19,7 @@ CREATE TABLE sandboxes (
 ) STRICT;
 CREATE INDEX sandboxes_by_name ON sandboxes (app_id, name, created_at) WHERE name <> '';
 CREATE INDEX sandboxes_unfinished ON sandboxes (created_at) WHERE finished_at IS NULL;
+
+-- Snapshots of sandboxes are images that may have an end.
+ALTER TABLE images ADD COLUMN expires_at INTEGER;
+CREATE INDEX images_expiring ON images (expires_at) WHERE expires_at IS NOT NULL;
