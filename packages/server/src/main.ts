@@ -252,7 +252,15 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     maxSandboxes: config.maxSandboxes ?? defaultMaxSandboxes(),
     onError: (what, error) => log.error(what, error),
   });
-  const snapshots = new Snapshots({ host, layers, images, now: () => calls.clock.now() });
+  const snapshots = new Snapshots({
+    host,
+    layers,
+    images,
+    now: () => calls.clock.now(),
+    isUsed: (layer) => containers.uses(layer) || sandboxes.uses(layer),
+    onError: (what, error) => log.error(what, error),
+  });
+  ends.defer(() => snapshots.stop());
   const routerTokens = new RouterTokens(
     await loadKey(join(dataDir, "router.key"), "Remove it: a new one is made at the next start, and clients ask for new tokens."),
   );
@@ -425,6 +433,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   await pools.start();
   apps.start();
   logs.start();
+  snapshots.start();
   ends.defer(() => apps.close());
   // Minimums of containers outlive the server, like the apps that asked for them.
   for (const { id } of apps.live()) for (const functionId of Object.values(deployments.functionIds(id))) pools.ensure(functionId);

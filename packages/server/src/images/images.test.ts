@@ -329,4 +329,20 @@ describe("receiveRecipe", () => {
     ];
     expect(new Set(different).size).toBe(different.length);
   });
+
+  it("are adopted from layers that are there, once for a key, and end when their time is over", async () => {
+    const result = { layers: ["a".repeat(32), "b".repeat(32)], config: { env: {} } };
+    const adopt = (key: string, expiresAt: number) => images.adopt({ workspaceId: "ac-1", key, result, expiresAt });
+    const id = await adopt("snapshot x", 0);
+    expect(await adopt("snapshot x", 0)).toBe(id);
+    expect(images.built(id, "ac-1")).toEqual(result);
+    const short = await adopt("snapshot y", 1);
+    expect(() => images.require(short, "ac-1")).toThrow(/Could not find image/);
+    // The other one has its layer too.
+    expect(await images.deleteExpired(() => false)).toEqual([]);
+    const lonely = await images.adopt({ workspaceId: "ac-1", key: "z", result: { ...result, layers: ["c".repeat(32)] }, expiresAt: 1 });
+    expect(await images.deleteExpired(() => true)).toEqual([]);
+    expect(await images.deleteExpired(() => false)).toEqual(["c".repeat(32)]);
+    expect(images.rootfs(lonely)).toBeUndefined();
+  });
 });

@@ -184,6 +184,11 @@ export class Images {
     return this.#dependencies.store.current(workspaceId, key)?.id;
   }
 
+  /** Deletes those whose time is over and whose topmost layer is not in use. Returns those layers, unless other images have them. */
+  deleteExpired(isUsed: (layer: string) => boolean): Promise<string[]> {
+    return this.#dependencies.store.deleteExpired(this.#now(), isUsed);
+  }
+
   /** Layers and configuration of a finished image. Throws `not_found`, and `failed_precondition` when it is not ready. */
   built(imageId: string, workspaceId: string): BuiltImage {
     return this.#requireReady(imageId, workspaceId);
@@ -269,7 +274,7 @@ export class Images {
   }
 
   #find(imageId: string, workspaceId: string): ImageRecord | undefined {
-    const image = isId("im", imageId) ? this.#dependencies.store.get(imageId) : undefined;
+    const image = this.#get(imageId);
     return image?.workspaceId === workspaceId ? image : undefined;
   }
 

@@ -127,15 +127,19 @@ export class ImageStore {
     });
   }
 
-  /** Deletes those whose time is over. Returns the topmost layer of each, unless another image has it. */
-  deleteExpired(now: number): Promise<string[]> {
+  /** Deletes those whose time is over, but for those whose topmost layer is in use. Returns these layers, unless another image has them. */
+  deleteExpired(now: number, isUsed: (layer: string) => boolean): Promise<string[]> {
     return this.#database.commit(() => {
-      const expired = this.#database.prepare(`SELECT ${COLUMNS} FROM images WHERE expires_at <= ?`).all<ImageRow>(now).map(fromRow);
-      for (const image of expired) this.#database.prepare("DELETE FROM images WHERE id = ?").run(image?.id ?? "");
-      const used = this.#database.prepare("SELECT 1 AS used FROM images WHERE instr(result, ?) > 0 LIMIT 1");
-      return expired
-        .flatMap((image) => image?.result?.layers.at(-1) ?? [])
-        .filter((layer) => used.get<{ used: number }>(layer) === undefined);
+      const rows = this.#database.prepare(`SELECT ${COLUMNS} FROM images WHERE expires_at <= ?`).all<ImageRow>(now);
+      const layers: string[] = [];
+      for (const { id, result } of rows.flatMap((row) => fromRow(row) ?? [])) {
+        const topmost = result?.layers.at(-1);
+        if (topmost !== undefined && isUsed(topmost)) continue;
+        this.#database.prepare("DELETE FROM images WHERE id = ?").run(id);
+        if (topmost !== undefined) layers.push(topmost);
+      }
+      const shared = this.#database.prepare("SELECT 1 AS shared FROM images WHERE instr(result, ?) > 0 LIMIT 1");
+      return layers.filter((layer) => shared.get<{ shared: number }>(layer) === undefined);
     });
   }
 

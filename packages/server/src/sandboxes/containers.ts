@@ -6,7 +6,7 @@ import type { Images, RootFilesystem } from "../images/images.ts";
 import type { Mounts } from "../mounts/mounts.ts";
 import type { Sandbox, StartedContainer } from "./sandbox.ts";
 import { Standbys } from "./standbys.ts";
-import { startContainer } from "./start-container.ts";
+import { type ContainerPlan, startContainer } from "./start-container.ts";
 
 export interface SandboxContainersOptions {
   readonly host: ContainerHost;
@@ -21,12 +21,14 @@ export interface SandboxContainersOptions {
 export class SandboxContainers {
   readonly #options: SandboxContainersOptions;
   readonly #standbys: Standbys;
+  /** Of the containers that exist. */
+  readonly #plans = new Set<ContainerPlan>();
 
   constructor(options: SandboxContainersOptions) {
     this.#options = options;
     this.#standbys = new Standbys({
       ...options,
-      start: (imageId) => startContainer({ layers: this.#rootfs(imageId).layers, limits: {}, network: "outbound" }, options),
+      start: (imageId) => this.#run({ layers: this.#rootfs(imageId).layers, limits: {}, network: "outbound" }),
     });
   }
 
@@ -41,7 +43,7 @@ export class SandboxContainers {
     const waiting = fits ? this.#standbys.take(imageId) : undefined;
     if (waiting === undefined) {
       sandbox.mountedLayers = await Promise.all(mountIds.map((mountId) => mounts.layer(mountId)));
-      return startContainer({ layers: [...[...sandbox.mountedLayers].reverse(), ...rootfs.layers], limits, network }, this.#options);
+      return this.#run({ layers: [...[...sandbox.mountedLayers].reverse(), ...rootfs.layers], limits, network });
     }
     try {
       await Promise.all([
@@ -51,6 +53,23 @@ export class SandboxContainers {
       return waiting;
     } catch (error) {
       await waiting.remove();
+      throw error;
+    }
+  }
+
+  /** Whether a container stands on the layer in this directory. */
+  uses(layer: string): boolean {
+    return [...this.#plans].some(({ layers }) => layers.includes(layer));
+  }
+
+  async #run(plan: ContainerPlan): Promise<StartedContainer> {
+    this.#plans.add(plan);
+    const forget = () => this.#plans.delete(plan);
+    try {
+      const started = await startContainer(plan, this.#options);
+      return { ...started, remove: () => started.remove().finally(forget) };
+    } catch (error) {
+      forget();
       throw error;
     }
   }

@@ -211,6 +211,40 @@ describe.skipIf(reason !== undefined)("sandboxes of the server", () => {
     await expect(allow("192.0.2.0/24")).rejects.toMatchObject({ code: "failed_precondition" });
   });
 
+  it("are kept as images: their files, or a directory, to begin with or to mount", async () => {
+    const sandbox = await create();
+    const { router, taskId, sandboxId } = sandbox;
+    const sh = async (of: Awaited<ReturnType<typeof create>>, script: string) => (await exec(of, "sh", "-c", script)).stdout();
+    await sh(sandbox, "mkdir -p /data/deep; echo one > /data/deep/file; ln -s /etc /data/out; rm /etc/hostname");
+    const whole = await router.taskSnapshotFilesystem({ taskId, snapshotId: "a" });
+    expect(await router.taskSnapshotFilesystem({ taskId, snapshotId: "a" })).toEqual(whole);
+    const part = await router.taskSnapshotDirectory({ taskId, snapshotId: "b", path: Buffer.from("/data") });
+    await sh(sandbox, "echo two > /data/deep/file");
+    const again = await create({ imageId: whole.imageId });
+    expect(await sh(again, "cat /data/deep/file; ls /etc/hostname 2>/dev/null; readlink /data/out; node -p 1+1")).toBe("one\n/etc\n2\n");
+    const path = Buffer.from("/mnt/new");
+    await again.router.taskMountDirectory({ taskId: again.taskId, path, imageId: part.imageId });
+    expect(await sh(again, "cat /mnt/new/deep/file; echo three > /mnt/new/deep/file; cat /mnt/new/deep/file")).toBe("one\nthree\n");
+    await again.router.taskUnmountDirectory({ taskId: again.taskId, path });
+    expect(await sh(again, "ls /mnt/new | wc -l")).toBe("0\n");
+    const short = await router.taskSnapshotDirectory({ taskId, snapshotId: "c", path: Buffer.from("/data"), ttlSeconds: 1n });
+    await expect
+      .poll(
+        () =>
+          create({ imageId: short.imageId }).then(
+            (made) => end(made.sandboxId).then(() => ""),
+            ({ code }) => code,
+          ),
+        { timeout: 5_000 },
+      )
+      .toBe("not_found");
+    await expect(router.taskSnapshotDirectory({ taskId, snapshotId: "d", path: Buffer.from("/no/such") })).rejects.toMatchObject({
+      code: "failed_precondition",
+      message: expect.stringContaining("/no/such"),
+    });
+    await Promise.all([end(sandboxId), end(again.sandboxId)]);
+  });
+
   it("open to a token of theirs, and to no other", async () => {
     const [one, other] = [await create(), await create()];
     await expect(one.router.taskExecStart({ taskId: other.taskId, execId: "x", commandArgs: ["true"] })).rejects.toMatchObject({

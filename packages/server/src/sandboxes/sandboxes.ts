@@ -157,6 +157,11 @@ export class Sandboxes {
     throw new LydianError("failed_precondition", `The sandbox ${record.id} ended long ago, or before the server was restarted.`);
   }
 
+  /** Whether the layer in this directory is mounted in one that lives. */
+  uses(layer: string): boolean {
+    return [...this.#byId.values()].some(({ state, usedLayers }) => state !== "ended" && usedLayers.includes(layer));
+  }
+
   /** By its container; undefined when it is none of ours. */
   ofTask(taskId: string): Sandbox | undefined {
     return this.#byTask.get(taskId);

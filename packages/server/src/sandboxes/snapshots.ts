@@ -11,6 +11,9 @@ export interface SnapshotsOptions {
   readonly layers: LayerStore;
   readonly images: Images;
   readonly now: () => number;
+  /** Whether a container, or a mount in one, stands on the layer in this directory. */
+  readonly isUsed: (layer: string) => boolean;
+  readonly onError: (what: string, error: unknown) => void;
 }
 
 export interface SnapshotRequest {
@@ -23,6 +26,7 @@ export interface SnapshotRequest {
 const DEFAULT_TTL_SECONDS = 30 * 86_400;
 const MAX_TTL_SECONDS = 10 * 365 * 86_400;
 const ID = /^[\w.-]{1,128}$/;
+const SWEEP_MS = 3_600_000;
 const MAX_PATH_BYTES = 4_096;
 
 export class Snapshots {
@@ -30,8 +34,28 @@ export class Snapshots {
   /** Under way, by what they are of. */
   readonly #running = new Map<string, Promise<string>>();
 
+  #timer: NodeJS.Timeout | undefined;
+
   constructor(options: SnapshotsOptions) {
     this.#options = options;
+  }
+
+  /** Deletes those whose time is over, now and every hour. */
+  start(): void {
+    const sweep = () =>
+      this.sweep().catch((error: unknown) => this.#options.onError("snapshots whose time is over could not be deleted", error));
+    this.#timer = setInterval(sweep, SWEEP_MS);
+    this.#timer.unref();
+    void sweep();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async sweep(): Promise<void> {
+    const { images, layers, isUsed } = this.#options;
+    for (const layer of await images.deleteExpired((each) => isUsed(layers.path(each)))) await layers.remove(layer);
   }
 
   /** All that differs from its image. Processes are frozen while it is copied. */
