@@ -1,8 +1,13 @@
 // Programs of Debian packages, unpacked into the cache instead of installed.
+import { spawnSync } from "node:child_process";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cached } from "./cache.ts";
 import { runCommand } from "./run-command.ts";
+
+/** Whether this machine has Debian's tools. */
+export const hasDebian = ["apt-get", "dpkg-deb"].every((tool) => spawnSync(tool, ["--version"]).status === 0);
+if (!hasDebian) console.warn("The tests with a registry of their own are skipped: there is no apt-get here to get one with.");
 
 /** A directory with the files of these packages, without those that they depend on. */
 export const debianFiles = (packages: readonly string[]): Promise<string> =>

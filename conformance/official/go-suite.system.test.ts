@@ -2,6 +2,7 @@
 // cannot be run like this: what npm has of it is without its tests.
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { hasDebian } from "../debian-files.ts";
 import { hasGo } from "../go/environment.ts";
 import { describeWithPython, installPython, TestServer } from "../python/clients.ts";
 import { type Ended, runCommand } from "../run-command.ts";
@@ -21,7 +22,7 @@ const isFull = process.env.LYDIAN_CONFORMANCE === "full";
 const names = Object.values(GROUPS).flat();
 const impossible = names.filter((name) => name in IMPOSSIBLE);
 
-(hasGo ? describeWithPython : describe.skip)(`Go ${VERSION}`, () => {
+(hasGo && hasDebian ? describeWithPython : describe.skip)(`Go ${VERSION}`, () => {
   const registry = new TestRegistry();
   const server = new TestServer(() => registry.flags);
   let pulled: Ended;
