@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { readExit } from "../exit.ts";
 import type { ContainerSpec, EnteredProcess, Exit } from "../host.ts";
 import type { Launcher } from "../launcher/launcher.ts";
+import { within } from "../within.ts";
 import { OOM_SCORE_ADJUSTMENT, ociProcess } from "./config.ts";
 import type { PidWatch } from "./pid-watch.ts";
 import { killAll } from "./process-group.ts";
@@ -22,6 +23,8 @@ export interface EnterParts {
 }
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** How long a runtime may take to notice that its process has ended. */
+const REAP_TIMEOUT_MS = 5_000;
 const MAX_REASON_BYTES = 4_096;
 
 /** `name` is unique in the host, and no container's. */
@@ -70,6 +73,9 @@ export async function enterContainer(slot: Slot, spec: ContainerSpec, name: stri
     close: async () => {
       // Killing the runtime alone would leave its child to the container's first process.
       if (!ended && (await slot.group.processes()).includes(pid)) killAll([pid]);
+      launched.output.discard();
+      // The runtime reaps it: a zombie would hold up the end of the container.
+      await within(launched.exited, REAP_TIMEOUT_MS);
       launched.close();
       await exited;
     },
