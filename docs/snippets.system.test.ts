@@ -2,9 +2,11 @@ import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { OwnHome } from "../conformance/own-home.ts";
 import { snippetsOf } from "./snippets.ts";
 
 const root = join(import.meta.dirname, "..");
+const home = new OwnHome();
 const pages = ["README.md", ...(await readdir(join(root, "docs/guide"))).map((name) => `docs/guide/${name}`)].filter((path) =>
   path.endsWith(".md"),
 );
@@ -23,7 +25,9 @@ describe("every program in the documentation runs and prints what the page says"
     const file = join(dir, `snippet-${i}.ts`);
     await writeFile(file, snippet.source);
     const run = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-      execFile(join(root, "lydian"), ["run", file], (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }));
+      execFile(join(root, "lydian"), ["run", file], { env: home.env }, (error, stdout, stderr) =>
+        resolve({ code: error?.code ?? 0, stdout, stderr }),
+      );
     });
     expect(run.code, run.stderr).toBe(0);
     if (snippet.prints !== undefined) expect(run.stdout).toBe(snippet.prints);

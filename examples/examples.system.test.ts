@@ -1,12 +1,16 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { OwnHome } from "../conformance/own-home.ts";
 
 const root = join(import.meta.dirname, "..");
+const home = new OwnHome();
 
 function run(...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(join(root, "lydian"), ["run", ...args], (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }));
+    execFile(join(root, "lydian"), ["run", ...args], { env: home.env }, (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, stdout, stderr }),
+    );
   });
 }
 

@@ -196,7 +196,13 @@ describe("migrations", () => {
 
   it("refuse a database that a newer program wrote, and leave it alone", () => {
     openDatabase({ path, migrations: [...migrations, { version: 2, name: "0002-future", sql: "CREATE TABLE future (x);" }] }).close();
-    expect(() => openDatabase({ path, migrations })).toThrow(/schema version 2; this program knows versions up to 1/);
+    expect(() => openDatabase({ path, migrations })).toThrow(/it has the schema 0002-future; this program knows those up to 0001-numbers/);
+  });
+
+  it("refuse a database of a program that went another way with the same numbers", () => {
+    openDatabase({ path, migrations: [...migrations, { version: 2, name: "0002-theirs", sql: "CREATE TABLE same (x);" }] }).close();
+    const ours = [...migrations, { version: 2, name: "0002-ours", sql: "CREATE TABLE other (x);" }];
+    expect(() => openDatabase({ path, migrations: ours })).toThrow(/another version of Lydian: it has the schema 0002-theirs/);
   });
 
   it("of the program make a whole schema", () => {

@@ -7,16 +7,19 @@ export function migrate(native: NativeDatabase, migrations: readonly Migration[]
   native.exec(
     "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT",
   );
-  const applied = new Set(
+  const applied = new Map(
     native
-      .prepare("SELECT version FROM schema_version")
+      .prepare("SELECT version, name FROM schema_version")
       .all([])
-      .map((row) => (row as { version: number }).version),
+      .map((row) => row as { version: number; name: string })
+      .map(({ version, name }) => [version, name]),
   );
-  const newest = Math.max(0, ...migrations.map((migration) => migration.version));
-  const foreign = [...applied].filter((version) => !migrations.some((migration) => migration.version === version));
+  const known = new Map(migrations.map(({ version, name }) => [version, name]));
+  const foreign = [...applied].filter(([version, name]) => known.get(version) !== name);
   if (foreign.length > 0) {
-    const message = `The database ${path} has schema version ${Math.max(...foreign)}; this program knows versions up to ${newest}.`;
+    const newest = migrations.at(-1)?.name ?? "none";
+    const names = foreign.map(([, name]) => name).join(", ");
+    const message = `The database ${path} was written by another version of Lydian: it has the schema ${names}; this program knows those up to ${newest}.`;
     throw new LydianError("failed_precondition", message, {
       hint: "Start the Lydian version that wrote it (or a newer one), or give another data directory.",
     });

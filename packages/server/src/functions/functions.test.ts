@@ -305,6 +305,8 @@ describe("functions", () => {
     const reserved = await rpc.functionPrecreate?.({ ...request, methodDefinitions } as never, context);
     expect(reserved?.handleMetadata).toMatchObject({
       functionName: "hello",
+      // A class that names none speaks what its methods do.
+      supportedInputFormats: [DataFormat.CBOR],
       methodHandleMetadata: {
         run: {
           functionName: "hello.run",

@@ -39,16 +39,20 @@ export function handleMetadata(fn: Pick<CalledFunction, "name" | "appId" | "defi
 
 /** What is known when only the id is reserved. */
 export function describedMetadata(fn: Described, appId: string): Metadata {
+  const methods = Object.entries(fn.methodDefinitions);
   return {
     functionName: fn.functionName,
     functionType: fn.functionType || FunctionType.FUNCTION,
     appId,
     ...(fn.functionSchema && { functionSchema: fn.functionSchema }),
-    ...formatsOf({ ...fn, runtime: fn.runtime }),
+    ...formatsOf({
+      // A class speaks what its methods do.
+      supportedInputFormats: namedBy([fn, ...methods.map(([, method]) => method)], "supportedInputFormats"),
+      supportedOutputFormats: namedBy([fn, ...methods.map(([, method]) => method)], "supportedOutputFormats"),
+      runtime: fn.runtime,
+    }),
     ...SIZES,
-    methodHandleMetadata: Object.fromEntries(
-      Object.entries(fn.methodDefinitions).map(([name, method]) => [name, methodMetadata(name, method, fn, appId)]),
-    ),
+    methodHandleMetadata: Object.fromEntries(methods.map(([name, method]) => [name, methodMetadata(name, method, fn, appId)])),
   };
 }
 
@@ -73,11 +77,14 @@ function methodMetadata(name: string, method: MethodDefinition, fn: Described, a
   };
 }
 
+/** The list of the first that has one. */
+const namedBy = (all: readonly Formats[], list: keyof Formats): DataFormat[] => all.find((each) => each[list].length > 0)?.[list] ?? [];
 function formatsOf({ supportedInputFormats: input, supportedOutputFormats: output, runtime }: FormatLists) {
   const unnamed = runtime === OUR_RUNTIME ? OUR_FORMATS : FIRST_FORMATS;
   return { supportedInputFormats: input.length > 0 ? input : unnamed, supportedOutputFormats: output.length > 0 ? output : unnamed };
 }
-type FormatLists = Pick<FunctionDefinition, "supportedInputFormats" | "supportedOutputFormats"> & { readonly runtime: string | undefined };
+type Formats = Pick<FunctionDefinition, "supportedInputFormats" | "supportedOutputFormats">;
+type FormatLists = Formats & { readonly runtime: string | undefined };
 
 /** Current clients read the definition from here and refuse an empty list. */
 export function functionData({ definition }: Pick<CalledFunction, "definition">): MessageInitShape<typeof FunctionDataSchema> {
