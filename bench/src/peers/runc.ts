@@ -11,7 +11,12 @@ interface OciConfig {
 }
 
 /** Milliseconds from `runc run` to its end. */
-export async function runcRun(rootfs: string, command: readonly string[], times: number): Promise<{ name: string; ms: number[] }> {
+export async function runcRun(
+  rootfs: string,
+  command: readonly string[],
+  times: number,
+  warmUp = 2,
+): Promise<{ name: string; ms: number[] }> {
   const bundle = await mkdtemp(join(tmpdir(), "bench-runc-"));
   try {
     await mkdir(bundle, { recursive: true });
@@ -22,7 +27,7 @@ export async function runcRun(rootfs: string, command: readonly string[], times:
     config.process.terminal = false;
     config.root = { path: rootfs, readonly: true };
     await writeFile(path, JSON.stringify(config));
-    const ms = await sequential(times, 2, (i) => output("runc", "run", "--bundle", bundle, `bench-${process.pid}-${i}`));
+    const ms = await sequential(times, warmUp, (i) => output("runc", "run", "--bundle", bundle, `bench-${process.pid}-${i}`));
     return { name: `runc run (${(await output("runc", "--version")).split("\n")[0]})`, ms };
   } finally {
     await rm(bundle, { recursive: true, force: true });
