@@ -49,6 +49,16 @@ describe("planCopy", () => {
     expect(rest("*.txt")).toHaveLength(4);
   });
 
+  it("keeps the directories of sources when it is asked to, from /./ on", () => {
+    const request = { destination: "/to", workdir: "/", destinationIsDirectory: false, parents: true };
+    const parents = (sources: string[]) => planCopy(tree, { ...request, sources }).map(({ path }) => path);
+    expect(parents(["app/lib/*.txt", "package.json"])).toEqual(expect.arrayContaining(["/to/package.json"]));
+    expect(parents(["app/a.txt"])).toEqual(["/to/app/a.txt"]);
+    expect(parents(["./app/a.txt"])).toEqual(["/to/app/a.txt"]);
+    expect(parents(["/app/./a.txt"])).toEqual(["/to/a.txt"]);
+    expect(parents(["./app/./lib"])).toEqual(plan(["app/lib"], "/to/lib").map(([path]) => path));
+  });
+
   it("names what is wrong", () => {
     expect(() => plan(["nope"], "/")).toThrow(/"nope" is not in the build context; it has e\.g\. \/app\/a\.txt/);
     expect(() => plan(["../x"], "/")).toThrow(/outside of the build context/);

@@ -15,6 +15,8 @@ export interface CopyRequest {
   readonly workdir: string;
   /** Whether the image has a directory at the destination already. */
   readonly destinationIsDirectory: boolean;
+  /** Keeps the directories of the sources, from the context's root or from "/./" on; the destination is a directory then. */
+  readonly parents?: boolean;
   /** Leaves out files, by their path relative to a source that is a directory, or by their name. */
   readonly isExcluded?: (path: string) => boolean;
 }
@@ -28,6 +30,7 @@ export function planCopy(files: readonly ContextFile[], request: CopyRequest): r
   const several = matches.length > 1 || (matches[0]?.found.length ?? 0) > 1;
   if (
     several &&
+    request.parents !== true &&
     !/(^|\/)\.{0,2}$/.test(request.destination) &&
     !request.destinationIsDirectory &&
     matches.some(({ found }) => found.every((match) => match.kind === "file"))
@@ -35,8 +38,22 @@ export function planCopy(files: readonly ContextFile[], request: CopyRequest): r
     throw new RangeError(`several files cannot be copied to "${request.destination}"; end the destination with "/"`);
   }
   const intoDirectory = several || /(^|\/)\.{0,2}$/.test(request.destination) || request.destinationIsDirectory;
-  for (const { found } of matches) {
+  for (const { source, found } of matches) {
+    // What stands before "/./" is not kept.
+    const [, dropped = ""] = /^(?:\.\/)?(.*?)\/\.\//.exec(source) ?? [];
+    const depth = dropped.split("/").filter(Boolean).length;
     for (const match of found) {
+      if (request.parents === true) {
+        for (const file of match.kind === "directory" ? match.files : [match.file]) {
+          const kept = file.path
+            .split("/")
+            .slice(1 + depth)
+            .join("/");
+          const named = match.kind === "directory" ? posix.relative(match.path, file.path) : posix.basename(file.path);
+          if (!request.isExcluded?.(named)) targets.set(posix.join(destination, kept), file);
+        }
+        continue;
+      }
       if (match.kind === "directory")
         for (const file of match.files) {
           const relative = posix.relative(match.path, file.path);

@@ -52,7 +52,14 @@ async function prepare(instruction: Copy, input: CopyInput): Promise<CopyStep> {
     return prepareAddArchives({ ...said, sources, view, mode, exclude, owner: kept, workdir }, input.context);
   }
   const context = inline.length === 0 ? input.context : [...input.context, ...inline];
-  const targets = planCopy(context, { ...said, sources, workdir, ...(exclude.length === 0 ? {} : { isExcluded: exclusion(exclude) }) });
+  const parents = instruction.parents === true && { parents: true };
+  const targets = planCopy(context, {
+    ...said,
+    sources,
+    workdir,
+    ...parents,
+    ...(exclude.length === 0 ? {} : { isExcluded: exclusion(exclude) }),
+  });
   return {
     key: { mode, owner: { ...owner }, files: targets.map(({ path, file }) => [path, file.sha256, file.mode]) },
     make: (target, signal) => makeFilesLayer(target, targets, { view, owner, ...(mode === undefined ? {} : { mode }) }, signal),

@@ -37,6 +37,8 @@ export interface Copy extends Place {
   readonly chown?: string;
   /** Stage (name or number) or image instead of the build context. */
   readonly from?: string;
+  /** Keep the directories of the sources, from the context's root or from "/./" on. */
+  readonly parents?: true;
   /** Patterns of what is left out. */
   readonly exclude: readonly string[];
   readonly heredocs: readonly Heredoc[];
