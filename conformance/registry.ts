@@ -17,10 +17,11 @@ interface Blob {
   readonly size: number;
 }
 
-/** A layer as a tar file: Debian without what would make it a system. */
-async function bareLayer(): Promise<string> {
-  const packages = ["bash", "coreutils", "debianutils"];
-  const dir = await cached("bare-debian", { packages, sh: "bash" }, async (target) => {
+/** A layer as a tar file: Debian without what would make it a system, with bash as its shell and these packages. */
+export async function bareLayer(more: readonly string[] = [], links: Readonly<Record<string, string>> = {}): Promise<string> {
+  const packages = ["bash", "coreutils", "debianutils", ...more];
+  const allLinks = { "bin/sh": "bash", ...links };
+  const dir = await cached("bare-debian", { packages, allLinks }, async (target) => {
     const { code, output } = await runCommand(
       "mmdebstrap",
       [
@@ -28,7 +29,7 @@ async function bareLayer(): Promise<string> {
         "--variant=extract",
         `--include=${packages.join(",")}`,
         "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-        '--extract-hook=ln -sfn bash "$1/bin/sh"',
+        ...Object.entries(allLinks).map(([link, to]) => `--extract-hook=ln -sfn ${to} "$1/${link}"`),
         "--format=tar",
         "bookworm",
         join(target, "layer.tar"),

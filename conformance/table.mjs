@@ -19,7 +19,12 @@ const TOPICS = {
   mistakes: "wrong tokens, names, options, images and code",
   restarts: "`kill -9` of the server meanwhile",
   calling: "lookup, calls, CBOR, errors, statistics",
-  "official suite": "the client's own tests of functions, classes, calls, secrets and images",
+  "official functions": "the client's own tests of functions, classes, calls and secrets",
+  "official images": "its tests of images",
+  "official sandboxes": "its tests of sandboxes and processes in them",
+  "official files": "its tests of files in sandboxes",
+  "official snapshots": "its tests of snapshots and mounts",
+  "official sidecars": "its tests of further containers in sandboxes",
 };
 
 function results() {
@@ -50,7 +55,7 @@ function cell(topic, tests) {
   const run = tests.filter(({ status }) => status !== "skipped" && status !== "pending");
   if (run.length === 0) return "";
   const passed = run.filter(({ status }) => status === "passed").length;
-  const all = topic === "official suite" ? tests.length : run.length;
+  const all = topic.startsWith("official ") ? tests.length : run.length;
   return passed === all ? "✓" : `${passed} of ${all}`;
 }
 

@@ -1,5 +1,4 @@
-// The official Go SDK's own tests of functions, classes, calls, secrets and images, against a server of ours. Its JavaScript sibling
-// cannot be run like this: what npm has of it is without its tests.
+// The official Go SDK's own tests of functions, classes, calls, secrets, images and sandboxes, against a server of ours.
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { hasDebian } from "../debian-files.ts";
@@ -7,7 +6,7 @@ import { hasGo } from "../go/environment.ts";
 import { describeWithPython, installPython, TestServer } from "../python/clients.ts";
 import { type Ended, runCommand } from "../run-command.ts";
 import { compileGoTests, type GoRun, runGoTests } from "./go-suite.ts";
-import { GROUPS, IMPOSSIBLE, OF_THE_SDK } from "./go-tests.ts";
+import { GROUPS, IMPOSSIBLE, OF_FILES, OF_FILES_WATCHED, OF_THE_SDK } from "./go-tests.ts";
 import { TestRegistry } from "./test-registry.ts";
 
 const VERSION = "0.11.1";
@@ -18,6 +17,8 @@ with modal.enable_output():
     for name in sys.argv[1:]:
         modal.Image.from_registry(name, force_build=True).build(app)
 `;
+/** Where the suite's own packages look: the SDK's does not say so itself. */
+const LIBMODAL = { env: { MODAL_ENVIRONMENT: "libmodal" } };
 const isFull = process.env.LYDIAN_CONFORMANCE === "full";
 const names = Object.values(GROUPS).flat();
 const impossible = names.filter((name) => name in IMPOSSIBLE);
@@ -25,34 +26,30 @@ const impossible = names.filter((name) => name in IMPOSSIBLE);
 (hasGo && hasDebian ? describeWithPython : describe.skip)(`Go ${VERSION}`, () => {
   const registry = new TestRegistry();
   const server = new TestServer(() => registry.flags);
+  let program: string;
   let pulled: Ended;
   let possible: GoRun;
-  let others: readonly GoRun[];
 
   beforeAll(async () => {
-    const [program, python, before] = await Promise.all([
+    const [compiled, python, before] = await Promise.all([
       compileGoTests(VERSION, "./test"),
       installPython("1.6.4"),
       installPython("1.1.4"),
     ]);
+    program = compiled;
     const env = server.env({});
     const seeded = await runCommand(process.execPath, [join(import.meta.dirname, "../fixtures/seed.mjs"), python, before], { env });
     expect(seeded.code, seeded.output).toBe(0);
     // What the names meant to servers before is forgotten.
     pulled = await runCommand(python, ["-c", PULL, ...registry.names], { env });
-    possible = await runGoTests(
-      program,
-      names.filter((name) => !(name in IMPOSSIBLE)),
-      env,
-    );
-    // One that panics ends the process: each gets its own.
-    others = await Promise.all(impossible.map((name) => runGoTests(program, [name], env)));
+    const wanted = names.filter((name) => !(name in IMPOSSIBLE));
+    possible = await runGoTests(program, wanted, env);
   }, 600_000);
 
   for (const [group, tests] of Object.entries(GROUPS)) {
     for (const name of tests) {
       const reason = IMPOSSIBLE[name];
-      it.skipIf(reason !== undefined)(`official suite: ${group}: ${name}${reason === undefined ? "" : `: ${reason}`}`, () => {
+      it.skipIf(reason !== undefined)(`official ${group}: ${name}${reason === undefined ? "" : `: ${reason}`}`, () => {
         expect(possible.passed.get(name), possible.output).toBe(true);
       });
     }
@@ -67,12 +64,31 @@ const impossible = names.filter((name) => name in IMPOSSIBLE);
     expect(possible.code, possible.output).toBe(0);
   });
 
-  it("cannot do what the list of the impossible says", () => {
+  it.skipIf(!isFull)("cannot do what the list of the impossible says", async () => {
+    const env = server.env({});
+    // One that panics ends the process: each gets its own.
+    const others: GoRun[] = [];
+    for (const name of impossible) others.push(await runGoTests(program, [name], env));
     const passed = impossible.filter((name, index) => others[index]?.passed.get(name) === true);
     expect(passed, "These pass now: take them out of IMPOSSIBLE.").toEqual([]);
+    expect(others.flatMap(({ passed: results }) => [...results.keys()]).toSorted()).toEqual(impossible.toSorted());
+  });
+
+  it("has the tests that the list of the impossible names", () => {
     const unknown = Object.keys(IMPOSSIBLE).filter((name) => !impossible.includes(name as (typeof impossible)[number]));
     expect(unknown, "The suite has no such tests.").toEqual([]);
-    expect(others.flatMap(({ passed: results }) => [...results.keys()]).toSorted()).toEqual(impossible.toSorted());
+  });
+
+  describe("of files", () => {
+    let run: GoRun;
+    beforeAll(async () => {
+      const tests = (isFull ? [...OF_FILES, ...OF_FILES_WATCHED] : OF_FILES).map((name) => `TestSandboxFsE2e${name}`);
+      run = await runGoTests(await compileGoTests(VERSION, ".", "integration"), tests, server.env(LIBMODAL), { parallel: 8 });
+    }, 600_000);
+
+    const passes = (name: string) => expect(run.passed.get(`TestSandboxFsE2e${name}`), run.output).toBe(true);
+    it.each(OF_FILES)("official files: %s", passes);
+    it.skipIf(!isFull).each(OF_FILES_WATCHED)("official files: %s", passes);
   });
 
   describe("of the SDK itself", () => {
@@ -81,7 +97,7 @@ const impossible = names.filter((name) => name in IMPOSSIBLE);
       if (isFull) run = await runGoTests(await compileGoTests(VERSION, "."), OF_THE_SDK, server.env({}));
     }, 600_000);
 
-    it.skipIf(!isFull).each(OF_THE_SDK)("official suite: variant: %s", (name) => {
+    it.skipIf(!isFull).each(OF_THE_SDK)("official functions: %s", (name) => {
       expect(run.passed.get(name), run.output).toBe(true);
     });
   });

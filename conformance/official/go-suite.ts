@@ -25,23 +25,29 @@ async function go(args: readonly string[], cwd: string): Promise<string> {
   return stdout;
 }
 
-/** The tests of a package of the SDK ("." is the SDK itself), compiled: for the first time this takes a minute. */
-export async function compileGoTests(version: string, packagePath: string): Promise<string> {
-  const dir = await cached(`modal-go-suite-${version}`, { packagePath }, async (target) => {
+/** The tests of a package of the SDK ("." is the SDK itself), compiled: for the first time this takes a minute. `tag`: with those behind it. */
+export async function compileGoTests(version: string, packagePath: string, tag?: string): Promise<string> {
+  const dir = await cached(`modal-go-suite-${version}`, { packagePath, tag }, async (target) => {
     const found = JSON.parse(await go(["mod", "download", "-json", `${MODULE}@v${version}`], target)) as { Dir: string };
     const source = join(target, "source");
     // In the module cache nothing can be written, not even a go.sum that lacks a line.
     await cp(found.Dir, source, { recursive: true });
     await runCommand("chmod", ["-R", "u+w", source], { env: process.env });
-    await go(["test", "-c", "-o", join(target, "tests"), packagePath], source);
+    const tags = tag === undefined ? [] : ["-tags", tag];
+    await go(["test", "-c", ...tags, "-o", join(target, "tests"), packagePath], source);
     await rm(source, { recursive: true });
   });
   return join(dir, "tests");
 }
 
 /** Runs these tests, and no others, in one process. */
-export async function runGoTests(program: string, names: readonly string[], env: NodeJS.ProcessEnv): Promise<GoRun> {
-  const flags = ["-test.v", `-test.parallel=${PARALLEL}`, `-test.timeout=${LIMIT}`, `-test.run=^(${names.join("|")})$`];
+export async function runGoTests(
+  program: string,
+  names: readonly string[],
+  env: NodeJS.ProcessEnv,
+  { parallel = PARALLEL } = {},
+): Promise<GoRun> {
+  const flags = ["-test.v", `-test.parallel=${parallel}`, `-test.timeout=${LIMIT}`, `-test.run=^(${names.join("|")})$`];
   const { code, output } = await runCommand(program, flags, { env });
   const results = output.matchAll(/^--- (PASS|FAIL|SKIP): (\w+) /gm);
   return { passed: new Map([...results].map(([, result, name = ""]) => [name, result === "PASS"])), code, output };
