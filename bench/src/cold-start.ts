@@ -1,13 +1,11 @@
 // First call of a function that has no container, image present, beside `docker run` and plain `runc run` of the same script.
-import { existsSync, readdirSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LydianBench } from "./lydian.ts";
 import { percentile, sequential, summary } from "./measure.ts";
 import { dockerRun } from "./peers/docker.ts";
 import { runcRun } from "./peers/runc.ts";
 import { output } from "./processes.ts";
+import { mountRootfs } from "./rootfs.ts";
 
 const SCRIPT = ["node", "-e", "console.log(1)"];
 const TIMES = 20;
@@ -52,21 +50,4 @@ function stages(events: readonly Record<string, unknown>[]): string {
       for (const [stage, ms] of Object.entries(stageMs ?? {})) byStage.set(stage, [...(byStage.get(stage) ?? []), ms]);
   }
   return ["queue", "create", "boot", "import"].map((stage) => `${stage} ${percentile(byStage.get(stage) ?? [], 50).toFixed(0)}`).join(", ");
-}
-
-/** Debian and Node as the default image has them, put together for the peers. */
-async function mountRootfs(dataDir: string): Promise<{ path: string; unmount(): Promise<void> }> {
-  const layers = readdirSync(join(dataDir, "layers")).map((name) => join(dataDir, "layers", name));
-  const node = layers.find((dir) => existsSync(join(dir, "usr/local/bin/node")));
-  const debian = layers.find((dir) => existsSync(join(dir, "etc/debian_version")));
-  if (!node || !debian) throw new Error(`no layers of the default image in ${dataDir}`);
-  const path = await mkdtemp(join(tmpdir(), "bench-rootfs-"));
-  await output("mount", "-t", "overlay", "overlay", "-o", `lowerdir=${node}:${debian}`, path);
-  return {
-    path,
-    async unmount() {
-      await output("umount", path);
-      await rm(path, { recursive: true });
-    },
-  };
 }

@@ -1,4 +1,4 @@
-// Every figure, each beside its peer in the same run: node bench/run.mjs [cold] [calls] [hundred] [python]. Prints Markdown.
+// Every figure, each beside its peer in the same run: node bench/run.mjs [cold] [calls] [hundred] [python] [sandboxes]. Prints Markdown.
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { calls } from "./calls.ts";
@@ -9,6 +9,7 @@ import { bullmqWorker } from "./peers/bullmq.ts";
 import { graphileWorkerProcess } from "./peers/graphile-worker.ts";
 import { workerOf } from "./peers/worker-process.ts";
 import { python } from "./python.ts";
+import { sandboxes } from "./sandboxes.ts";
 
 const peer = workerOf();
 if (peer === undefined) await benchmark();
@@ -19,7 +20,7 @@ else {
 
 async function benchmark(): Promise<void> {
   const dataDir = process.env.BENCH_DATA ?? "/var/tmp/lydian-bench";
-  const parts = { cold: coldStart, calls, hundred, python } as const;
+  const parts = { cold: coldStart, calls, hundred, python, sandboxes } as const;
   const wanted = process.argv.slice(2).filter((name): name is keyof typeof parts => name in parts);
 
   const kernel = readFileSync("/proc/version", "utf8").split(" ")[2];

@@ -26,7 +26,7 @@ export async function dockerRun(rootfs: string, command: readonly string[], time
   }
 }
 
-async function importImage(rootfs: string, host: readonly string[]): Promise<void> {
+export async function importImage(rootfs: string, host: readonly string[]): Promise<void> {
   const tar = spawn("tar", ["-C", rootfs, "-c", "."], { stdio: ["ignore", "pipe", "inherit"] });
   const load = spawn("docker", [...host, "import", "-", "bench"], { stdio: ["pipe", "ignore", "inherit"] });
   tar.stdout.pipe(load.stdin);

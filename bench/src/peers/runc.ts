@@ -10,6 +10,30 @@ interface OciConfig {
   root: { path: string; readonly: boolean };
 }
 
+export interface RuncRunner extends AsyncDisposable {
+  readonly name: string;
+  /** Resolves when the command has ended. */
+  run(): Promise<string>;
+}
+
+export async function runcRunner(rootfs: string, command: readonly string[]): Promise<RuncRunner> {
+  const bundle = await mkdtemp(join(tmpdir(), "bench-runc-"));
+  await mkdir(bundle, { recursive: true });
+  await output("runc", "spec", "--bundle", bundle);
+  const path = join(bundle, "config.json");
+  const config = JSON.parse(await readFile(path, "utf8")) as OciConfig;
+  config.process.args = [...command];
+  config.process.terminal = false;
+  config.root = { path: rootfs, readonly: true };
+  await writeFile(path, JSON.stringify(config));
+  let next = 0;
+  return {
+    name: `runc run (${(await output("runc", "--version")).split("\n")[0]})`,
+    run: () => output("runc", "run", "--bundle", bundle, `bench-${process.pid}-${next++}`),
+    [Symbol.asyncDispose]: () => rm(bundle, { recursive: true, force: true }),
+  };
+}
+
 /** Milliseconds from `runc run` to its end. */
 export async function runcRun(
   rootfs: string,
@@ -17,19 +41,6 @@ export async function runcRun(
   times: number,
   warmUp = 2,
 ): Promise<{ name: string; ms: number[] }> {
-  const bundle = await mkdtemp(join(tmpdir(), "bench-runc-"));
-  try {
-    await mkdir(bundle, { recursive: true });
-    await output("runc", "spec", "--bundle", bundle);
-    const path = join(bundle, "config.json");
-    const config = JSON.parse(await readFile(path, "utf8")) as OciConfig;
-    config.process.args = [...command];
-    config.process.terminal = false;
-    config.root = { path: rootfs, readonly: true };
-    await writeFile(path, JSON.stringify(config));
-    const ms = await sequential(times, warmUp, (i) => output("runc", "run", "--bundle", bundle, `bench-${process.pid}-${i}`));
-    return { name: `runc run (${(await output("runc", "--version")).split("\n")[0]})`, ms };
-  } finally {
-    await rm(bundle, { recursive: true, force: true });
-  }
+  await using runner = await runcRunner(rootfs, command);
+  return { name: runner.name, ms: await sequential(times, warmUp, () => runner.run()) };
 }
