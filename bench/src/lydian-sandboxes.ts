@@ -1,24 +1,23 @@
 // Sandboxes of a Lydian server, through our own SDK over the wire, from this process.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type * as Sdk from "../../packages/lydian/src/index.ts";
-import { type LydianBench, root } from "./lydian.ts";
+import { Sandbox } from "lydian";
+import type { LydianBench } from "./lydian.ts";
 import type { SandboxTarget } from "./sandbox-load.ts";
 
 export interface LydianSandboxes extends SandboxTarget {
-  handle(id: string): Sdk.Sandbox;
+  handle(id: string): Sandbox;
 }
 
-export async function lydianSandboxes(bench: LydianBench): Promise<LydianSandboxes> {
+export function lydianSandboxes(bench: LydianBench): LydianSandboxes {
   const { tokenId, tokenSecret } = JSON.parse(readFileSync(join(bench.dataDir, "local-token.json"), "utf8")) as Record<string, string>;
   Object.assign(process.env, {
     LYDIAN_SERVER_URL: `unix://${join(bench.dataDir, "api.sock")}`,
     LYDIAN_TOKEN_ID: tokenId,
     LYDIAN_TOKEN_SECRET: tokenSecret,
   });
-  const { Sandbox } = (await import(join(root, "packages/lydian/dist/index.js"))) as typeof Sdk;
-  const handles = new Map<string, Sdk.Sandbox>();
-  const handle = (id: string): Sdk.Sandbox => {
+  const handles = new Map<string, Sandbox>();
+  const handle = (id: string): Sandbox => {
     const found = handles.get(id);
     if (found === undefined) throw new Error(`no sandbox ${id}`);
     return found;

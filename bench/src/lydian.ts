@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { accepting, service } from "./processes.ts";
 
-export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const cli = join(root, "packages/lydian/dist/cli.js");
 
 export interface LydianBench extends AsyncDisposable {

@@ -2,7 +2,7 @@
 // and plain `runc run` of the same command on the same files, in the same run.
 import { loadavg } from "node:os";
 import type { LydianBench } from "./lydian.ts";
-import { lydianSandboxes } from "./lydian-sandboxes.ts";
+import { type LydianSandboxes, lydianSandboxes } from "./lydian-sandboxes.ts";
 import { percentile, sequential } from "./measure.ts";
 import { type DockerEngine, dockerEngine } from "./peers/docker-api.ts";
 import { runcRunner } from "./peers/runc.ts";
@@ -16,7 +16,7 @@ const EXECS = 200;
 const FREEZES = 50;
 
 export async function sandboxes(bench: LydianBench): Promise<string[]> {
-  const lydian = await lydianSandboxes(bench);
+  const lydian = lydianSandboxes(bench);
   // The image is there from now on, and containers of it wait.
   await oneByOne(lydian, 3);
   const rootfs = await mountRootfs(bench.dataDir);
@@ -64,7 +64,7 @@ export async function sandboxes(bench: LydianBench): Promise<string[]> {
   }
 }
 
-async function measureExecs(lydian: Awaited<ReturnType<typeof lydianSandboxes>>, docker: DockerEngine) {
+async function measureExecs(lydian: LydianSandboxes, docker: DockerEngine) {
   const [ours, theirs] = [await lydian.create(), await docker.create()];
   const result = {
     lydian: await sequential(EXECS, 10, async () => {

@@ -46,7 +46,7 @@ export class Network {
     const { launcher, stateDir, key, rootless } = options;
     const file = join(stateDir, "subnet");
     const earlier = (await readFile(file, "utf8").catch(() => "")).trim();
-    const subnet = subnetOf(await reserve(launcher, earlier));
+    const subnet = subnetOf(await reserve(launcher, table(key), earlier));
     await writeFile(file, `${subnet.cidr}\n`);
     const read = (path: string) => readFile(path, "utf8").catch(() => "");
     const etc = [
@@ -91,9 +91,9 @@ export class Network {
 const table = (key: string) => `lydian-${key}`;
 
 /** A blackhole route is the reservation: the kernel refuses a second one, also to another Lydian on this machine. */
-async function reserve(launcher: Launcher, earlier: string): Promise<string> {
+async function reserve(launcher: Launcher, ownTable: string, earlier: string): Promise<string> {
   const routes = await launcher.run(["ip", "-4", "route", "show", "table", "all"]);
-  if (earlier !== "" && routes.includes(`blackhole ${earlier}`)) return earlier;
+  if (earlier !== "" && routes.includes(`blackhole ${earlier} `) && (await isFor(launcher, ownTable, earlier))) return earlier;
   let reason: unknown;
   for (const cidr of freeSubnets(routes)) {
     try {
@@ -106,4 +106,10 @@ async function reserve(launcher: Launcher, earlier: string): Promise<string> {
   throw new Error("No free private subnet (10.88–90.0.0/16, 10.188–189.0.0/16, 172.30.0.0/16) was found for containers.", {
     cause: reason,
   });
+}
+
+/** Whether an earlier process of this host, killed, has left its firewall for this subnet. One that was given back may be another's by now. */
+async function isFor(launcher: Launcher, ownTable: string, cidr: string): Promise<boolean> {
+  const rules = await launcher.run(["nft", "list", "table", "inet", ownTable]).catch(() => "");
+  return rules.includes(`ip saddr != ${cidr} drop`);
 }
