@@ -109,21 +109,33 @@ describe("Sandbox.create", () => {
     ]);
   });
 
-  it.each<[object, string]>([
-    [{ volumes: {} }, "The sandbox option `volumes` is not served yet"],
-    [{ proxy: {} }, "The sandbox option `proxy` is not served yet"],
+  it.each<[unknown, string]>([
+    [{ volumes: {} }, "The option `volumes` of a sandbox is not served yet"],
+    [{ proxy: {} }, "The option `proxy` of a sandbox is not served yet"],
     [{ command: "ls" }, '`command` is "ls"; it must be a list of strings'],
-    [{ timeout: 0 }, "`timeout` is 0; it must be at least 1 s."],
+    [{ tiemout: 1 }, "There is no option `tiemout` of a sandbox."],
+    [null, "The options of a sandbox are null; they must be an object."],
+    ["ls", 'The options of a sandbox are "ls"'],
+    [{ app: 5 }, "`app` is 5; it must be an App or the name of one."],
+    [{ command: [""] }, '`command` is [""]'],
+    [{ timeout: 0 }, "`timeout` is 0; it must be from 1 s to 24 h."],
+    [{ timeout: "2d" }, '`timeout` is "2d"; it must be from 1 s to 24 h.'],
+    [{ verbose: "yes" }, '`verbose` is "yes"; it must be true or false.'],
+    [{ inboundCidrs: "10.0.0.0/8" }, '`inboundCidrs` is "10.0.0.0/8"; it must be a list of ranges'],
+    [{ memory: null }, "`memory` is null"],
+    [{ cpu: null }, "`cpu` is null"],
     [{ workdir: "work" }, '`workdir` is "work"; it must be an absolute path'],
     [{ cpu: -1 }, "`cpu` is -1"],
     [{ memory: { request: "2Gi", limit: "1Gi" } }, "the limit must not be below the request"],
     [{ gpu: "two" + " of them" }, '`gpu` is "two of them"'],
     [{ network: "closed" }, '`network` is "closed"; it must be "open", "none" or'],
     [{ ports: { tls: [80], tcp: [80] } }, "The port 80 is in `ports` twice."],
+    [{ ports: { tls: 80 } }, '`ports` is {"tls":80}; it must be { tls: […]'],
     [{ ports: { tls: [0] } }, "A port of `ports` is 0"],
     [{ tags: { a: 1 } }, "`tags` is"],
     [{ readiness: { tcp: 80 } }, "`readiness` must be a Probe"],
     [{ runtime: "docker" }, '`runtime` is "docker"'],
+    [{ env: ["A=1"] }, "`env` must be an object of strings"],
     [{ env: { "A-B": "1" } }, '"A-B" is no name of a variable'],
     [{ onDispose: "kill" }, '`onDispose` is "kill"'],
   ])("refuses %j before it asks for anything", async (options, message) => {

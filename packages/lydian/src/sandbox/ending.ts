@@ -4,7 +4,7 @@ import { ContainerLostError, ContainerStartError, type LydianError, OutOfMemoryE
 import { SandboxTerminatedError, SandboxTimeoutError } from "./sandbox-errors.ts";
 
 export interface Ending {
-  /** 124 after its timeout, 137 when it was terminated. */
+  /** 124 after its timeout, 137 when it was terminated or was idle for too long. */
   readonly exitCode: number;
   /** What is thrown to whoever waits; undefined for an end of its own. */
   readonly error: LydianError | undefined;
@@ -21,6 +21,8 @@ export function endingOf(result: GenericResult | undefined, what: string): Endin
   switch (status) {
     case Status.TIMEOUT:
       return { exitCode: CODE_OF_TIMEOUT, error: new SandboxTimeoutError(`${what} ran longer than its timeout${because}`) };
+    case Status.IDLE_TIMEOUT:
+      return { exitCode: exitcode || CODE_OF_KILL, error: new SandboxTimeoutError(`${what} was idle for too long${because}`) };
     case Status.TERMINATED:
       return { exitCode: CODE_OF_KILL, error: new SandboxTerminatedError(`${what} was terminated${because}`) };
     case Status.INIT_FAILURE:

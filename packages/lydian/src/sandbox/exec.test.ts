@@ -126,7 +126,14 @@ describe("starting a process", () => {
     [{ timeout: "soon" }, '`timeout` is "soon"'],
     [{ stdout: "print" }, '`stdout` is "print"; it must be "pipe", "inherit" or "ignore".'],
     [{ pty: { rows: 0, columns: 80 } }, "`pty` is"],
-    [{ user: "root" }, "exec has no option `user`."],
+    [{ user: "root" }, "There is no option `user` of exec."],
+    [{ workdir: 5 }, "`workdir` is 5"],
+    [{ encoding: "utf8" }, '`encoding` is "utf8"; it must be "text" or "bytes".'],
+    [{ signal: 5 }, "`signal` is 5; it must be an AbortSignal."],
+    [{ onStdout: "print" }, '`onStdout` is "print"; it must be a function.'],
+    [{ timeout: "25h" }, '`timeout` is "25h"; it must be from 1 s to 24 h.'],
+    ["-l", 'The options of exec are "-l"; they must be an object.'],
+    [null, "The options of exec are null"],
   ])("refuses %j by name", async (options, message) => {
     const { sandbox } = await serve();
     expect(() => sandbox.exec(["work"], options as object)).toThrow(InvalidError);

@@ -1,6 +1,7 @@
 import type { App } from "../app.ts";
 import { type Client, currentClient } from "../client.ts";
-import { rethrow } from "../errors.ts";
+import { InvalidError, rethrow } from "../errors.ts";
+import { showValue } from "../show-value.ts";
 import { findAppId } from "./find-app.ts";
 import { SandboxHandle, tagsToWire } from "./sandbox-handle.ts";
 import { checkTags } from "./sandbox-options.ts";
@@ -52,6 +53,11 @@ export async function sandboxFromName(
   { environment: named, includeTerminated = false }: SandboxFromNameOptions,
   client: Client = currentClient(),
 ): Promise<SandboxHandle> {
+  for (const [what, value] of Object.entries({ app: appName, sandbox: name }))
+    if (typeof value !== "string" || value === "")
+      throw new InvalidError(`The name of the ${what} is ${showValue(value)}; it must be a string that is not empty.`, {
+        hint: 'Write for example Sandbox.fromName("agents", "worker").',
+      });
   const environment = named ?? client.environment;
   const { sandboxId, metadata } = await client.modal
     .sandboxGetFromNameV2({ sandboxName: name, environmentName: environment, appName, includeTerminated })

@@ -17,7 +17,7 @@ import { checkPty, type PtySize, ptyInfo } from "./pty.ts";
 import { resumed } from "./resumed.ts";
 import type { CommandRouter } from "./router.ts";
 import { CommandFailedError, ExecTimeoutError, type FailedOutput } from "./sandbox-errors.ts";
-import { wholeSeconds } from "./sandbox-options.ts";
+import { refuseOthers, wholeSeconds } from "./sandbox-options.ts";
 
 export type StdioMode = "pipe" | "inherit" | "ignore";
 
@@ -63,10 +63,10 @@ export interface ExecPlace {
   ) => Promise<MessageInitShape<typeof SecretSourceSchema>[]>;
 }
 
-const OPTIONS = new Set<string>([
+const OPTIONS = [
   ...(["stdout", "stderr", "timeout", "workdir", "env", "secrets", "pty", "check", "signal", "onStdout", "onStderr"] as const),
   ...(["encoding"] as const),
-] satisfies (keyof ExecOptions | "encoding")[]);
+] satisfies (keyof ExecOptions | "encoding")[];
 const WAIT_MS = 60_000;
 /** After its timeout a process is killed by the server; longer than this nobody waits for the news. */
 const GRACE_MS = 30_000;
@@ -98,14 +98,9 @@ export class ContainerProcess<T extends string | Uint8Array = string> implements
   #result: Promise<ProcessResult<T>> | undefined;
 
   constructor(place: ExecPlace, command: string | readonly string[], options: ExecOptions & { readonly encoding?: "text" | "bytes" } = {}) {
-    for (const [name, value] of Object.entries(options))
-      if (value !== undefined && !OPTIONS.has(name))
-        throw new InvalidError(`exec has no option \`${name}\`.`, { hint: `There are: ${[...OPTIONS].sort().join(", ")}.` });
     const argv = checkCommand(command);
+    checkOptions(options);
     const { encoding = "text", timeout, workdir, pty } = options;
-    if (workdir !== undefined && !workdir.startsWith("/"))
-      throw new InvalidError(`\`workdir\` is ${showValue(workdir)}; it must be an absolute path in the container.`);
-    for (const name of ["stdout", "stderr"] as const) checkMode(options[name], name);
     const terminal = checkPty(pty);
     const seconds = timeout === undefined ? undefined : wholeSeconds(timeout, "timeout");
     this.#place = place;
@@ -321,7 +316,24 @@ function checkCommand(command: unknown): string[] {
   return [...argv];
 }
 
-function checkMode(mode: unknown, name: string): void {
-  if (mode === undefined || mode === "pipe" || mode === "inherit" || mode === "ignore") return;
-  throw new InvalidError(`\`${name}\` is ${showValue(mode)}; it must be "pipe", "inherit" or "ignore".`);
+/** Throws InvalidError that names the option, the value and the rule. Times and terminals are checked where they are used. */
+function checkOptions(options: ExecOptions & { readonly encoding?: unknown }): void {
+  if (typeof options === "string")
+    throw new InvalidError(`The options of exec are ${showValue(options)}; they must be an object.`, {
+      hint: 'Arguments belong to the program: exec(["ls", "-l"]), or exec("ls -l") for a line of the shell.',
+    });
+  refuseOthers(options, "exec", OPTIONS);
+  const { stdout, stderr, workdir, encoding, signal, onStdout, onStderr, check } = options;
+  const refuse = (name: string, value: unknown, rule: string): never => {
+    throw new InvalidError(`\`${name}\` is ${showValue(value)}; it must be ${rule}.`);
+  };
+  for (const [name, mode] of Object.entries({ stdout, stderr }))
+    if (mode !== undefined && !["pipe", "inherit", "ignore"].includes(mode)) refuse(name, mode, '"pipe", "inherit" or "ignore"');
+  if (workdir !== undefined && !(typeof workdir === "string" && workdir.startsWith("/")))
+    refuse("workdir", workdir, "an absolute path in the container");
+  if (encoding !== undefined && encoding !== "text" && encoding !== "bytes") refuse("encoding", encoding, '"text" or "bytes"');
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") refuse("signal", signal, "an AbortSignal");
+  for (const [name, listener] of Object.entries({ onStdout, onStderr }))
+    if (listener !== undefined && typeof listener !== "function") refuse(name, listener, "a function");
+  if (check !== undefined && typeof check !== "boolean") refuse("check", check, "true or false");
 }

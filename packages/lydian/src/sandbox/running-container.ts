@@ -68,6 +68,10 @@ export abstract class RunningContainer {
   /** Puts an image's files at a path, writable; what is there is hidden. Without an image: an empty directory. */
   async mountImage(path: string, image?: Image): Promise<void> {
     const { router, containerId } = this.execPlace;
+    if (image !== undefined && !Image.is(image))
+      throw new InvalidError(
+        `The image is ${showValue(image)}; it must be an Image, e.g. one of \`snapshotDirectory\`, or Image.fromId("im-…").`,
+      );
     const imageId = image === undefined ? "" : await this.imageId(image);
     await router.call((stub, taskId, options) => stub.taskMountDirectory({ taskId, path: pathBytes(path), imageId, containerId }, options));
   }

@@ -2,7 +2,7 @@
 import { type ErrorCode, LydianError, type LydianErrorOptions, registerError } from "@lydian/protocol/core";
 import { TimeoutError } from "../errors.ts";
 
-/** The sandbox ran longer than its `timeout`, or did not become ready in time. */
+/** The sandbox ran longer than its `timeout`, was unused for its `idleTimeout`, or did not become ready in time. */
 export class SandboxTimeoutError extends TimeoutError {}
 
 /** The sandbox was terminated. */

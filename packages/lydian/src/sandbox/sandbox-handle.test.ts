@@ -30,6 +30,7 @@ describe("the end of a sandbox", () => {
 
   it.each([
     [Status.TIMEOUT, SandboxTimeoutError, "The sandbox sb-1 ran longer than its timeout.", 124],
+    [Status.IDLE_TIMEOUT, SandboxTimeoutError, "The sandbox sb-1 was idle for too long.", 137],
     [Status.TERMINATED, SandboxTerminatedError, "The sandbox sb-1 was terminated.", 137],
     [Status.INIT_FAILURE, ContainerStartError, "The sandbox sb-1 could not start.", 1],
     [Status.KERNEL_OOM_KILL, OutOfMemoryError, "The sandbox sb-1 exceeded its memory.", 137],
@@ -323,6 +324,8 @@ describe("sidecars", () => {
     await expect(sidecar.wait()).rejects.toThrow('The container "db" of the sandbox sb-1 was terminated.');
     expect(asked).toEqual([["sb-1", "db", ["redis-server"], "im-1"], "ctr-1"]);
     await expect(sandbox.containers.create({ name: "main" })).rejects.toThrow(InvalidError);
-    await expect(sandbox.containers.create({ name: "x", timeout: "1m" } as never)).rejects.toThrow("`timeout` is not served yet");
+    await expect(sandbox.containers.create({ name: "x", timeout: "1m" } as never)).rejects.toThrow(
+      "There is no option `timeout` of a container",
+    );
   });
 });

@@ -1,8 +1,9 @@
 import type { GenericResult } from "@lydian/protocol";
 import { type Client, currentClient } from "../client.ts";
 import { type Duration, durationMs } from "../duration.ts";
-import { LydianError, rethrow } from "../errors.ts";
+import { InvalidError, LydianError, rethrow } from "../errors.ts";
 import type { Image } from "../image/image.ts";
+import { showValue } from "../show-value.ts";
 import { type Ending, endingOf } from "./ending.ts";
 import { InputStream } from "./input-stream.ts";
 import { type NetworkPolicy, networkAccess } from "./network-policy.ts";
@@ -138,8 +139,9 @@ export class SandboxHandle extends RunningContainer implements AsyncDisposable {
       } catch (error) {
         if (!LydianError.is(error) || error.code !== "deadline_exceeded") throw error;
         if (performance.now() < deadline) continue;
-        throw new SandboxTimeoutError(`${this.#what} was not ready after ${durationMs(timeout, "`timeout`") / 1000} s: ${error.message}`, {
+        throw new SandboxTimeoutError(`${this.#what} was not ready after ${durationMs(timeout, "`timeout`") / 1000} s.`, {
           cause: error,
+          hint: "Give it more time with `timeout`. What its command prints is in `stdout` and `stderr`.",
         });
       }
     }
@@ -230,6 +232,10 @@ export const tagsToWire = (tags: Readonly<Record<string, string>>) =>
 
 /** Throws NotFoundError when there is no such sandbox. */
 export async function sandboxFromId(id: string, client: Client = currentClient()): Promise<SandboxHandle> {
+  if (typeof id !== "string" || id === "")
+    throw new InvalidError(`The id is ${showValue(id)}; it must be that of a sandbox, e.g. "sb-1aB…".`, {
+      hint: "`Sandbox.list` and `lydian sandbox list` tell those that run.",
+    });
   const { result, metadata } = await client.modal.sandboxWaitV2({ sandboxId: id, timeout: 0 }).catch(rethrow);
   return new SandboxHandle({ id, client, environment: client.environment, appId: metadata?.appId, result });
 }

@@ -80,20 +80,27 @@ const SANDBOX = [
   ...(["readiness", "verbose", "onDispose"] as const),
 ] as const satisfies (keyof SandboxOptions)[];
 
-/** Throws InvalidError for options that are not among these, by name. */
-export function refuseOthers(options: object, what: string, known: readonly string[]): void {
+/** What is asked for elsewhere, and is said to be missing instead of unknown. */
+const NOT_SERVED: readonly string[] = ["volumes", "networkFileSystems", "proxy", "cloud", "region", "customDomain", "oidcToken"];
+
+/** Throws InvalidError for what is no object, and for options that are not among these, by name. `what`: e.g. "a sandbox". */
+export function refuseOthers(options: unknown, what: string, known: readonly string[]): void {
+  const hint = `There are: ${[...known].sort().join(", ")}.`;
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw new InvalidError(`The options of ${what} are ${showValue(options)}; they must be an object.`, { hint });
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || known.includes(name)) continue;
-    throw new InvalidError(`The ${what} option \`${name}\` is not served yet, so it cannot be given.`, {
-      hint: `Served are: ${[...known].sort().join(", ")}.`,
-    });
+    const problem = NOT_SERVED.includes(name)
+      ? `The option \`${name}\` of ${what} is not served yet, so it cannot be given.`
+      : `There is no option \`${name}\` of ${what}.`;
+    throw new InvalidError(problem, { hint });
   }
 }
 
 /** Checks and completes. Throws InvalidError that names the option, the value and the rule. */
 export function resolveSandboxOptions(options: SandboxOptions): ResolvedSandboxOptions {
-  refuseOthers(options, "sandbox", SANDBOX);
-  const { tags = {}, name, onDispose, readiness, timeout = "5m", idleTimeout, gpu, runtime } = options;
+  refuseOthers(options, "a sandbox", SANDBOX);
+  const { tags = {}, name, onDispose, readiness, timeout = "5m", idleTimeout, gpu, runtime, inboundCidrs = [], verbose } = options;
   if (name !== undefined && (typeof name !== "string" || name === ""))
     throw new InvalidError(`\`name\` is ${showValue(name)}; it must be a string that is not empty.`);
   checkTags(tags);
@@ -101,6 +108,10 @@ export function resolveSandboxOptions(options: SandboxOptions): ResolvedSandboxO
     throw new InvalidError(`\`onDispose\` is ${showValue(onDispose)}; it must be "terminate" or "detach".`);
   if (runtime !== undefined && runtime !== "gvisor" && runtime !== "vm")
     throw new InvalidError(`\`runtime\` is ${showValue(runtime)}; it must be "gvisor" or "vm", or be left out.`);
+  if (!areStrings(inboundCidrs))
+    throw new InvalidError(`\`inboundCidrs\` is ${showValue(inboundCidrs)}; it must be a list of ranges, e.g. ["203.0.113.0/24"].`);
+  if (verbose !== undefined && typeof verbose !== "boolean")
+    throw new InvalidError(`\`verbose\` is ${showValue(verbose)}; it must be true or false.`);
   return {
     ...resolveContainerOptions(options),
     timeoutSeconds: wholeSeconds(timeout, "timeout"),
@@ -114,8 +125,10 @@ export function resolveSandboxOptions(options: SandboxOptions): ResolvedSandboxO
 /** What a sandbox and its sidecars share. */
 export function resolveContainerOptions({ image = Image.node(), command = [], workdir, pty, network }: ContainerOptions) {
   if (!Image.is(image)) throw new InvalidError("`image` must be an Image, e.g. Image.node().");
-  if (!Array.isArray(command) || command.some((word) => typeof word !== "string"))
-    throw new InvalidError(`\`command\` is ${showValue(command)}; it must be a list of strings, e.g. ["sleep", "60"].`);
+  if (!areStrings(command) || command[0] === "")
+    throw new InvalidError(
+      `\`command\` is ${showValue(command)}; it must be a list of strings, of which the first is a program, e.g. ["sleep", "60"].`,
+    );
   if (workdir !== undefined && !(typeof workdir === "string" && workdir.startsWith("/")))
     throw new InvalidError(`\`workdir\` is ${showValue(workdir)}; it must be an absolute path in the container.`);
   networkAccess(network);
@@ -131,16 +144,20 @@ export function checkTags(tags: unknown): asserts tags is Record<string, string>
   throw new InvalidError(`\`tags\` is ${showValue(tags)}; it must be an object of strings, e.g. { team: "search" }.`);
 }
 
-/** Of the wire; at least one. */
+const areStrings = (values: unknown): values is string[] => Array.isArray(values) && values.every((value) => typeof value === "string");
+
+const DAY_SECONDS = 86_400;
+
+/** Of the wire; at least one, at most a day. */
 export function wholeSeconds(duration: Duration, what: string): number {
   const seconds = Math.ceil(durationMs(duration, `\`${what}\``) / 1000);
-  if (seconds >= 1 && seconds <= 0xffff_ffff) return seconds;
-  throw new InvalidError(`\`${what}\` is ${showValue(duration)}; it must be at least 1 s.`);
+  if (seconds >= 1 && seconds <= DAY_SECONDS) return seconds;
+  throw new InvalidError(`\`${what}\` is ${showValue(duration)}; it must be from 1 s to 24 h.`);
 }
 
 function cpuOf(cpu: SandboxOptions["cpu"]) {
   if (cpu === undefined) return {};
-  const { request, limit } = typeof cpu === "object" ? cpu : { request: cpu, limit: cpu };
+  const { request, limit } = typeof cpu === "object" && cpu !== null ? cpu : { request: cpu, limit: cpu };
   for (const value of [request, limit])
     if (!(typeof value === "number" && value > 0 && value <= 1_024))
       throw new InvalidError(`\`cpu\` is ${showValue(cpu)}; it must be a number above 0 and at most 1024, or { request, limit } of such.`);
@@ -151,7 +168,7 @@ function cpuOf(cpu: SandboxOptions["cpu"]) {
 
 function memoryOf(memory: SandboxOptions["memory"]) {
   if (memory === undefined) return {};
-  const { request, limit } = typeof memory === "object" ? memory : { request: memory, limit: memory };
+  const { request, limit } = typeof memory === "object" && memory !== null ? memory : { request: memory, limit: memory };
   const [memoryMb, memoryMbMax] = [sizeMiB(request, "`memory`"), sizeMiB(limit, "`memory`")];
   if (memoryMb > memoryMbMax)
     throw new InvalidError(`\`memory\` requests ${memoryMb} and limits to ${memoryMbMax}: the limit must not be below the request.`);
@@ -165,10 +182,11 @@ function gpuOf(gpu: unknown) {
 }
 
 function portsOf(ports: NonNullable<SandboxOptions["ports"]>): MessageInitShape<typeof PortSpecSchema>[] {
-  if (typeof ports !== "object" || ports === null || Array.isArray(ports))
+  const { tls = [], h2 = [], tcp = [] } = ports ?? {};
+  const isRecord = typeof ports === "object" && ports !== null && !Array.isArray(ports);
+  if (!isRecord || [tls, h2, tcp].some((list) => !Array.isArray(list)))
     throw new InvalidError(`\`ports\` is ${showValue(ports)}; it must be { tls: […], h2: […], tcp: […] }.`);
   refuseOthers(ports, "`ports`", ["tls", "h2", "tcp"]);
-  const { tls = [], h2 = [], tcp = [] } = ports;
   const all = [...tls, ...h2, ...tcp].map((port) => checkPort(port, "A port of `ports`"));
   const twice = all.find((port, index) => all.indexOf(port) !== index);
   if (twice !== undefined) throw new InvalidError(`The port ${twice} is in \`ports\` twice.`);

@@ -35,6 +35,8 @@ const inline = (contents: Record<string, string>) => ({ source: { case: "env" as
 
 /** Those that have a value. Throws InvalidError for what cannot be in an environment. */
 function checkVariables(env: Variables): Record<string, string> {
+  if (typeof env !== "object" || env === null || Array.isArray(env))
+    throw new InvalidError('`env` must be an object of strings, e.g. { LANG: "C" }.');
   const present: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
     if (!VARIABLE.test(name))

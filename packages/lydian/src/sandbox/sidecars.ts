@@ -42,7 +42,7 @@ export class Sidecars {
    * const db = await sandbox.containers.create({ name: "db", image: Image.fromRegistry("redis:8"), command: ["redis-server"] });
    */
   async create(options: SidecarOptions): Promise<Sidecar> {
-    refuseOthers(options, "container", [...CONTAINER_OPTIONS, "name"]);
+    refuseOthers(options, "a container of a sandbox", [...CONTAINER_OPTIONS, "name"]);
     const { name, secrets, env, network } = options;
     if (typeof name !== "string" || name === "" || name === MAIN)
       throw new InvalidError(`\`name\` is ${showValue(name)}; it must be a string that is not empty and not "${MAIN}".`);

@@ -173,7 +173,10 @@ function entryOf(entry: FileEntry, at: string) {
 function errorOf(command: FileCommandName, error: unknown) {
   // Clients add the path.
   if (error instanceof AgentError)
-    return { error_kind: kindOf(command, error.code), message: error.message.slice(error.message.lastIndexOf(": ") + 2) };
+    return {
+      error_kind: kindOf(command, error.code),
+      message: error.message.slice(error.message.lastIndexOf(": ") + 2).replace(/\.$/, ""),
+    };
   return { error_kind: "IoError", message: error instanceof Error ? error.message : String(error) };
 }
 

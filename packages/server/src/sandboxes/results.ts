@@ -17,7 +17,8 @@ const OUT_OF_MEMORY = "It was ended by the kernel: it used more memory than its 
 export function exited({ code, signal, oomKilled }: Exit): SandboxResult {
   const exitCode = code ?? SIGNAL_BASE + (constants.signals[signal as NodeJS.Signals] ?? 0);
   if (exitCode === 0) return { status: Status.SUCCESS, exitCode, exception: "" };
-  return { status: Status.FAILURE, exitCode, exception: oomKilled ? OUT_OF_MEMORY : "" };
+  if (oomKilled) return { status: Status.KERNEL_OOM_KILL, exitCode, exception: OUT_OF_MEMORY };
+  return { status: Status.FAILURE, exitCode, exception: "" };
 }
 
 export const terminated = (reason: string): SandboxResult => ({ status: Status.TERMINATED, exitCode: 137, exception: reason });

@@ -4,7 +4,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import type { NetworkPolicy } from "@lydian/containers";
-import { LydianError } from "@lydian/protocol";
+import { LydianError, GenericResult_GenericStatus as Status } from "@lydian/protocol";
 import type { Deadlines } from "../calls/deadlines.ts";
 import { Exec } from "../execs/exec.ts";
 import { type Execs, programOf } from "../execs/execs.ts";
@@ -259,7 +259,10 @@ export class Sandboxes {
       if (!sandbox.live) throw sandbox.over();
       const restMs = until - this.#options.now();
       if (restMs <= 0 || signals.some((signal) => signal.aborted))
-        throw new LydianError("deadline_exceeded", `The sandbox ${sandbox.id} did not become ready within ${timeoutMs / 1000} s.`);
+        throw new LydianError(
+          "deadline_exceeded",
+          `The sandbox ${sandbox.id} did not become ready within ${Math.round(timeoutMs) / 1000} s.`,
+        );
       await sandbox.changed.wait(restMs, ...signals);
     }
   }
@@ -411,7 +414,8 @@ export class Sandboxes {
       await started?.remove();
       // What it has printed is read to its end by now.
       await sandbox.command?.done;
-      if (started !== undefined && sandbox.end !== undefined && (await started.container.exited).oomKilled)
+      // Only its own end by a kill is the kernel's doing: processes of it may have been killed before, and it went on.
+      if (started !== undefined && isKill(sandbox.end) && (await started.container.exited).oomKilled)
         sandbox.end = exited({ code: 137, oomKilled: true });
     } catch (error) {
       onError(`the container of the sandbox ${id} could not be removed`, error);
@@ -435,5 +439,7 @@ export class Sandboxes {
     gone.catch((error: unknown) => this.#options.onError(`the files of the sandbox ${sandbox.id} could not be removed`, error));
   }
 }
+
+const isKill = (end: SandboxResult | undefined): boolean => end?.status === Status.FAILURE && end.exitCode === 137;
 
 const nameKey = (appId: string, name: string): string => `${appId}/${name}`;

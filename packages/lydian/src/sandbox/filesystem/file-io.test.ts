@@ -73,6 +73,9 @@ describe("an open file", () => {
     await expect(reader.write("y")).rejects.toThrow('was opened with "r", which does not allow to write');
     const writer = await FileIO.open(whole, "/a", "a");
     await expect(writer.read()).rejects.toThrow("does not allow to read");
+    await expect(writer.write(5 as never)).rejects.toThrow("What is written must be a string or a Uint8Array, not number.");
+    await expect(reader.read(-1)).rejects.toThrow("The count is -1");
+    await expect(reader.seek(0, "begin" as never)).rejects.toThrow('`whence` is "begin"; it must be "start", "current" or "end".');
     await reader.close();
     await reader.close();
     await expect(reader.read()).rejects.toThrow("The file /a is closed.");

@@ -60,6 +60,8 @@ export class FileIO implements AsyncDisposable {
   /** The next bytes, at most `count`; fewer at the end. Default: all that are left. */
   async read(count = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
     this.#check("read");
+    if (!(typeof count === "number" && count >= 0))
+      throw new InvalidError(`The count is ${showValue(count)}; it must be a number of bytes that is not negative.`);
     const end = Math.min(this.#size, this.#position + count);
     const found = this.#data.slice(Math.min(this.#position, this.#size), end);
     this.#position += found.length;
@@ -92,6 +94,7 @@ export class FileIO implements AsyncDisposable {
   async write(data: string | Uint8Array): Promise<void> {
     this.#check("write");
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    if (!(bytes instanceof Uint8Array)) throw new InvalidError(`What is written must be a string or a Uint8Array, not ${typeof data}.`);
     if (bytes.length === 0) return;
     if (this.mode.startsWith("a")) this.#position = this.#size;
     const end = this.#position + bytes.length;
@@ -106,6 +109,8 @@ export class FileIO implements AsyncDisposable {
   /** Where the next byte is read or written. */
   async seek(offset: number, whence: "start" | "current" | "end" = "start"): Promise<void> {
     this.#check();
+    if (!["start", "current", "end"].includes(whence))
+      throw new InvalidError(`\`whence\` is ${showValue(whence)}; it must be "start", "current" or "end".`);
     const position = offset + { start: 0, current: this.#position, end: this.#size }[whence];
     if (!Number.isInteger(position) || position < 0)
       throw new InvalidError(`The position would be ${position}; it must be a whole number that is not negative.`);

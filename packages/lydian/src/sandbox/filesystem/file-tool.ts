@@ -1,5 +1,6 @@
 // Operations on files are runs of a small program that the server puts into every container: one JSON argument, data on stdin and stdout,
 // and one JSON object on stderr for what fails.
+import type { LydianErrorOptions } from "@lydian/protocol/core";
 import { InvalidError, type LydianError } from "../../errors.ts";
 import { ContainerProcess, type ExecPlace } from "../process.ts";
 import {
@@ -15,7 +16,23 @@ import {
 
 const PROGRAM = "/__modal/.bin/modal-sandbox-fs-tools";
 
-type ErrorClass = new (message: string) => SandboxFilesystemError;
+const ACTIONS: Readonly<Record<FileCommand["name"], string>> = {
+  ReadFile: "read",
+  WriteFile: "written",
+  ListFiles: "listed",
+  Stat: "looked at",
+  MakeDirectory: "made",
+  Remove: "removed",
+  Watch: "watched",
+};
+
+/** What to do about an error, where that is not the same for all. */
+const HINTS: Readonly<Record<string, string>> = {
+  DirectoryNotEmpty: "`remove(path, { recursive: true })` removes it with all that is in it.",
+  FileTooLarge: "`readStream` reads a file in chunks.",
+};
+
+type ErrorClass = new (message: string, options?: LydianErrorOptions) => SandboxFilesystemError;
 
 const ERRORS: Readonly<Record<string, ErrorClass>> = {
   NotFound: SandboxFilesystemNotFoundError,
@@ -65,10 +82,12 @@ function toolError({ name, path }: FileCommand, exitCode: number, stderr: string
     told = JSON.parse(stderr) as typeof told;
   } catch {
     const said = stderr.trim().slice(0, 1_000);
-    return new SandboxFilesystemError(`${name} of ${path} failed with exit code ${exitCode}${said === "" ? "." : `: ${said}`}`);
+    return new SandboxFilesystemError(`${path} could not be ${ACTIONS[name]}: exit code ${exitCode}${said === "" ? "" : `, ${said}`}`);
   }
   const kind = typeof told.error_kind === "string" ? told.error_kind : "";
   const errorClass = (Object.hasOwn(ERRORS, kind) && ERRORS[kind]) || SandboxFilesystemError;
   const detail = typeof told.detail === "string" && told.detail !== "" ? ` (${told.detail})` : "";
-  return new errorClass(`${String(told.message ?? (kind || "failed"))}: ${path}${detail}`);
+  const reason = `${String(told.message ?? (kind || "it failed"))}${detail}`;
+  const hint = Object.hasOwn(HINTS, kind) ? HINTS[kind] : undefined;
+  return new errorClass(`${path} could not be ${ACTIONS[name]}: ${reason}`, hint === undefined ? {} : { hint });
 }

@@ -179,12 +179,20 @@ describe("errors of files", () => {
     const thrown = await filesystem.stat("/a").catch((error: unknown) => error);
     expect(thrown).toBeInstanceOf(errorClass);
     expect(thrown).toBeInstanceOf(SandboxFilesystemError);
-    expect(thrown).toMatchObject({ code, name: errorClass.prototype.name, message: "it failed: /a (errno 5)" });
+    expect(thrown).toMatchObject({ code, name: errorClass.prototype.name, message: "/a could not be looked at: it failed (errno 5)" });
+  });
+
+  it("say which argument is none before anything is sent", async () => {
+    const { filesystem } = await serve();
+    await expect(filesystem.writeText("/a", 5 as never)).rejects.toThrow("The text for /a is 5; it must be a string.");
+    await expect(filesystem.writeBytes("/a", "text" as never)).rejects.toThrow("must be a Uint8Array, not string");
+    await expect(filesystem.writeStream("/a", undefined as never)).rejects.toThrow("must be a string, a Uint8Array, a Blob");
+    await expect(filesystem.copyToLocal("/a", "/no/such/place")).rejects.toThrow(/^\/no\/such\/place cannot be written: ENOENT/);
   });
 
   it("are told as they are when the tool says something else", async () => {
     rig = await startTestSandbox(() => ({ stderr: "Illegal instruction", exit: { case: "signal", value: 4 } }));
-    await expect(rig.sandbox.filesystem.remove("/a")).rejects.toThrow("Remove of /a failed with exit code 132: Illegal instruction");
+    await expect(rig.sandbox.filesystem.remove("/a")).rejects.toThrow("/a could not be removed: exit code 132, Illegal instruction");
   });
 
   it("of writing come from the tool also when it stops reading", async () => {

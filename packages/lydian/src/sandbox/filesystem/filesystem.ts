@@ -2,7 +2,9 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { rename, rm, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { InvalidError, LydianError } from "../../errors.ts";
+import { showValue } from "../../show-value.ts";
 import type { ExecPlace } from "../process.ts";
+import { SandboxFilesystemError, SandboxFilesystemFileTooLargeError } from "../sandbox-errors.ts";
 import { type FileInfo, fileInfo } from "./file-info.ts";
 import { FileIO, type FileMode } from "./file-io.ts";
 import { endTool, type FileCommand, runTool, startTool } from "./file-tool.ts";
@@ -27,13 +29,22 @@ export class Filesystem {
     this.#place = place;
   }
 
-  /** A file that is UTF-8. */
+  /** A file that is UTF-8, of at most 256 MiB. */
   async readText(path: string): Promise<string> {
     return new TextDecoder().decode(await this.readBytes(path));
   }
 
-  readBytes(path: string): Promise<Uint8Array> {
-    return runTool(this.#place, { name: "ReadFile", path });
+  /** As a whole; at most 256 MiB. */
+  async readBytes(path: string): Promise<Uint8Array> {
+    try {
+      return await runTool(this.#place, { name: "ReadFile", path });
+    } catch (cause) {
+      if (!LydianError.is(cause) || cause.code !== "resource_exhausted" || cause instanceof SandboxFilesystemError) throw cause;
+      throw new SandboxFilesystemFileTooLargeError(`${path} could not be read: ${cause.message}`, {
+        cause,
+        hint: "`readStream` reads a file in chunks.",
+      });
+    }
   }
 
   /** In chunks, for files that need not be in memory as a whole. */
@@ -45,18 +56,25 @@ export class Filesystem {
   }
 
   /** Makes the file, or replaces what is in it. Directories on the way are made. */
-  writeText(path: string, text: string): Promise<void> {
-    return this.#write(path, text);
+  async writeText(path: string, text: string): Promise<void> {
+    if (typeof text !== "string") throw new InvalidError(`The text for ${path} is ${showValue(text)}; it must be a string.`);
+    await this.#write(path, text);
   }
 
   /** As writeText. */
-  writeBytes(path: string, data: Uint8Array): Promise<void> {
-    return this.#write(path, data);
+  async writeBytes(path: string, data: Uint8Array): Promise<void> {
+    if (!(data instanceof Uint8Array)) throw new InvalidError(`What is written to ${path} must be a Uint8Array, not ${typeof data}.`);
+    await this.#write(path, data);
   }
 
   /** As writeText, from a source that need not be in memory as a whole. When the source fails, the file stays as it was. */
-  writeStream(path: string, data: FileData): Promise<void> {
-    return this.#write(path, data);
+  async writeStream(path: string, data: FileData): Promise<void> {
+    const isSource =
+      typeof data === "string" ||
+      (typeof data === "object" && data !== null && (data instanceof Blob || data instanceof Uint8Array || Symbol.asyncIterator in data));
+    if (!isSource)
+      throw new InvalidError(`What is written to ${path} must be a string, a Uint8Array, a Blob, a ReadableStream or an async iterable.`);
+    await this.#write(path, data);
   }
 
   /** What is in a directory, by name. Symbolic links in it are told as such. */
@@ -106,6 +124,9 @@ export class Filesystem {
     try {
       await pipeline(this.readStream(remote), createWriteStream(draft));
       await rename(draft, local);
+    } catch (cause) {
+      if (LydianError.is(cause)) throw cause;
+      throw new InvalidError(`${local} cannot be written: ${(cause as Error).message}`, { cause });
     } finally {
       await rm(draft, { force: true });
     }
