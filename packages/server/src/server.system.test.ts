@@ -101,10 +101,10 @@ describe("who may call", () => {
   });
 
   it("speaks the protocol of this server: a client of another version is told so", async () => {
-    const other = api({ ...localToken(), "x-lydian-protocol": "2" });
+    const other = api({ ...localToken(), "x-lydian-protocol": "another" });
     await expect(other.modal.clientHello({})).rejects.toMatchObject({
       code: "failed_precondition",
-      message: expect.stringContaining('This client speaks version "2" of the protocol; this server speaks 1.'),
+      message: expect.stringContaining('This client speaks version "another" of the protocol; this server speaks 2.'),
       hint: expect.stringContaining("lydian --version"),
     });
   });

@@ -1,6 +1,12 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FunctionCallInvocationType as Invocation, LydianError, FunctionCallType as Type } from "@lydian/protocol";
+import {
+  decodePayload,
+  type FunctionInput,
+  FunctionCallInvocationType as Invocation,
+  LydianError,
+  FunctionCallType as Type,
+} from "@lydian/protocol";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { setSession } from "../session.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "../test-server.ts";
@@ -17,15 +23,22 @@ afterEach(async () => {
 const start = async (options: TestServerOptions) => {
   server = await startTestServer(options);
 };
-const call = (functionId: string) =>
-  makeCall({ functionId, type: Type.UNARY, invocation: Invocation.SYNC, input: encodeInline([functionId]).input });
+/** Of one function, or of one given after a slash. */
+const call = (text: string) => {
+  const [arg = "", functionId = "fu-1"] = text.split("/");
+  return makeCall({ functionId, type: Type.UNARY, invocation: Invocation.SYNC, input: encodeInline([arg]).input });
+};
+const argOf = (input: FunctionInput | undefined) => {
+  const args = input?.argsOneof.case === "args" ? input.argsOneof.value : new Uint8Array();
+  return String(((decodePayload(args) as unknown[])[0] as unknown[])[0]);
+};
 
 describe("makeCall", () => {
   it("sends one call as FunctionMap", async () => {
     await start({
-      modal: { functionMap: ({ functionId, pipelinedInputs }) => ({ functionCallId: `fc-${functionId}-${pipelinedInputs.length}` }) },
+      modal: { functionMap: ({ functionId, pipelinedInputs }) => ({ functionCallId: `${functionId}-${pipelinedInputs.length}` }) },
     });
-    expect((await call("a")).functionCallId).toBe("fc-a-1");
+    expect((await call("a")).functionCallId).toBe("fu-1-1");
   });
 
   it("waits for the output of a call that travels alone, and of no other", async () => {
@@ -38,32 +51,50 @@ describe("makeCall", () => {
         },
       },
       lydian: {
-        functionMapMany({ calls }) {
-          waits.push(...calls.map(({ lydianWait }) => lydianWait));
-          return { calls: calls.map(() => ({ functionCallId: "fc-b" })) };
-        },
+        functionMapMany: ({ inputs }) => ({ functionCallIds: inputs.map(() => "fc-b") }),
       },
     });
-    const waiting = () => makeCall({ functionId: "a", type: Type.UNARY, invocation: Invocation.SYNC, waitSeconds: 7 });
+    const { input } = encodeInline([1]);
+    const waiting = () => makeCall({ functionId: "a", type: Type.UNARY, invocation: Invocation.SYNC, input, waitSeconds: 7 });
     expect((await waiting()).lydianOutputs).toMatchObject([{ taskId: "ta-1" }]);
     expect((await call("a")).lydianOutputs).toEqual([]);
-    await Promise.all([waiting(), waiting()]);
-    expect(waits).toEqual([7, 0, 0, 0]);
+    const together = await Promise.all([waiting(), waiting()]);
+    expect(together.map(({ lydianOutputs }) => lydianOutputs)).toEqual([[], []]);
+    expect(waits).toEqual([7, 0]);
   });
 
   it("sends the calls of one turn as one FunctionMapMany, and gives each its own answer", async () => {
     const sizes: number[] = [];
     await start({
       lydian: {
-        functionMapMany({ calls }) {
-          sizes.push(calls.length);
-          return { calls: calls.map(({ functionId }) => ({ functionCallId: `fc-${functionId}` })) };
+        functionMapMany({ inputs }) {
+          sizes.push(inputs.length);
+          return { functionCallIds: inputs.map((input) => `fc-${argOf(input)}`) };
         },
       },
     });
     const ids = (await Promise.all(["a", "b", "c"].map(call))).map(({ functionCallId }) => functionCallId);
     expect(ids).toEqual(["fc-a", "fc-b", "fc-c"]);
     expect(sizes).toEqual([3]);
+  });
+
+  it("sends calls of different functions in messages of their own, also when they alternate", async () => {
+    const messages: unknown[] = [];
+    await start({
+      modal: { functionMap: ({ functionId, pipelinedInputs: [one] }) => ({ functionCallId: `${functionId}-${argOf(one?.input)}` }) },
+      lydian: {
+        functionMapMany({ functionId, inputs }) {
+          messages.push([functionId, inputs.length]);
+          return { functionCallIds: inputs.map((input) => `${functionId}-${argOf(input)}`) };
+        },
+      },
+    });
+    const made = await Promise.all(["a/fu-1", "b/fu-2", "c/fu-1", "d/fu-3", "e/fu-2"].map(call));
+    expect(made.map(({ functionCallId }) => functionCallId)).toEqual(["fu-1-a", "fu-2-b", "fu-1-c", "fu-3-d", "fu-2-e"]);
+    expect(messages.sort()).toEqual([
+      ["fu-1", 2],
+      ["fu-2", 2],
+    ]);
   });
 
   it("keeps calls of different turns apart", async () => {
@@ -85,9 +116,9 @@ describe("makeCall", () => {
     const sizes: number[] = [];
     await start({
       lydian: {
-        functionMapMany({ calls }) {
-          sizes.push(calls.length);
-          return { calls: calls.map(({ functionId }) => ({ functionCallId: functionId })) };
+        functionMapMany({ inputs }) {
+          sizes.push(inputs.length);
+          return { functionCallIds: inputs.map(argOf) };
         },
       },
     });
@@ -108,21 +139,21 @@ describe("makeCall", () => {
   });
 
   it("lets the others of a refused message pass", async () => {
-    const make = (functionId: string) => {
-      if (functionId === "bad") throw new LydianError("not_found", "no such function");
-      return { functionCallId: `fc-${functionId}` };
+    const make = (input: FunctionInput | undefined) => {
+      if (argOf(input) === "bad") throw new LydianError("invalid_argument", "it is too large");
+      return `fc-${argOf(input)}`;
     };
     await start({
-      modal: { functionMap: ({ functionId }) => make(functionId) },
-      lydian: { functionMapMany: ({ calls }) => ({ calls: calls.map(({ functionId }) => make(functionId)) }) },
+      modal: { functionMap: ({ pipelinedInputs: [one] }) => ({ functionCallId: make(one?.input) }) },
+      lydian: { functionMapMany: ({ inputs }) => ({ functionCallIds: inputs.map(make) }) },
     });
     const [a, bad, b] = await Promise.allSettled(["a", "bad", "b"].map(call));
     expect([a, b]).toMatchObject([{ value: { functionCallId: "fc-a" } }, { value: { functionCallId: "fc-b" } }]);
-    expect(bad).toMatchObject({ status: "rejected", reason: { code: "not_found" } });
+    expect(bad).toMatchObject({ status: "rejected", reason: { code: "invalid_argument" } });
   });
 
   it("rejects the calls that the server did not answer", async () => {
-    await start({ lydian: { functionMapMany: () => ({ calls: [{ functionCallId: "fc-a" }] }) } });
+    await start({ lydian: { functionMapMany: () => ({ functionCallIds: ["fc-a"] }) } });
     const [first, second] = await Promise.allSettled([call("a"), call("b")]);
     expect(first).toMatchObject({ status: "fulfilled", value: { functionCallId: "fc-a" } });
     expect(second).toMatchObject({ status: "rejected", reason: { code: "internal" } });

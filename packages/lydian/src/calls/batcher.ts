@@ -1,12 +1,18 @@
-// Calls that are made in one turn of the event loop travel in one message and share one durable write.
-import { type FunctionCallInvocationType, type FunctionCallType, type FunctionMapResponse, LydianError } from "@lydian/protocol";
+// Calls of a function that are made in one turn of the event loop travel in one message and share one durable write.
+import {
+  type FunctionCallInvocationType,
+  type FunctionGetOutputsItem,
+  type FunctionMapResponse,
+  LydianError,
+  FunctionCallType as Type,
+} from "@lydian/protocol";
 import { currentClient } from "../client.ts";
 import { currentInput } from "../context.ts";
 import type { WireInput } from "./payload.ts";
 
 export interface CallRequest {
   readonly functionId: string;
-  readonly type: FunctionCallType;
+  readonly type: Type;
   readonly invocation: FunctionCallInvocationType;
   /** Absent for a map, whose inputs follow. */
   readonly input?: WireInput;
@@ -14,56 +20,100 @@ export interface CallRequest {
   readonly waitSeconds?: number;
 }
 
+export type CallMade = Pick<FunctionMapResponse, "functionCallId" | "lydianOutputs" | "maxInputsOutstanding">;
+
 interface Waiting {
   readonly request: CallRequest;
   readonly parentInputId: string;
-  readonly resolve: (response: FunctionMapResponse) => void;
+  readonly resolve: (made: CallMade) => void;
   readonly reject: (error: unknown) => void;
 }
 
 const MAX_BATCH = 1_000;
 const MAX_BATCH_BYTES = 16 << 20;
+const NO_OUTPUTS: FunctionGetOutputsItem[] = [];
 
 let waiting: Waiting[] = [];
 
 /** Resolves when the call is durable on the server, with its output if that was waited for and came in time. */
-export function makeCall(request: CallRequest): Promise<FunctionMapResponse> {
+export function makeCall(request: CallRequest): Promise<CallMade> {
   return new Promise((resolve, reject) => {
     waiting.push({ request, parentInputId: currentInput()?.inputId ?? "", resolve, reject });
     if (waiting.length === 1) setImmediate(flush);
   });
 }
 
-function flush(): void {
-  const all = waiting;
-  waiting = [];
-  for (let start = 0; start < all.length; ) {
-    let end = start;
-    for (let bytes = 0; end < all.length && end - start < MAX_BATCH && (end === start || bytes < MAX_BATCH_BYTES); end++)
-      bytes += sizeOf(all[end]);
-    void send(all.slice(start, end));
-    start = end;
+/** What one message can carry. */
+class Batch {
+  readonly calls: Waiting[] = [];
+  #bytes = 0;
+
+  add(call: Waiting): void {
+    this.calls.push(call);
+    this.#bytes += sizeOf(call.request);
+  }
+
+  takes({ request, parentInputId }: Waiting): boolean {
+    const [first] = this.calls;
+    if (first === undefined) return true;
+    const { functionId, invocation, type, input } = first.request;
+    const isSame = functionId === request.functionId && invocation === request.invocation && parentInputId === first.parentInputId;
+    const isUnary = type === Type.UNARY && request.type === Type.UNARY && input !== undefined && request.input !== undefined;
+    return isSame && isUnary && this.calls.length < MAX_BATCH && this.#bytes < MAX_BATCH_BYTES;
   }
 }
 
+function flush(): void {
+  const all = waiting;
+  waiting = [];
+  const batches: Batch[] = [];
+  for (const call of all) {
+    // Mostly the latest takes it.
+    let batch = batches.findLast((open) => open.takes(call));
+    if (batch === undefined) {
+      batch = new Batch();
+      batches.push(batch);
+    }
+    batch.add(call);
+  }
+  for (const { calls } of batches) void send(calls);
+}
+
 async function send(batch: readonly Waiting[]): Promise<void> {
+  const [first] = batch;
+  if (first === undefined) return;
   try {
-    const { modal, lydian } = currentClient();
-    const requests = batch.map(wire);
-    const [only] = requests;
-    const calls =
-      requests.length === 1 && only
-        ? [await modal.functionMap({ ...only, lydianWait: batch[0]?.request.waitSeconds ?? 0 })]
-        : (await lydian.functionMapMany({ calls: requests })).calls;
-    for (const [i, { resolve, reject }] of batch.entries()) {
-      const response = calls[i];
-      if (response) resolve(response);
-      else reject(new LydianError("internal", "The server answered fewer calls than were made."));
+    if (batch.length === 1) first.resolve(await makeOne(first));
+    else {
+      const ids = await makeMany(first, batch);
+      for (const [i, { resolve, reject }] of batch.entries()) {
+        const functionCallId = ids[i];
+        if (functionCallId !== undefined) resolve({ functionCallId, lydianOutputs: NO_OUTPUTS, maxInputsOutstanding: 0 });
+        else reject(new LydianError("internal", "The server answered fewer calls than were made."));
+      }
     }
   } catch (error) {
     if (batch.length > 1 && LydianError.is(error) && !error.retryable) return sendHalves(batch);
     for (const { reject } of batch) reject(error);
   }
+}
+
+function makeOne({ request, parentInputId }: Waiting): Promise<CallMade> {
+  return currentClient().modal.functionMap({
+    functionId: request.functionId,
+    parentInputId,
+    functionCallType: request.type,
+    functionCallInvocationType: request.invocation,
+    pipelinedInputs: request.input ? [{ idx: 0, input: request.input }] : [],
+    lydianWait: request.waitSeconds ?? 0,
+  });
+}
+
+async function makeMany({ request, parentInputId }: Waiting, batch: readonly Waiting[]): Promise<readonly string[]> {
+  const { functionId, invocation } = request;
+  const inputs = batch.flatMap(({ request: { input } }) => input ?? []);
+  const { functionCallIds } = await currentClient().lydian.functionMapMany({ functionId, invocation, parentInputId, inputs });
+  return functionCallIds;
 }
 
 /** One of them was refused, and with it the message. The others must not pay for it. */
@@ -72,15 +122,7 @@ async function sendHalves(batch: readonly Waiting[]): Promise<void> {
   await Promise.all([send(batch.slice(0, middle)), send(batch.slice(middle))]);
 }
 
-const wire = ({ request, parentInputId }: Waiting) => ({
-  functionId: request.functionId,
-  parentInputId,
-  functionCallType: request.type,
-  functionCallInvocationType: request.invocation,
-  pipelinedInputs: request.input ? [{ idx: 0, input: request.input }] : [],
-});
-
-function sizeOf(call: Waiting | undefined): number {
-  const args = call?.request.input?.argsOneof;
+function sizeOf({ input }: CallRequest): number {
+  const args = input?.argsOneof;
   return args?.case === "args" ? (args.value?.length ?? 0) : 0;
 }

@@ -1,6 +1,5 @@
 import {
   type FunctionGetOutputsItem,
-  type FunctionMapResponse,
   FunctionCallInvocationType as Invocation,
   LydianError,
   FunctionCallType as Type,
@@ -8,6 +7,7 @@ import {
 import { InvalidError, TimeoutError, typedError } from "../errors.ts";
 import { FunctionCall } from "../function-call.ts";
 import type { CallTarget } from "../function-handle.ts";
+import type { CallMade } from "./batcher.ts";
 import { cancelCall } from "./call-info.ts";
 import { HOLD_SECONDS, readOutputs } from "./outputs.ts";
 import { encodeInput } from "./payload.ts";
@@ -53,12 +53,7 @@ export async function callResult(
   }
 }
 
-async function start(
-  target: CallTarget,
-  args: readonly unknown[],
-  invocation: Invocation,
-  waitSeconds: number,
-): Promise<FunctionMapResponse> {
+async function start(target: CallTarget, args: readonly unknown[], invocation: Invocation, waitSeconds: number): Promise<CallMade> {
   try {
     const { response } = await callTarget(target, async (callee) => {
       if (callee.isGenerator) throw new InvalidError(`${target.name()} is a generator: its values come from remoteGen.`);

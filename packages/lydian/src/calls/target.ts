@@ -7,7 +7,6 @@ import {
   create,
   DataFormat,
   encodePayload,
-  type FunctionMapResponse,
   type FunctionOptionsSchema,
   ParameterType,
   FunctionBindParamsRequestSchema as RequestSchema,
@@ -20,7 +19,7 @@ import type { CallTarget } from "../function-handle.ts";
 import { resolveOptions } from "../options.ts";
 import { functionId } from "../session.ts";
 import type { ParameterValue, Variant, VariantOptions } from "../variant.ts";
-import { type CallRequest, makeCall } from "./batcher.ts";
+import { type CallMade, type CallRequest, makeCall } from "./batcher.ts";
 import { type Callee, deployedFunction, forgetIfGone, methodOf } from "./deployed.ts";
 import { PARAMETER_TYPES } from "./parameter-types.ts";
 
@@ -59,7 +58,7 @@ type Request = Omit<CallRequest, "functionId">;
 export async function callTarget(
   target: CallTarget,
   request: (callee: Callee) => Request | Promise<Request>,
-): Promise<{ readonly callee: Callee; readonly response: FunctionMapResponse }> {
+): Promise<{ readonly callee: Callee; readonly response: CallMade }> {
   const make = async () => {
     // Waiting for what is there costs a turn, and most calls are of functions of the own app.
     const called = callee(target);

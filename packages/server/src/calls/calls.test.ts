@@ -1,4 +1,4 @@
-import { GenericResult_GenericStatus as Status } from "@lydian/protocol";
+import { create, FunctionMapManyRequestSchema, GenericResult_GenericStatus as Status } from "@lydian/protocol";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   FAILURE,
@@ -141,12 +141,12 @@ describe("calls", () => {
 
   it("makes many calls in one request, and the same ones when it is repeated", async () => {
     const rig = await start({ program: echo });
-    const requests = () => ["a", "b", "c"].map((text) => spawnRequest(text));
-    const made = await rig.mapMany(requests(), rig.client({ "x-idempotency-key": "k" }));
-    const ids = made.calls.map(({ functionCallId }) => functionCallId ?? "");
+    const requests = () =>
+      create(FunctionMapManyRequestSchema, { functionId: "fu-1", inputs: ["a", "b", "c"].map((text) => inputOf(text)) });
+    const { functionCallIds: ids } = await rig.mapMany(requests(), rig.client({ "x-idempotency-key": "k" }));
     expect(await Promise.all(ids.map(async (id) => (await rig.output(id)).text))).toEqual(["a", "b", "c"]);
     const again = await rig.mapMany(requests(), rig.client({ "x-idempotency-key": "k", "x-retry-attempt": "1" }));
-    expect(again.calls.map(({ functionCallId }) => functionCallId)).toEqual(ids);
+    expect(again.functionCallIds).toEqual(ids);
   });
 
   it("keeps the cursor of a client valid over a restart, and every output once", async () => {

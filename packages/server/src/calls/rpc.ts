@@ -4,6 +4,8 @@ import {
   type DataFormat,
   FunctionCallType,
   type FunctionGetOutputsItemSchema,
+  type FunctionInput,
+  type FunctionMapManyRequest,
   type FunctionMapRequest,
   type FunctionMapResponseSchema,
   type FunctionPutInputsItem,
@@ -32,7 +34,7 @@ export interface CallsRpcDependencies {
 export interface CallsRpc {
   readonly modal: Partial<Handlers<typeof ModalClient, Caller>>;
   /** lydian.v1 FunctionMapMany. */
-  mapMany(requests: readonly FunctionMapRequest[], context: CallContext<Caller>): Promise<{ calls: MapResponse[] }>;
+  mapMany(request: FunctionMapManyRequest, context: CallContext<Caller>): Promise<{ functionCallIds: string[] }>;
 }
 
 const MAX_POLL_SECONDS = 55;
@@ -48,7 +50,7 @@ type OutputItem = MessageInitShape<typeof FunctionGetOutputsItemSchema>;
 type PutItem = MessageInitShape<typeof FunctionPutInputsResponseItemSchema>;
 
 export function createCallsRpc(dependencies: CallsRpcDependencies): CallsRpc {
-  return { modal: modalHandlers(dependencies), mapMany: (requests, context) => mapMany(dependencies, requests, context) };
+  return { modal: modalHandlers(dependencies), mapMany: (request, context) => mapMany(dependencies, request, context) };
 }
 
 function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
@@ -155,19 +157,22 @@ function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
 }
 
 async function mapMany(
-  dependencies: CallsRpcDependencies,
-  requests: readonly FunctionMapRequest[],
+  { calls, requireFunction }: CallsRpcDependencies,
+  { functionId, invocation, parentInputId, inputs }: FunctionMapManyRequest,
   { caller, headers }: CallContext<Caller>,
-): Promise<{ calls: MapResponse[] }> {
-  if (requests.length > MAX_CALLS_A_REQUEST) {
-    const message = `The request has ${requests.length} calls; at most ${MAX_CALLS_A_REQUEST} are taken at once.`;
+): Promise<{ functionCallIds: string[] }> {
+  if (inputs.length > MAX_CALLS_A_REQUEST) {
+    const message = `The request has ${inputs.length} calls; at most ${MAX_CALLS_A_REQUEST} are taken at once.`;
     throw new LydianError("invalid_argument", message);
   }
-  if (requests.length === 0) return { calls: [] };
+  const fn = requireFunction(functionId, caller);
   const { key, repeated } = requestKey(caller, headers);
-  const news = requests.map((request) => newCall(dependencies, request, caller));
-  const opened = await dependencies.calls.open(news, key, repeated);
-  return { calls: opened.map((call, at) => mapResponse(call, news[at])) };
+  const news = inputs.map((input): NewCall => {
+    const payload = withArguments(input, 0);
+    return { fn, kind: "unary", invocation, parentInputId, inputs: [{ idx: 0, payload }] };
+  });
+  const opened = await calls.open(news, key, repeated);
+  return { functionCallIds: opened.map(({ id }) => id) };
 }
 
 function newCall({ requireFunction }: CallsRpcDependencies, request: FunctionMapRequest, caller: Caller): NewCall {
@@ -183,17 +188,19 @@ function newCall({ requireFunction }: CallsRpcDependencies, request: FunctionMap
 function newInputs(items: readonly FunctionPutInputsItem[]): NewInput[] {
   const seen = new Set<number>();
   return items.map(({ idx, input }) => {
-    if (input === undefined || input.argsOneof.case === undefined)
-      throw new LydianError("invalid_argument", `Input ${idx} carries no arguments.`);
-    const bytes = input.argsOneof.case === "args" ? input.argsOneof.value.byteLength : 0;
-    if (bytes > MAX_INLINE_BYTES) {
-      const message = `The arguments of input ${idx} have ${bytes} bytes; at most ${MAX_INLINE_BYTES} may be in the message.`;
-      throw new LydianError("invalid_argument", message, { hint: "Upload them as a blob and send its id, as released clients do." });
-    }
+    const payload = withArguments(input, idx);
     if (seen.has(idx)) throw new LydianError("invalid_argument", `Two inputs of one request have the index ${idx}.`);
     seen.add(idx);
-    return { idx, payload: input };
+    return { idx, payload };
   });
+}
+
+function withArguments(input: FunctionInput | undefined, idx: number): FunctionInput {
+  if (input?.argsOneof.case === undefined) throw new LydianError("invalid_argument", `Input ${idx} carries no arguments.`);
+  const bytes = input.argsOneof.case === "args" ? input.argsOneof.value.byteLength : 0;
+  if (bytes <= MAX_INLINE_BYTES) return input;
+  const message = `The arguments of input ${idx} have ${bytes} bytes; at most ${MAX_INLINE_BYTES} may be in the message.`;
+  throw new LydianError("invalid_argument", message, { hint: "Upload them as a blob and send its id, as released clients do." });
 }
 
 function mapResponse(call: Call, request: NewCall | undefined): MapResponse {

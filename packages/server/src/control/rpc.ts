@@ -50,6 +50,6 @@ export function createControlRpc(d: ControlRpcDependencies): Handlers<typeof Lyd
       return d.pools.watch(appId, signal, draining);
     },
 
-    functionMapMany: ({ calls }, context) => d.mapMany(calls, context),
+    functionMapMany: d.mapMany,
   };
 }

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { FunctionMapRequest, FunctionMapResponse } from "../../modal/client/calls_pb.js";
+import type { FunctionCallInvocationType, FunctionInput } from "../../modal/client/execution_pb.js";
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -287,13 +287,30 @@ export declare type AppWatchResponse = Message<"lydian.v1.AppWatchResponse"> & {
 export declare const AppWatchResponseSchema: GenMessage<AppWatchResponse>;
 
 /**
+ * Calls of one function with one input each, which differ in nothing but that: what is the same is said once.
+ *
  * @generated from message lydian.v1.FunctionMapManyRequest
  */
 export declare type FunctionMapManyRequest = Message<"lydian.v1.FunctionMapManyRequest"> & {
   /**
-   * @generated from field: repeated modal.client.FunctionMapRequest calls = 1;
+   * @generated from field: string function_id = 1;
    */
-  calls: FunctionMapRequest[];
+  functionId: string;
+
+  /**
+   * @generated from field: modal.client.FunctionCallInvocationType invocation = 2;
+   */
+  invocation: FunctionCallInvocationType;
+
+  /**
+   * @generated from field: string parent_input_id = 3;
+   */
+  parentInputId: string;
+
+  /**
+   * @generated from field: repeated modal.client.FunctionInput inputs = 4;
+   */
+  inputs: FunctionInput[];
 };
 
 /**
@@ -307,9 +324,11 @@ export declare const FunctionMapManyRequestSchema: GenMessage<FunctionMapManyReq
  */
 export declare type FunctionMapManyResponse = Message<"lydian.v1.FunctionMapManyResponse"> & {
   /**
-   * @generated from field: repeated modal.client.FunctionMapResponse calls = 1;
+   * In the order of the inputs.
+   *
+   * @generated from field: repeated string function_call_ids = 1;
    */
-  calls: FunctionMapResponse[];
+  functionCallIds: string[];
 };
 
 /**
@@ -367,7 +386,7 @@ export declare const Lydian: GenService<{
     output: typeof AppWatchResponseSchema;
   },
   /**
-   * Many calls in one durable write, answered in order. Each is what FunctionMap would have done with it.
+   * Many calls in one durable write. Each is what FunctionMap would have made of it.
    *
    * @generated from rpc lydian.v1.Lydian.FunctionMapMany
    */
