@@ -76,15 +76,20 @@ int is_kernel_file_system(int fd) {
 int main(int argc, char **argv) {
   static const struct {
     const char *name;
+    // Negative: at least so many.
     int arguments;
     int (*run)(int, char **);
   } commands[] = {
       {"copy-upper", 4, copy_upper},
       {"copy-inside", 5, copy_inside},
+      {"can-map", 1, can_map},
+      {"mount-mapped", -4, mount_mapped},
       {"mount", 7, mount_inside},
       {"unmount", 2, unmount_inside},
   };
-  for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
-    if (strcmp(argv[1], commands[i].name) == 0 && argc - 2 == commands[i].arguments) return commands[i].run(argc - 2, argv + 2);
-  refuse("usage: lydian-host copy-upper|copy-inside|mount|unmount …");
+  for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++) {
+    int wanted = commands[i].arguments, given = argc - 2;
+    if (strcmp(argv[1], commands[i].name) == 0 && (wanted < 0 ? given >= -wanted : given == wanted)) return commands[i].run(given, argv + 2);
+  }
+  refuse("usage: lydian-host can-map|copy-inside|copy-upper|mount|mount-mapped|unmount …");
 }

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 // Puts a directory into the file system of a running container, and takes it away again. The container is hostile: it may rename and
 // link what it likes while it runs.
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -68,6 +69,21 @@ static int target_of(int root, char *path, uint32_t ids) {
   refuse("the path is empty");
 }
 
+// Puts a translated copy of each layer over its link, which becomes a directory.
+static void map_layers(uint32_t ids) {
+  int map = id_map(ids);
+  DIR *entries = opendir(".");
+  if (entries == NULL) fail("the layers");
+  for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+    if (*entry->d_name == '.' || strcmp(entry->d_name, "r") == 0) continue;
+    int tree = clone_mapped(entry->d_name, map);
+    if (unlinkat(AT_FDCWD, entry->d_name, 0) < 0 && errno != EISDIR) fail(entry->d_name);
+    if (mkdir(entry->d_name, 0700) < 0 && errno != EEXIST) fail(entry->d_name);
+    attach(tree, entry->d_name);
+  }
+  closedir(entries);
+}
+
 static int same_place(int a, int b) {
   struct statx x, y;
   if (statx(a, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &x) < 0 || statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &y) < 0)
@@ -97,11 +113,12 @@ int mount_inside(int argc, char **argv) {
     snprintf(path, sizeof path, "%s/%s", part, *each);
     make(AT_FDCWD, path, ids);
   }
+  if (ids != 0) map_layers(ids);
   // The directory that is seen is the writable one: it is to look like the topmost layer.
   struct stat top;
   snprintf(path, sizeof path, "%s/u", part);
   if (stat("0", &top) < 0) fail("0");
-  if (chown(path, ids + top.st_uid, ids + top.st_gid) < 0 || chmod(path, top.st_mode & 07777) < 0) fail("cannot prepare the directory");
+  if (chown(path, top.st_uid, top.st_gid) < 0 || chmod(path, top.st_mode & 07777) < 0) fail("cannot prepare the directory");
   char *options;
   if (asprintf(&options, "%s,upperdir=%s/u,workdir=%s/w", argv[5], part, part) < 0) fail("cannot write the options");
   if (mount(SOURCE, "r", "overlay", FLAG_NODEV, options) < 0) fail("cannot mount the layers");

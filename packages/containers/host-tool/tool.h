@@ -20,7 +20,15 @@ int open_inside(int root, const char *path, int flags);
 /** Whether files of this file system are the kernel's own: nothing is stored in it, and runtimes write to it. */
 int is_kernel_file_system(int fd);
 
+/** A descriptor that stands for a mapping of 65,536 ids from 0 to those from `ids` on. */
+int id_map(uint32_t ids);
+/** A copy of the mount at `path` whose ids are translated, not attached anywhere. Ends where the file system cannot do it. */
+int clone_mapped(const char *path, int map);
+void attach(int tree, const char *path);
+
 int copy_upper(int argc, char **argv);
 int copy_inside(int argc, char **argv);
 int mount_inside(int argc, char **argv);
+int can_map(int argc, char **argv);
+int mount_mapped(int argc, char **argv);
 int unmount_inside(int argc, char **argv);

@@ -24,7 +24,16 @@ export interface HostFeatures {
   readonly snapshots: boolean;
   /** Directories can be mounted into running containers. */
   readonly mounts: boolean;
+  /** What `ContainerSpec.isolation` may be, weakest first. Empty: containers are not isolated. */
+  readonly isolations: readonly Isolation[];
 }
+
+/**
+ * What keeps a container apart. "namespaces": its own processes, files and network, a list of allowed system calls, few capabilities.
+ * "user-namespace": besides, its root is nobody on the machine: an id that no other container and no file outside has. "gvisor": a kernel of
+ * its own in user space.
+ */
+export type Isolation = "namespaces" | "user-namespace" | "gvisor";
 
 export interface Limits {
   /** Cores, e.g. 0.5. Absent: no limit. */
@@ -72,6 +81,8 @@ export interface ContainerSpec {
   readonly limits: Limits;
   /** "none": it has no network but loopback, for good. */
   readonly network: NetworkPolicy | "none";
+  /** Default "namespaces". What `features.isolations` does not name is refused. */
+  readonly isolation?: Isolation;
   readonly binds: readonly Bind[];
   /** Keep the writable layer after exit, for `commit`. Default false. */
   readonly keepWritableLayer?: boolean;

@@ -29,6 +29,7 @@ export type {
   EnterSpec,
   Exit,
   HostFeatures,
+  Isolation,
   Limits,
   NetworkPolicy,
   OutputChunk,

@@ -2,7 +2,7 @@
 
 import { stat } from "node:fs/promises";
 import { isAbsolute, normalize } from "node:path";
-import type { ContainerSpec } from "./host.ts";
+import type { ContainerSpec, Isolation } from "./host.ts";
 import { checkPolicy } from "./network-policy.ts";
 import { checkLimits } from "./oci/limits.ts";
 
@@ -27,7 +27,7 @@ export function checkCommand(spec: Command): void {
 }
 
 /** The same for all of a specification. Shared by all adapters. */
-export function checkSpec(spec: ContainerSpec): void {
+export function checkSpec(spec: ContainerSpec, isolations: readonly Isolation[]): void {
   if (!ID.test(spec.id)) throw new TypeError(`The container id ${JSON.stringify(spec.id)} must match ${ID.source}.`);
   checkCommand(spec);
   if (spec.layers.length > MAX_LAYERS)
@@ -43,6 +43,11 @@ export function checkSpec(spec: ContainerSpec): void {
   }
   checkLimits(spec.limits);
   checkPolicy(spec.network);
+  const { isolation } = spec;
+  if (isolation !== undefined && !isolations.includes(isolation)) {
+    const offered = isolations.length === 0 ? "nothing" : isolations.join(", ");
+    throw new Error(`Container ${spec.id} is to be isolated by ${isolation}, which this host does not offer. It offers: ${offered}.`);
+  }
 }
 
 /** Throws when these are no layers to mount. */

@@ -6,8 +6,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Container, ContainerHost, ContainerSpec, HostFeatures } from "../host.ts";
+import type { Container, ContainerHost, ContainerSpec, HostFeatures, Isolation } from "../host.ts";
 import { directoriesContract } from "./directories.ts";
+import { isolationContract } from "./isolation.ts";
 import { networkPolicyContract } from "./network-policy.ts";
 import { pauseContract } from "./pause.ts";
 import { makeRootfs } from "./rootfs.ts";
@@ -15,6 +16,8 @@ import { makeRootfs } from "./rootfs.ts";
 export interface ContractOptions {
   readonly name: string;
   readonly features: HostFeatures;
+  /** Of all containers. Default: the host's. */
+  readonly isolation?: Isolation;
   create(stateDir: string): Promise<ContainerHost>;
   /** Distinguishes several runs on one adapter. */
   readonly variant?: string;
@@ -88,6 +91,7 @@ export function hostContract(options: ContractOptions): void {
           limits: {},
           network: "none",
           binds: [],
+          ...(options.isolation !== undefined && { isolation: options.isolation }),
           ...more,
         });
         bench.run = async (line, more) => {
@@ -421,6 +425,7 @@ export function hostContract(options: ContractOptions): void {
       pauseContract(bench, needs);
       networkPolicyContract(bench, needs);
       directoriesContract(bench, needs);
+      isolationContract(bench);
 
       options.more?.(bench);
     },

@@ -48,6 +48,8 @@ export interface ConfigOptions {
   readonly cgroupPath?: string;
   /** A seccomp program for runtimes that take one; a profile for those that compile it. */
   readonly seccomp: { readonly bpf: string } | { readonly profile: object };
+  /** In a user namespace: the first of its ids, and the directory with what has been mounted for it. */
+  readonly mapped?: { readonly ids: number; readonly place: string };
 }
 
 interface Mount {
@@ -87,14 +89,21 @@ export function ociProcess(spec: Pick<ContainerSpec, "command" | "env" | "workdi
 
 /** There is no network namespace in it: the runtime is started inside the slot's. */
 export function ociConfig(spec: ContainerSpec, options: ConfigOptions): object {
-  const seccomp = options.seccomp;
+  const { seccomp, mapped } = options;
+  const mapping = mapped === undefined ? undefined : [{ containerID: 0, hostID: mapped.ids, size: 65_536 }];
   return {
     ociVersion: "1.0.2",
     hostname: spec.id,
     process: ociProcess(spec),
-    root: { path: "rootfs", readonly: false },
+    root: { path: mapped === undefined ? "rootfs" : `${mapped.place}/rootfs`, readonly: false },
     mounts: [
-      ...SYSTEM_MOUNTS,
+      ...(mapped === undefined
+        ? SYSTEM_MOUNTS
+        : SYSTEM_MOUNTS.map((each) =>
+            each.type === "sysfs"
+              ? { ...each, type: "bind", source: `${mapped.place}/sys`, options: ["rbind", "rprivate", ...(each.options ?? [])] }
+              : each,
+          )),
       ...options.etc.map((file) => bindMount(file.source, file.target, true)),
       // A shorter target may hold a longer one: /run/lydian before /run/lydian/runtime.
       ...[...spec.binds]
@@ -103,7 +112,8 @@ export function ociConfig(spec: ContainerSpec, options: ConfigOptions): object {
     ],
     annotations: "bpf" in seccomp ? { "run.oci.seccomp_bpf_data": seccomp.bpf } : {},
     linux: {
-      namespaces: [{ type: "pid" }, { type: "ipc" }, { type: "uts" }, { type: "mount" }],
+      namespaces: [...["pid", "ipc", "uts", "mount"].map((type) => ({ type })), ...(mapping === undefined ? [] : [{ type: "user" }])],
+      ...(mapping === undefined ? {} : { uidMappings: mapping, gidMappings: mapping }),
       maskedPaths: MASKED_PATHS,
       readonlyPaths: READ_ONLY_PATHS,
       ...("profile" in seccomp ? { seccomp: seccomp.profile } : {}),

@@ -26,16 +26,16 @@ export class Directories {
     return this.#options.tool !== undefined;
   }
 
-  /** Copies a writable layer (`upper`), or a directory as the process `pid` sees it, to `target`, whole or not at all. */
+  /** Copies a writable layer (`upper`), or a directory as the process `pid` sees it, to `target`, whole or not at all; with ids counted from `ids`. */
   async copy(
     what: { readonly upper: string } | { readonly pid: number; readonly path: string },
     target: string,
-    maxMiB: number,
+    limits: { readonly maxMiB: number; readonly ids: number },
   ): Promise<void> {
     const partial = `${target}.partial-${process.pid}`;
     await mkdir(dirname(target), { recursive: true });
     await rm(partial, { recursive: true, force: true });
-    const rest = [partial, String(Math.ceil(maxMiB)), "0"];
+    const rest = [partial, String(Math.ceil(limits.maxMiB)), String(limits.ids)];
     try {
       if ("pid" in what) await this.#run("copy-inside", String(what.pid), checkPath(what.path), ...rest);
       else if (this.available) await this.#run("copy-upper", what.upper, ...rest);
@@ -48,7 +48,13 @@ export class Directories {
   }
 
   /** `name`: of this mount, unique in the slot. */
-  async mount(slot: Slot, pid: number, path: string, layers: readonly string[], name: string): Promise<void> {
+  async mount(
+    slot: Slot,
+    pid: number,
+    path: string,
+    layers: readonly string[],
+    { name, ids }: { readonly name: string; readonly ids: number },
+  ): Promise<void> {
     const target = checkPath(path);
     const { rootless } = this.#options;
     const work = join(slot.dir, "m", name);
@@ -57,7 +63,7 @@ export class Directories {
       if (layers.length === 0) await mkdir(join(work, "0"));
       await Promise.all(layers.map((layer, index) => symlink(layer, join(work, index.toString(36)))));
       const options = overlayOptions({ layers: Math.max(layers.length, 1), rootless, volatile: true }).join(",");
-      await this.#run("mount", String(pid), String(slot.process.pid), work, `../../W/m/${name}`, target, options, "0");
+      await this.#run("mount", String(pid), String(slot.process.pid), work, `../../W/m/${name}`, target, options, String(ids));
     } catch (error) {
       await this.#removeStore(slot, name);
       throw error;

@@ -32,6 +32,8 @@ export interface OciContainerOptions {
   readonly pid: number | undefined;
   readonly policies: Policies;
   readonly directories: Directories;
+  /** The machine's id for its root. */
+  readonly ids: number;
   /** Paths to delete with it. */
   readonly traces: readonly string[];
   /** Starts another process in it. */
@@ -125,7 +127,10 @@ export class OciContainer implements Container {
     return this.#about(`Nothing could be mounted at ${path} of container ${this.id}`, () =>
       this.#oneAtATime(async () => {
         await checkLayers(layers);
-        await directories.mount(slot, await this.#mainPid(), path, layers, (this.#nextMount++).toString(36));
+        await directories.mount(slot, await this.#mainPid(), path, layers, {
+          name: (this.#nextMount++).toString(36),
+          ids: this.#options.ids,
+        });
       }),
     );
   }
@@ -138,15 +143,15 @@ export class OciContainer implements Container {
 
   /** Copies what it has changed, or one of its directories, to `target`. */
   snapshot(target: string, directory: string | undefined): Promise<void> {
-    const { directories, slot, spec } = this.#options;
+    const { directories, slot, spec, ids } = this.#options;
     const maxMiB = spec.limits.diskMiB ?? DEFAULT_DISK_MIB;
     const what = directory === undefined ? "The changes" : `The directory ${directory}`;
     return this.#about(`${what} of container ${this.id} could not be copied`, async () => {
-      if (directory === undefined && this.#ended) return directories.copy({ upper: await this.#keptLayer() }, target, maxMiB);
+      if (directory === undefined && this.#ended) return directories.copy({ upper: await this.#keptLayer() }, target, { maxMiB, ids });
       if (!directories.available) throw new Error("it still runs, and the program lydian-host has not been built (npm run build)");
       return this.#still(async () => {
-        if (directory !== undefined) return directories.copy({ pid: await this.#mainPid(), path: directory }, target, maxMiB);
-        return directories.copy({ upper: join("/proc", String(slot.process.pid), "root", slot.dir, "W/u") }, target, maxMiB);
+        if (directory !== undefined) return directories.copy({ pid: await this.#mainPid(), path: directory }, target, { maxMiB, ids });
+        return directories.copy({ upper: join("/proc", String(slot.process.pid), "root", slot.dir, "W/u") }, target, { maxMiB, ids });
       });
     });
   }

@@ -11,6 +11,7 @@ import { type Bench, hostContract, readUntil } from "../contract/contract.ts";
 import { OUTSIDE_RESOLVER } from "../contract/network-policy.ts";
 import { countTraces, type Traces } from "../contract/traces.ts";
 import { whyNotOci } from "../create-host.ts";
+import type { Isolation } from "../host.ts";
 import { inUserNamespace } from "../rootless/user-namespace.ts";
 import { findHostTool } from "./host-tool.ts";
 import { createOciHost } from "./oci-host.ts";
@@ -18,6 +19,7 @@ import type { RuntimeName } from "./runtimes.ts";
 
 const rootless = inUserNamespace();
 const features = {
+  isolations: rootless || findHostTool() === undefined ? (["namespaces"] as const) : (["namespaces", "user-namespace"] as const),
   isolation: true,
   limits: !rootless,
   diskLimit: !rootless,
@@ -75,7 +77,9 @@ function ociTests(runtime: RuntimeName, bench: Bench): void {
         .map((each) => each.address);
       const subnet = await readFile(join(bench.stateDir, "subnet"), "utf8");
       const addresses = [...own, subnet.replace(/\.0\/20\s*$/, ".1")];
-      const { stdout } = await bench.run(addresses.map((address) => probe(address, port)).join("; "), { network: "outbound" });
+      const { stdout } = await bench.run(`${addresses.map((address) => `(${probe(address, port)}) &`).join(" ")} wait`, {
+        network: "outbound",
+      });
       expect(stdout).toBe(addresses.map(() => "closed\n").join(""));
       // The same attempt from the machine itself shows that the listener is there.
       expect(execFileSync("bash", ["-c", probe(own[0] ?? "127.0.0.1", port)]).toString()).toBe("open\n");
@@ -153,10 +157,16 @@ function ociTests(runtime: RuntimeName, bench: Bench): void {
   });
 }
 
-for (const runtime of rootless ? (["crun"] as const) : (["crun", "runc"] as const)) {
+const variants: readonly (readonly [RuntimeName, Isolation])[] = [
+  ["crun", "namespaces"],
+  ...(rootless ? [] : ([["runc", "namespaces"]] as const)),
+  ...features.isolations.filter((each) => each === "user-namespace").map((each) => ["crun", each] as const),
+];
+for (const [runtime, isolation] of variants) {
   hostContract({
     name: "oci",
-    variant: runtime,
+    variant: isolation === "namespaces" ? runtime : `${runtime} with a ${isolation}`,
+    isolation,
     features,
     create: (stateDir) => createOciHost({ stateDir, runtime, resolvers: [OUTSIDE_RESOLVER] }),
     skip: whyNotOci(),

@@ -20,6 +20,7 @@ import { enterContainer } from "./enter.ts";
 import { hostKey } from "./host-key.ts";
 import { findHostTool } from "./host-tool.ts";
 import { DEFAULT_DISK_MIB } from "./limits.ts";
+import { findMapped, idsOf, type Mapped, mappedBinds, mountMapped } from "./mapped.ts";
 import { Network } from "./network.ts";
 import { OciContainer } from "./oci-container.ts";
 import { PidWatch } from "./pid-watch.ts";
@@ -99,6 +100,7 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
     const directories = new Directories({ launcher, tool: findHostTool(), rootless });
     return new OciHost({
       directories,
+      mapped: await findMapped(launcher, { tool: findHostTool(), stateDir, rootless }),
       launcher,
       runtime,
       network,
@@ -123,6 +125,8 @@ interface Parts {
   readonly runtime: Runtime;
   readonly network: Network;
   readonly directories: Directories;
+  /** What it takes to give containers user namespaces of their own, or why it cannot be. */
+  readonly mapped: Mapped | string;
   readonly seccomp: { readonly bpf: string } | { readonly profile: object };
   readonly key: string;
   readonly paths: { readonly slots: string; readonly runtime: string; readonly pids: string };
@@ -164,6 +168,7 @@ class OciHost implements ContainerHost {
       networkIsolation: true,
       snapshots,
       mounts: snapshots,
+      isolations: typeof parts.mapped === "string" ? ["namespaces"] : ["namespaces", "user-namespace"],
       pause,
       networkPolicy: true,
     };
@@ -176,7 +181,7 @@ class OciHost implements ContainerHost {
   }
 
   async start(spec: ContainerSpec): Promise<Container> {
-    checkSpec(spec);
+    checkSpec(spec, this.features.isolations);
     if (this.#closed !== undefined) throw new Error("The container host has been closed.");
     if (this.#containers.has(spec.id)) throw new Error(`There is a container ${spec.id} already.`);
     this.#containers.set(spec.id, undefined);
@@ -212,8 +217,14 @@ class OciHost implements ContainerHost {
   async #startIn(slot: Slot, spec: ContainerSpec): Promise<OciContainer> {
     const { runtime, network, paths } = this.#parts;
     const at = (file: string) => join(slot.dir, file);
-    const config = ociConfig(spec, {
-      etc: network.etc.filter((file) => spec.binds.every((bind) => bind.target !== file.target)),
+    const mapped = this.#mapped(spec);
+    const ids = idsOf(slot.address);
+    const etc = network.etc.filter((file) => spec.binds.every((bind) => bind.target !== file.target));
+    const binds = [...etc.map((file) => ({ ...file, readOnly: true })), ...spec.binds];
+    const seen = mapped === undefined ? spec : { ...spec, binds: mappedBinds(mapped, binds) };
+    const config = ociConfig(seen, {
+      etc: mapped === undefined ? etc : [],
+      ...(mapped !== undefined && { mapped: { ids, place: mapped.place } }),
       seccomp: this.#parts.seccomp,
       ...(runtime.ownCgroup ? { cgroupPath: slot.group.path } : {}),
     });
@@ -232,6 +243,7 @@ class OciHost implements ContainerHost {
         volatile: true,
         rootless: this.#parts.rootless,
         keep: spec.keepWritableLayer === true,
+        ...(mapped !== undefined && { mount: mountMapped(mapped, ids, spec.layers.length, binds) }),
         runtime: runCommand(runtime, slot.name, { root: paths.runtime, log: "log", pidFile: this.#pids.path(slot.name) }),
       }),
     );
@@ -248,11 +260,18 @@ class OciHost implements ContainerHost {
       pid,
       policies: network.policies,
       directories: this.#parts.directories,
+      ids: mapped === undefined ? 0 : ids,
       traces: this.#traces(slot),
       enter: (entered) =>
         enterContainer(slot, entered, `enter-${this.#entered++}`, { ...this.#parts, root: paths.runtime, pids: this.#pids }),
       onRemoved: () => this.#containers.delete(spec.id),
     });
+  }
+
+  /** What it takes to give it a user namespace. Undefined: it is to have none. */
+  #mapped({ isolation }: ContainerSpec): Mapped | undefined {
+    const { mapped } = this.#parts;
+    return isolation === "user-namespace" && typeof mapped !== "string" ? mapped : undefined;
   }
 
   /** What a runtime leaves outside the slot. */

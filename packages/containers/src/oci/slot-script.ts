@@ -67,6 +67,8 @@ export interface StartLineOptions {
   /** Leaves a process behind that holds the mounts until it is killed; its pid goes to the file `holder`. */
   readonly keep: boolean;
   readonly runtime: readonly string[];
+  /** What mounts the root directory, in place of the overlay at `rootfs`. */
+  readonly mount?: string;
 }
 
 /** Exit code of the shell when it could not get as far as the runtime; the reason is in the file `error`. */
@@ -87,7 +89,7 @@ export function overlayOptions(o: { readonly layers: number; readonly rootless: 
 /** The line that turns a ready slot, with the links of the layers in its directory, into a container. */
 export function startLine(o: StartLineOptions): string {
   const options = ["nodev", ...overlayOptions(o), "upperdir=W/u", "workdir=W/w"];
-  const steps = [...(o.withoutNetwork ? ["ip link del eth0"] : []), `mount -t overlay lydian -o ${options.join(",")} rootfs`];
+  const steps = [...(o.withoutNetwork ? ["ip link del eth0"] : []), o.mount ?? `mount -t overlay lydian -o ${options.join(",")} rootfs`];
   // In a subshell: as a child of the runtime it would be waited for.
   const holder = o.keep ? "(sleep 2147483647 </dev/null >/dev/null 2>&1 & echo $! >holder); " : "";
   return `{ ${steps.join(" && ")}; } 2>error || exit ${PREPARE_FAILED}; ${holder}exec ${o.runtime.map(quote).join(" ")} </dev/null\n`;

@@ -13,6 +13,7 @@ hostContract({
     networkPolicy: false,
     snapshots: false,
     mounts: false,
+    isolations: [],
   },
   create: (stateDir) => createProcessHost({ stateDir }),
 });

@@ -46,6 +46,7 @@ class ProcessHost implements ContainerHost {
     networkPolicy: false,
     snapshots: false,
     mounts: false,
+    isolations: [],
   };
   readonly runtime = `node ${process.versions.node}`;
   readonly #launcher: Launcher;
@@ -64,7 +65,7 @@ class ProcessHost implements ContainerHost {
   }
 
   async start(spec: ContainerSpec): Promise<Container> {
-    checkSpec(spec);
+    checkSpec(spec, this.features.isolations);
     if (this.#containers.has(spec.id)) throw new Error(`There is a container ${spec.id} already.`);
     this.#containers.set(spec.id, undefined);
     try {

@@ -40,6 +40,7 @@ const hostThatStartsNothing = (images: boolean): ContainerHost => ({
     networkPolicy: false,
     snapshots: false,
     mounts: false,
+    isolations: [],
   },
   runtime: "none",
   warm: async () => {},

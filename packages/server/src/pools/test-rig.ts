@@ -249,6 +249,7 @@ class DoubleHost implements ContainerHost {
     networkPolicy: true,
     snapshots: true,
     mounts: true,
+    isolations: ["namespaces"] as const,
   };
   readonly runtime = "double";
   readonly #rig: Rig;
