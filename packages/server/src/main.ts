@@ -40,6 +40,7 @@ import { Lookup } from "./deployments/lookup.ts";
 import { createDeploymentsRpc } from "./deployments/rpc.ts";
 import { VersionStore } from "./deployments/store.ts";
 import { Ends } from "./ends.ts";
+import type { ExecHome } from "./execs/exec-home.ts";
 import { Execs } from "./execs/execs.ts";
 import { createProcessesRpc } from "./execs/processes-rpc.ts";
 import { RouterTokens } from "./execs/router-access.ts";
@@ -65,8 +66,10 @@ import { Mounts } from "./mounts/mounts.ts";
 import { createMountsRpc } from "./mounts/rpc.ts";
 import { MountStore } from "./mounts/store.ts";
 import { BuildFunctions } from "./pools/build-functions.ts";
+import { ExecHomes } from "./pools/exec-homes.ts";
 import { Pools } from "./pools/pools.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
+import { functionEnvironment } from "./pools/runtimes/environment.ts";
 import { SandboxContainers } from "./sandboxes/containers.ts";
 import { variablesOf } from "./sandboxes/environment.ts";
 import { networkOf } from "./sandboxes/network.ts";
@@ -267,7 +270,10 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   const sandboxOf = (taskId: string): Sandbox => {
     const sandbox = sandboxes.ofTask(taskId);
     if (sandbox !== undefined) return sandbox;
-    throw new LydianError("not_found", `There is no container ${JSON.stringify(taskId.slice(0, 100))}, or it ended long ago.`);
+    throw new LydianError(
+      "not_found",
+      `There is no sandbox with the container ${JSON.stringify(taskId.slice(0, 100))}, or it ended long ago.`,
+    );
   };
 
   let server: GrpcServer | undefined;
@@ -291,6 +297,17 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     log: (message) => log.warn(message),
     ...(config.maxContainers === undefined ? {} : { limits: { maxContainers: config.maxContainers } }),
   });
+
+  const execHomes = new ExecHomes({
+    container: (taskId) => pools.container(taskId),
+    environment: (fn) => functionEnvironment({ secrets, apps: { environmentName: (id) => environments.nameOf(id) } }, fn),
+    onUse: (container) => pools.poolOf(container)?.freed(container),
+    forget: (taskId) => execs.forget(taskId),
+    dir: join(dataDir, "exec"),
+    after: (ms, fire) => calls.deadlines.add(calls.clock.now() + ms, fire),
+    onError: (what, error) => log.error(what, error),
+  });
+  const execHome = (taskId: string): ExecHome => sandboxes.ofTask(taskId) ?? execHomes.of(taskId);
 
   apps.onStopping((appId) => schedules.drop(appId));
   buildFunctions = new BuildFunctions({ calls, pools, functions, host });
@@ -364,7 +381,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
           secrets,
           routerTokens,
           requireTask: (taskId, workspaceId) => {
-            if (sandboxOf(taskId).workspaceId !== workspaceId) throw new LydianError("not_found", `There is no container "${taskId}".`);
+            if (execHome(taskId).workspaceId !== workspaceId) throw new LydianError("not_found", `There is no container "${taskId}".`);
           },
         }),
         ...createPoolsRpc({
@@ -396,12 +413,12 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         }),
       ),
       service<typeof Runtime, Caller>(Runtime, createRuntimeRpc(pools)),
-      service<typeof Processes, Caller>(Processes, createProcessesRpc({ execs, home: (taskId) => sandboxOf(taskId) })),
+      service<typeof Processes, Caller>(Processes, createProcessesRpc({ execs, home: execHome })),
       service<typeof TaskCommandRouter, Caller>(
         TaskCommandRouter,
         createRouterRpc({
           execs,
-          home: (taskId) => sandboxOf(taskId),
+          home: execHome,
           command: (taskId) => commandOf(sandboxOf(taskId)),
           ready: (taskId, timeoutMs, ...signals) => sandboxes.ready(sandboxOf(taskId), timeoutMs, ...signals),
           snapshotFilesystem: (taskId, request) => snapshots.filesystem(sandboxOf(taskId), request),
@@ -427,7 +444,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
 
   // Calls of apps that were being stopped when the last server ended are ended; the others go on.
   calls.recover();
-  await sandboxes.recover();
+  await Promise.all([sandboxes.recover(), execHomes.recover()]);
   schedules.recover();
   await Promise.all(apps.live().map(({ id }) => syncSchedules(id)));
   await pools.start();

@@ -126,6 +126,37 @@ describe.skipIf(reason !== undefined)("commands for sandboxes", () => {
     expect(await lydian("container", "exec", container_id, "echo", "hi")).toEqual({ code: 0, stdout: "hi\n", stderr: "" });
   });
 
+  it("reach the container of a function, with its environment, until it ends", async () => {
+    const deployed = await lydian("deploy", join(import.meta.dirname, "../../test/fixtures/kept.ts"));
+    expect(deployed.code, deployed.stderr).toBe(0);
+    const containers = async () =>
+      (
+        JSON.parse((await lydian("container", "list", "--json")).stdout) as {
+          app: string;
+          container_id: string;
+          started_at: number | null;
+        }[]
+      )
+        .filter((it) => it.app === "kept" && it.started_at !== null)
+        .map((it) => it.container_id);
+    await expect.poll(containers, { timeout: 30_000 }).toHaveLength(1);
+    const [kept = ""] = await containers();
+    const look = 'echo "$PASSWORD $MODAL_TASK_ID"; ls /app/main.mjs; exit 3';
+    expect(await lydian("container", "exec", kept, "sh", "-c", look)).toEqual({
+      code: 3,
+      stdout: `swordfish ${kept}\n/app/main.mjs\n`,
+      stderr: "",
+    });
+    expect((await lydian("shell", kept, "--cmd", "pwd")).code).toBe(0);
+    const running = lydian("container", "exec", kept, "sleep", "600");
+    await expect
+      .poll(async () => (await lydian("container", "exec", kept, "sh", "-c", "cat /proc/[0-9]*/cmdline")).stdout, { timeout: 30_000 })
+      .toContain("sleep\u0000600");
+    expect((await lydian("app", "stop", "kept")).code).toBe(0);
+    expect(await running).toMatchObject({ code: 137 });
+    expect((await lydian("container", "exec", kept, "true")).stderr).toContain("has ended");
+  });
+
   it("print what the command of a sandbox printed", async () => {
     const made = await lydian("sandbox", "create", "--json", "--", "sh", "-c", "echo out; echo err >&2");
     const { sandbox_id } = JSON.parse(made.stdout) as { sandbox_id: string };

@@ -9,6 +9,8 @@ export interface ExecHome {
   /** Of its processes, before what each of them is given. */
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string;
+  /** Of processes without a timeout of their own. Absent: as long as the container. */
+  readonly longestMs?: number;
   /** Resolves when processes can be started. Throws `failed_precondition` when the container has ended. */
   agent(): Promise<Agent>;
   /** Until it is disposed the container counts as used. */

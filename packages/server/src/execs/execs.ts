@@ -106,7 +106,8 @@ export class Execs {
   }
 
   async #start(home: ExecHome, request: ExecRequest, process: Known["process"]): Promise<Exec> {
-    const { id, keepsStdout, stderr, timeoutMs } = request;
+    const { id, keepsStdout, stderr } = request;
+    const timeoutMs = request.timeoutMs || (home.longestMs ?? 0);
     const agent = await home.agent();
     const use = home.use();
     try {

@@ -35,6 +35,13 @@ export class PoolContainer {
   running: Container | undefined;
   /** What it can become while it has no function; undefined when it was made for one. */
   readonly standby: StandbyKind | undefined;
+  /** What it sees as /run/lydian. */
+  runDir = "";
+  /** What its first process was started with. */
+  env: Readonly<Record<string, string>> = {};
+  workdir = "/";
+  /** Processes of clients that run in it: meanwhile it is not idle. */
+  uses = 0;
   /** The directory for the files of its function, and where in their mounts those lie that go into it. */
   filesDir = "";
   filesPrefix = "/";

@@ -43,6 +43,8 @@ export interface LaunchOptions {
   readonly clock: Clock;
 }
 
+/** Where a container sees its sockets and the runtimes. */
+export const RUN_DIR = "/run/lydian";
 const SOCKET = "api.sock";
 const MESSAGE_LIMIT = 2000;
 
@@ -69,8 +71,9 @@ export async function runContainer(container: PoolContainer, makePlan: () => Pro
     listener = await options.listen(join(runDir, SOCKET), container.taskId);
     await linkAll(container, plan.linkedMountIds, options);
     if (!container.live) throw new Error("it was stopped before it was started");
-    running = await options.host.start(specOf(container, plan, runDir, options));
-    container.running = running;
+    const spec = specOf(container, plan, runDir, options);
+    running = await options.host.start(spec);
+    Object.assign(container, { running, runDir, env: spec.env, workdir: spec.workdir ?? "/" });
     options.onStarted(container);
     for await (const chunk of running.output) print(container, lines.push(chunk), options);
     print(container, lines.end(), options);
@@ -99,7 +102,7 @@ function specOf(container: PoolContainer, plan: LaunchPlan, runDir: string, opti
       HOME: "/root",
       ...plan.env,
       MODAL_IS_REMOTE: "1",
-      MODAL_SERVER_URL: `unix:///run/lydian/${SOCKET}`,
+      MODAL_SERVER_URL: `unix://${RUN_DIR}/${SOCKET}`,
       MODAL_TASK_ID: container.taskId,
     },
     ...(plan.workdir !== undefined && { workdir: plan.workdir }),
@@ -107,8 +110,8 @@ function specOf(container: PoolContainer, plan: LaunchPlan, runDir: string, opti
     ...(plan.keepsFiles === true && { keepWritableLayer: true }),
     network: plan.network,
     binds: [
-      { source: runDir, target: "/run/lydian", readOnly: true },
-      { source: options.runtimeDir, target: "/run/lydian/runtime", readOnly: true },
+      { source: runDir, target: RUN_DIR, readOnly: true },
+      { source: options.runtimeDir, target: `${RUN_DIR}/runtime`, readOnly: true },
       { source: container.filesDir, target: plan.files.target, readOnly: true },
     ],
   };

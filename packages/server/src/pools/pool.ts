@@ -165,7 +165,7 @@ export class Pool {
     this.wake();
   }
 
-  /** An input of the container has ended. */
+  /** An input of the container, or a process of a client in it, has begun or ended. */
   freed(container: PoolContainer): void {
     this.#noteIdle(container);
     this.wake();
@@ -295,7 +295,8 @@ export class Pool {
   }
 
   #noteIdle(container: PoolContainer): void {
-    const idle = container.state === "ready" && container.fetch !== undefined && this.#dependencies.calls.runningOn(container.taskId) === 0;
+    const { state, fetch, uses, taskId } = container;
+    const idle = state === "ready" && fetch !== undefined && uses === 0 && this.#dependencies.calls.runningOn(taskId) === 0;
     if (!idle) {
       this.#idle.delete(container);
       container.idleSince = undefined;

@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GenericResult_GenericStatus as Status } from "@lydian/protocol";
 import { afterEach, describe, expect, it } from "vitest";
+import { ExecHomes } from "./exec-homes.ts";
 import { FAILURE, message, type Rig, type RigOptions, SUCCESS, startRig, textOf } from "./test-rig.ts";
 
 let rig: Rig | undefined;
@@ -253,6 +255,31 @@ describe("a pool", () => {
     rig.define("fu-1", { autoscalerSettings: { minContainers: 0, scaledownWindow: 1 } });
     rig.pools.ensure("fu-1");
     for await (const { pools } of rig.pools.watch("ap-1")) if (pools[0]?.readyContainers === 0) break;
+  });
+
+  it("keeps a container in which a client runs something, though it is idle", async () => {
+    const definition = { autoscalerSettings: { scaledownWindow: 1 } };
+    const rig = await start({ definition });
+    rig.define("fu-2", definition);
+    for (const id of ["fu-1", "fu-2"]) await rig.output(await rig.spawn("a", id));
+    const [held, other] = [...rig.pools.tasks()].map(({ taskId }) => rig.pools.container(taskId));
+    if (held === undefined || other === undefined) throw new Error("there are no two containers");
+    const homes = new ExecHomes({
+      container: (taskId) => rig.pools.container(taskId),
+      environment: () => ({}),
+      onUse: (container) => rig.pools.poolOf(container)?.freed(container),
+      forget: async () => {},
+      dir: join(rig.dir, "exec"),
+      after: () => {},
+      onError: () => {},
+    });
+    const use = homes.of(held.taskId).use();
+    // The window of the one that is held was over before.
+    await other.ended;
+    expect(held.live).toBe(true);
+    use[Symbol.dispose]();
+    await held.ended;
+    await expect(homes.of(held.taskId).agent()).rejects.toMatchObject({ code: "failed_precondition" });
   });
 
   it("makes the next container of a series of cold starts before it is asked for", async () => {

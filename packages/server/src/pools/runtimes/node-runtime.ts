@@ -5,6 +5,7 @@ import { classArguments } from "../../classes/class-arguments.ts";
 import type { PoolContainer } from "../container.ts";
 import type { LaunchPlan } from "../launch.ts";
 import { fitsDisk, limitsOf, maxInputsOf } from "../plan.ts";
+import { functionEnvironment } from "./environment.ts";
 import type { RootFilesystem, RuntimeParts } from "./ports.ts";
 import type { RuntimeKind, StandbyKind, StartAnswer } from "./runtime-kind.ts";
 
@@ -50,7 +51,7 @@ export class NodeRuntime implements RuntimeKind {
   }
 
   answer(container: PoolContainer, fn: CalledFunction): StartAnswer {
-    const { apps, host, secrets } = this.#options;
+    const { apps, host } = this.#options;
     const { definition } = fn;
     const environment = apps.environmentName(fn.environmentId);
     return {
@@ -69,8 +70,7 @@ export class NodeRuntime implements RuntimeKind {
       batchLingerMs: Number(definition.batchLingerMs),
       classArguments: classArguments(fn.params),
       maxInlineBytes: BigInt(MAX_INLINE_BYTES),
-      // They are nowhere but in this answer: not in the container's configuration, and so in no file.
-      env: { ...secrets.environment(definition.secretIds), MODAL_ENVIRONMENT: environment, MODAL_IMAGE_ID: definition.imageId },
+      env: functionEnvironment(this.#options, fn),
     };
   }
 

@@ -5,6 +5,7 @@ import type { CalledFunction } from "../../calls/functions-port.ts";
 import type { PoolContainer } from "../container.ts";
 import type { LaunchPlan } from "../launch.ts";
 import { fitsDisk, limitsOf } from "../plan.ts";
+import { functionEnvironment } from "./environment.ts";
 import type { ClientPackagesPort, RuntimeParts } from "./ports.ts";
 import type { RuntimeKind, StandbyKind, StartAnswer } from "./runtime-kind.ts";
 
@@ -67,7 +68,7 @@ export class PythonRuntime implements RuntimeKind {
   }
 
   answer(container: PoolContainer, fn: CalledFunction): StartAnswer {
-    const { apps, secrets } = this.#options;
+    const { apps } = this.#options;
     const { definition } = fn;
     const environment = apps.environmentName(fn.environmentId);
     const args = create(ContainerArgumentsSchema, {
@@ -81,7 +82,7 @@ export class PythonRuntime implements RuntimeKind {
     });
     return {
       containerArguments: toBinary(ContainerArgumentsSchema, args),
-      env: { ...secrets.environment(definition.secretIds), MODAL_ENVIRONMENT: environment, MODAL_IMAGE_ID: definition.imageId },
+      env: functionEnvironment(this.#options, fn),
     };
   }
 
