@@ -247,6 +247,24 @@ describe("a pool", () => {
     await expect(rig.spawn("b")).rejects.toThrow("has stopped");
   });
 
+  it("interrupts nothing that has not begun: a container that is still booting is killed", async () => {
+    let booting: () => void = () => {};
+    const boots = new Promise<void>((resolve) => {
+      booting = resolve;
+    });
+    const rig = await start({
+      program: async (inside) => {
+        booting();
+        await new Promise((resolve) => inside.signal.addEventListener("abort", resolve));
+      },
+    });
+    await rig.spawn("a");
+    await boots;
+    rig.liveApps.delete("ap-1");
+    await rig.pools.stopApp("ap-1", "The app was stopped.");
+    expect(rig.host.graces).toEqual([0]);
+  });
+
   it("keeps the minimum of containers and gives an idle one up after its window", async () => {
     const rig = await start({ definition: { autoscalerSettings: { minContainers: 1, scaledownWindow: 1 } } });
     rig.pools.ensure("fu-1");

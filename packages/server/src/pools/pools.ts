@@ -284,8 +284,13 @@ export class Pools {
   stopContainer(container: PoolContainer, reason: string, graceMs = STOP_GRACE_MS): void {
     if (!container.live) return;
     const { deadlines, clock } = this.#calls;
-    const { fetch } = container;
+    const { fetch, state } = container;
     this.#takesNothing(container, reason);
+    // Nothing of the user's has begun: to be interrupted would only make the interpreter complain into their log.
+    if (state === "booting") {
+      this.#signalStop(container, 0);
+      return;
+    }
     fetch?.answer([{ killSwitch: true }]);
     // Its loop was waiting and leaves by itself; whatever else it is doing needs the signal.
     if (fetch !== undefined && this.#calls.runningOn(container.taskId) === 0) {

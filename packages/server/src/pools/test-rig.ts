@@ -257,6 +257,8 @@ class DoubleHost implements ContainerHost {
   dead = false;
   /** Containers that exist, and the most that did. */
   existing = 0;
+  /** What containers were given to end in, from SIGINT on. */
+  readonly graces: number[] = [];
   most = 0;
   started = 0;
 
@@ -293,9 +295,11 @@ class DoubleContainer implements Container {
   #resolve: (exit: Exit) => void = () => {};
   #wake: () => void = () => {};
   #over = false;
+  readonly #graces: number[];
 
   constructor(spec: ContainerSpec, rig: Rig, onEnd: () => void) {
     this.id = spec.id;
+    this.#graces = rig.host.graces;
     this.exited = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -339,7 +343,8 @@ class DoubleContainer implements Container {
     return { memoryBytes: 0, cpuMs: 0, pids: 1 };
   }
 
-  async stop(): Promise<Exit> {
+  async stop(graceMs: number): Promise<Exit> {
+    this.#graces.push(graceMs);
     this.#signals.abort();
     await new Promise((resolve) => setImmediate(resolve));
     this.#end({ signal: "SIGKILL", oomKilled: false });
