@@ -1,5 +1,6 @@
 // What is downloaded once on a machine and kept outside of the repository: layers of images, clients.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { access, mkdir, mkdtemp, rename, rm, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -14,14 +15,22 @@ export async function shareLayers(dataDir: string): Promise<void> {
   await symlink(layers, join(dataDir, "layers"));
 }
 
+const clients = join(cacheDir, "clients");
+
+function directoryOf(name: string, recipe: unknown): string {
+  const key = createHash("sha256").update(JSON.stringify(recipe)).digest("hex").slice(0, 12);
+  return join(clients, `${name}-${key}`);
+}
+
+/** Whether it was made before. */
+export const isCached = (name: string, recipe: unknown): boolean => existsSync(directoryOf(name, recipe));
+
 /**
  * The directory of this recipe, made if it is not there yet. What is made must bear to be renamed: a name in the cache means a whole
  * directory, also when several runs make it at the same time.
  */
 export async function cached(name: string, recipe: unknown, make: (dir: string) => Promise<void>): Promise<string> {
-  const key = createHash("sha256").update(JSON.stringify(recipe)).digest("hex").slice(0, 12);
-  const clients = join(cacheDir, "clients");
-  const dir = join(clients, `${name}-${key}`);
+  const dir = directoryOf(name, recipe);
   const exists = await access(dir).then(
     () => true,
     () => false,

@@ -1,28 +1,17 @@
 // The official JavaScript client calls what the Python client has deployed.
-import { copyFile, mkdtemp, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { cached } from "../cache.ts";
 import { describeWithPython, TestServer } from "../python/clients.ts";
 import { type Ended, resultsOf, runCommand } from "../run-command.ts";
+import { installJavaScript } from "./environment.ts";
 
 const VERSION = "0.11.1";
 const server = new TestServer();
 
-/** A directory with the client in its `node_modules`. */
-const install = () =>
-  cached(`modal-js-${VERSION}`, {}, async (dir) => {
-    await writeFile(join(dir, "package.json"), JSON.stringify({ private: true, type: "module" }));
-    const { code, output } = await runCommand("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", `modal@${VERSION}`], {
-      cwd: dir,
-      env: process.env,
-    });
-    if (code !== 0) throw new Error(`npm install failed:\n${output}`);
-  });
-
 async function runProgram(name: string): Promise<Ended> {
   const program = await mkdtemp(join(server.dataDir, "javascript-"));
-  await symlink(join(await install(), "node_modules"), join(program, "node_modules"));
+  await symlink(join(await installJavaScript(VERSION), "node_modules"), join(program, "node_modules"));
   await copyFile(join(import.meta.dirname, name), join(program, name));
   return runCommand(process.execPath, [name], { cwd: program, env: server.env({}) });
 }

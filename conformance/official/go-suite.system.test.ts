@@ -1,22 +1,13 @@
 // The official Go SDK's own tests of functions, classes, calls, secrets, images and sandboxes, against a server of ours.
-import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { hasDebian } from "../debian-files.ts";
 import { hasGo } from "../go/environment.ts";
-import { describeWithPython, installPython, TestServer } from "../python/clients.ts";
-import { type Ended, runCommand } from "../run-command.ts";
+import { describeWithPython } from "../python/clients.ts";
 import { compileGoTests, type GoRun, runGoTests } from "./go-suite.ts";
 import { GROUPS, IMPOSSIBLE, OF_FILES, OF_FILES_WATCHED, OF_THE_SDK } from "./go-tests.ts";
-import { TestRegistry } from "./test-registry.ts";
+import { seededServer } from "./seeded-server.ts";
 
 const VERSION = "0.11.1";
-const PULL = `
-import sys, modal
-app = modal.App.lookup("pulled", create_if_missing=True)
-with modal.enable_output():
-    for name in sys.argv[1:]:
-        modal.Image.from_registry(name, force_build=True).build(app)
-`;
 /** Where the suite's own packages look: the SDK's does not say so itself. */
 const LIBMODAL = { env: { MODAL_ENVIRONMENT: "libmodal" } };
 const isFull = process.env.LYDIAN_CONFORMANCE === "full";
@@ -24,26 +15,14 @@ const names = Object.values(GROUPS).flat();
 const impossible = names.filter((name) => name in IMPOSSIBLE);
 
 (hasGo && hasDebian ? describeWithPython : describe.skip)(`Go ${VERSION}`, () => {
-  const registry = new TestRegistry();
-  const server = new TestServer(() => registry.flags);
+  const server = seededServer();
   let program: string;
-  let pulled: Ended;
   let possible: GoRun;
 
   beforeAll(async () => {
-    const [compiled, python, before] = await Promise.all([
-      compileGoTests(VERSION, "./test"),
-      installPython("1.6.4"),
-      installPython("1.1.4"),
-    ]);
-    program = compiled;
-    const env = server.env({});
-    const seeded = await runCommand(process.execPath, [join(import.meta.dirname, "../fixtures/seed.mjs"), python, before], { env });
-    expect(seeded.code, seeded.output).toBe(0);
-    // What the names meant to servers before is forgotten.
-    pulled = await runCommand(python, ["-c", PULL, ...registry.names], { env });
+    program = await compileGoTests(VERSION, "./test");
     const wanted = names.filter((name) => !(name in IMPOSSIBLE));
-    possible = await runGoTests(program, wanted, env);
+    possible = await runGoTests(program, wanted, server.env({}));
   }, 600_000);
 
   for (const [group, tests] of Object.entries(GROUPS)) {
@@ -54,11 +33,6 @@ const impossible = names.filter((name) => name in IMPOSSIBLE);
       });
     }
   }
-
-  it("is given the registry's images, which were pulled anew", () => {
-    for (const name of registry.names) expect(pulled.output).toContain(`Pulling ${name} from ${registry.host}.`);
-    expect(pulled.code, pulled.output).toBe(0);
-  });
 
   it("leaves nothing open when its own suite ends", () => {
     expect(possible.code, possible.output).toBe(0);

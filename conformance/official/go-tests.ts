@@ -239,5 +239,4 @@ export const IMPOSSIBLE: Readonly<Record<string, string>> = {
   TestSidecarExec: SIDECARS,
   TestSidecarFilesystem: SIDECARS,
   TestCreateSandboxWithProxy: notYet("proxies"),
-  TestProxyNotFound: notYet("proxies"),
 };

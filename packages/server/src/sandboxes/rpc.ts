@@ -134,6 +134,14 @@ export function createSandboxesRpc(dependencies: SandboxesRpcDependencies): Part
     sandboxTagsSet: tagsSet,
     sandboxTagsSetV2: tagsSet,
 
+    // Clients that look for one are told of it in the words of their own error.
+    proxyGet({ name }) {
+      const shown = name.slice(0, 100);
+      throw new LydianError("not_found", `Proxy '${shown}' not found: this server offers no proxies yet.`, {
+        hint: "Leave it out: sandboxes reach others from this machine's own address.",
+      });
+    },
+
     async sandboxSetName({ sandboxId, name }, { caller }) {
       await sandboxes.setName(sandboxes.require(sandboxId, caller.workspaceId), name);
       return {};

@@ -302,7 +302,7 @@ export class Sandboxes {
     if (this.#names.has(key))
       throw new LydianError(
         "already_exists",
-        `A sandbox of the name ${JSON.stringify(name)} runs in this app already (${this.#names.get(key)}).`,
+        `A sandbox of the name ${JSON.stringify(name)} already exists in this app: ${this.#names.get(key)}, which runs.`,
         {
           hint: "Terminate it first, or choose another name.",
         },

@@ -1010,6 +1010,41 @@ export declare type SandboxSetNameResponse = Message<"modal.client.SandboxSetNam
 export declare const SandboxSetNameResponseSchema: GenMessage<SandboxSetNameResponse>;
 
 /**
+ * @generated from message modal.client.ProxyGetRequest
+ */
+export declare type ProxyGetRequest = Message<"modal.client.ProxyGetRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string environment_name = 2;
+   */
+  environmentName: string;
+};
+
+/**
+ * Describes the message modal.client.ProxyGetRequest.
+ * Use `create(ProxyGetRequestSchema)` to create a new message.
+ */
+export declare const ProxyGetRequestSchema: GenMessage<ProxyGetRequest>;
+
+/**
+ * Empty: there are no proxies to be found.
+ *
+ * @generated from message modal.client.ProxyGetResponse
+ */
+export declare type ProxyGetResponse = Message<"modal.client.ProxyGetResponse"> & {
+};
+
+/**
+ * Describes the message modal.client.ProxyGetResponse.
+ * Use `create(ProxyGetResponseSchema)` to create a new message.
+ */
+export declare const ProxyGetResponseSchema: GenMessage<ProxyGetResponse>;
+
+/**
  * @generated from message modal.client.SandboxTagsGetRequest
  */
 export declare type SandboxTagsGetRequest = Message<"modal.client.SandboxTagsGetRequest"> & {
