@@ -65,4 +65,28 @@ describe("the examples", () => {
     expect(code, stderr).toBe(0);
     expect(stdout).toBe(["first result has parity: true", "took 150 results of an endless stream", "even among 10: 5", ""].join("\n"));
   });
+
+  it("agent: code that is tried in a sandbox, ended when it hangs, and kept in snapshots", async () => {
+    const { code, stdout, stderr } = await run("examples/agent.ts");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(
+      [
+        "attempt 1",
+        "  | ok   hello-world",
+        '  | FAIL {"title":"  Trim me ","got":"--trim-me-","wanted":"trim-me"}',
+        '  | FAIL {"title":"Crème Brûlée","got":"crème-brûlée","wanted":"creme-brulee"}',
+        "attempt 2",
+        "  | took longer than 2 s",
+        "attempt 3",
+        "  | ok   hello-world",
+        "  | ok   trim-me",
+        "  | ok   creme-brulee",
+        "repaired at attempt 3",
+        "files: slug.mjs (123 bytes), test.mjs (419 bytes)",
+        "reaches the network: false",
+        "failures of the first attempt: 2",
+        "",
+      ].join("\n"),
+    );
+  });
 });
