@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { type RunningServer, startServer } from "@lydian/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { shareTestLayers } from "../../../containers/src/images/testing.ts";
-import { currentClient } from "../client.ts";
+import { Client, currentClient } from "../client.ts";
 import { AlreadyExistsError, InvalidError, NotFoundError } from "../errors.ts";
+import { Image } from "../image/image.ts";
 import { Secret } from "../secret.ts";
+import { breakingProxy } from "./breaking-proxy.ts";
 import { Sandbox } from "./sandbox.ts";
 import {
   CommandFailedError,
@@ -20,6 +22,7 @@ import {
   SandboxTerminatedError,
   SandboxTimeoutError,
 } from "./sandbox-errors.ts";
+import { sandboxFromId } from "./sandbox-handle.ts";
 
 const DIST = join(import.meta.dirname, "../../dist");
 const reason = process.platform !== "linux" || process.getuid?.() !== 0 ? "not root on Linux" : undefined;
@@ -83,6 +86,22 @@ describe.skipIf(reason !== undefined)("a sandbox of the SDK", () => {
       const [{ stdout }] = await Promise.all([process, process.stdin.end(data)]);
       expect(Buffer.compare(stdout, data)).toBe(0);
     });
+
+    it("goes on where it was when the connection breaks, again and again", async () => {
+      await using proxy = await breakingProxy(Number(new URL(server.url).port), 3_000_000);
+      const token = { id: process.env.LYDIAN_TOKEN_ID ?? "", secret: process.env.LYDIAN_TOKEN_SECRET ?? "" };
+      const client = Client.connect({ serverUrl: proxy.url, token });
+      const far = await sandboxFromId(sandbox.id, client);
+      const lines = Array.from({ length: 1_200_000 }, (_, index) => `${index}\n`).join("");
+      expect((await far.exec("seq 0 1199999")).stdout).toBe(lines);
+      const cat = far.exec(["cat"]);
+      const [{ stdout }] = await Promise.all([cat, cat.stdin.end(lines)]);
+      expect(stdout).toBe(lines);
+      await far.filesystem.writeText("/tmp/lines", lines);
+      expect(await far.filesystem.readText("/tmp/lines")).toBe(lines);
+      expect(proxy.broken).toBeGreaterThan(10);
+      await client.close();
+    }, 60_000);
 
     it("has a place, variables and secrets of its own", async () => {
       const { stdout } = await sandbox.exec("pwd; echo $A $B $GREETING", {
@@ -205,6 +224,34 @@ describe.skipIf(reason !== undefined)("a sandbox of the SDK", () => {
       await sandbox.filesystem.writeText("/tmp/seen", "");
       await making;
       expect(seen).toEqual(["create", "/watched/"]);
+    });
+  });
+
+  describe("keeping its state", () => {
+    it("gives images of all its files and of a directory, to start from and to mount", async () => {
+      await using first = await Sandbox.create({ app: "sdk" });
+      await first.exec("mkdir /state; echo one > /state/file; echo two > /opt/file", { check: true });
+      const whole = await first.snapshotFilesystem({ ttl: "1h" });
+      const state = await first.snapshotDirectory("/state", { ttl: null });
+      await first.exec("rm -r /state /opt/file", { check: true });
+      await using second = await Sandbox.create({ app: "sdk", image: whole.env({ MORE: "yes" }) });
+      expect((await second.exec("cat /state/file /opt/file; echo $MORE")).stdout).toBe("one\ntwo\nyes\n");
+      await first.mountImage("/state", state);
+      expect((await first.exec("cat /state/file; echo other > /state/file; cat /state/file")).stdout).toBe("one\nother\n");
+      await second.mountImage("/mnt/state", state);
+      expect((await second.exec("cat /mnt/state/file")).stdout).toBe("one\n");
+      await first.unmountImage("/state");
+      expect(await first.filesystem.list("/state")).toEqual([]);
+      await first.mountImage("/empty");
+      await first.filesystem.writeText("/empty/file", "written");
+    });
+
+    it("says what cannot be kept or mounted", async () => {
+      await expect(sandbox.snapshotDirectory("/nowhere")).rejects.toThrow(/"\/nowhere" could not be kept.*No such file/);
+      await expect(sandbox.snapshotFilesystem({ ttl: "4000d" })).rejects.toThrow(/A snapshot cannot last for 345600000 s/);
+      await expect(sandbox.mountImage("/mnt", Image.fromId("im-none"))).rejects.toThrow(NotFoundError);
+      await expect(sandbox.mountImage("/etc/passwd")).rejects.toThrow(/"\/etc\/passwd" could not be mounted.*Not a directory/);
+      await expect(sandbox.unmountImage("/tmp")).rejects.toThrow(/nothing is mounted at \/tmp/);
     });
   });
 
