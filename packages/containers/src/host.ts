@@ -26,6 +26,8 @@ export interface HostFeatures {
   readonly mounts: boolean;
   /** What `ContainerSpec.isolation` may be, weakest first. Empty: containers are not isolated. */
   readonly isolations: readonly Isolation[];
+  /** Containers can outlive this process, and be adopted by the next one. */
+  readonly adoption: boolean;
 }
 
 /**
@@ -86,6 +88,8 @@ export interface ContainerSpec {
   readonly binds: readonly Bind[];
   /** Keep the writable layer after exit, for `commit`. Default false. */
   readonly keepWritableLayer?: boolean;
+  /** `outlive` may be called. What it prints by itself is lost with the process that has started it. Default false. */
+  readonly mayOutlive?: boolean;
 }
 
 /** How the main process ended. Exactly one of code and signal is set. */
@@ -166,6 +170,11 @@ export interface Container {
   mount(path: string, layers: readonly string[]): Promise<void>;
   /** Takes away what `mount` has put at `path`, with all that was written there; what was hidden is there again. */
   unmount(path: string): Promise<void>;
+  /**
+   * From now on it runs on when this process ends, killed or not, and waits to be adopted. Resolves when that is sure. Rejects where it
+   * cannot be (`features.adoption`, `mayOutlive`), and when it has ended.
+   */
+  outlive(): Promise<void>;
   /** SIGINT, at most `graceMs`, then SIGKILL. Resolves when ended. A frozen container goes on for it. */
   stop(graceMs: number): Promise<Exit>;
   /** Frees every trace: processes, mounts, network, cgroup, files. Idempotent. Kills what still runs. */
@@ -196,6 +205,14 @@ export interface ContainerHost extends AsyncDisposable {
    * container's `diskMiB`.
    */
   commit(container: Container, target: string, options?: CommitOptions): Promise<void>;
-  /** Removes what an earlier process of this host left behind: containers, mounts, namespaces, cgroups. Returns the ids. */
+  /**
+   * Takes over a container that has outlived an earlier process of this host, and lets it go on when it is frozen. It may have ended
+   * meanwhile: `exited` says how. What it printed is gone. Undefined: there is none of this id. Once for each; before `sweep`.
+   */
+  adopt(id: string): Promise<Container | undefined>;
+  /**
+   * Removes what an earlier process of this host left behind and nobody has adopted: containers, mounts, namespaces, cgroups. Returns
+   * the ids.
+   */
   sweep(): Promise<readonly string[]>;
 }

@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Container, ContainerHost, ContainerSpec, HostFeatures, Isolation } from "../host.ts";
+
+import { adoptionContract } from "./adoption.ts";
 import { directoriesContract } from "./directories.ts";
 import { isolationContract } from "./isolation.ts";
 import { networkPolicyContract } from "./network-policy.ts";
@@ -426,6 +428,7 @@ export function hostContract(options: ContractOptions): void {
       networkPolicyContract(bench, needs);
       directoriesContract(bench, needs);
       isolationContract(bench);
+      adoptionContract(bench, needs, options.create);
 
       options.more?.(bench);
     },

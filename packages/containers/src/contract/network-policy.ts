@@ -28,7 +28,7 @@ interface Outside extends AsyncDisposable {
 }
 
 /** Makes the namespace, its link to the launcher's network, and the servers in it. */
-async function openOutside(bench: Bench): Promise<Outside> {
+export async function openOutside(bench: Bench): Promise<Outside> {
   const program = join(bench.dir, "outside.mjs");
   await build({
     entryPoints: [fileURLToPath(new URL("./outside.ts", import.meta.url))],

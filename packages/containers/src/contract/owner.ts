@@ -17,6 +17,17 @@ const start = (id: string, keepWritableLayer: boolean) =>
     keepWritableLayer,
   });
 const [, second] = await Promise.all([start("left-1", false), start("left-2", true)]);
+const outliving = await host.start({
+  id: "kept",
+  layers: [layer],
+  command: ["/bin/sh", "-c", "trap 'exit 7' INT; while :; do sleep 0.02; done"],
+  env: { PATH: "/bin:/usr/bin" },
+  limits: {},
+  network: "outbound",
+  binds: [],
+  mayOutlive: host.features.adoption,
+});
+if (host.features.adoption) await outliving.outlive();
 // Frozen processes must not be left either.
 await second.pause();
 process.stdout.write("started\n");

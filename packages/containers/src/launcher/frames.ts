@@ -1,8 +1,11 @@
 // The wire between a host and its launcher: one unix socket connection per process, frames of
 // one type byte, a 32-bit big-endian length and the payload.
 
-/** What a frame carries. The first frame of a connection is a `request`; an empty `stdin` closes stdin. */
-export const FRAME = { request: 0, stdin: 1, signal: 2, spawned: 3, stdout: 4, stderr: 5, failed: 6 } as const;
+/**
+ * What a frame carries. The first frame of a connection is a `request`; an empty `stdin` closes stdin. `keep` with a payload: the process
+ * outlives the connection and the launcher from now on; without one it does not any more.
+ */
+export const FRAME = { request: 0, stdin: 1, signal: 2, spawned: 3, stdout: 4, stderr: 5, failed: 6, keep: 7 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
 const HEADER_BYTES = 5;

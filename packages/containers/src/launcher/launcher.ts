@@ -27,6 +27,8 @@ export interface LaunchedProcess {
   /** Closes its stdin. */
   endInput(): void;
   signal(name: NodeJS.Signals): void;
+  /** From now on it lives on when this process or the launcher ends; nobody is told of its end then. */
+  keep(): void;
   /** To be called in the end: kills it (and its group and control groups) if it still runs, and drops its output. */
   close(): void;
 }
@@ -223,6 +225,7 @@ export class Launcher implements AsyncDisposable {
 }
 
 function launched(socket: Socket, pid: number, output: OutputQueue, exited: Promise<ProcessExit>): LaunchedProcess {
+  let kept = false;
   const send = (frame: Buffer) => {
     if (socket.writable) socket.write(frame);
   };
@@ -235,9 +238,15 @@ function launched(socket: Socket, pid: number, output: OutputQueue, exited: Prom
     },
     endInput: () => send(encodeFrame(FRAME.stdin, "")),
     signal: (name) => send(encodeFrame(FRAME.signal, name)),
+    keep: () => {
+      kept = true;
+      send(encodeFrame(FRAME.keep, "kept"));
+    },
     close: () => {
       output.discard();
-      socket.destroy();
+      // The launcher must hear that it is not to be kept before it hears the end.
+      if (kept && socket.writable) socket.end(encodeFrame(FRAME.keep, ""));
+      else socket.destroy();
     },
   };
 }

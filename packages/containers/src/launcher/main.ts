@@ -2,7 +2,8 @@
 //
 // Why it exists: spawning blocks the event loop of a Node process in proportion to its memory (28 ms at 370 MB), so
 // the server must never do it. The launcher stays small, spawns what it is told, and relays output with back-pressure.
-// It never outlives its host: when its stdin ends, it kills all it has started, and itself.
+// It never outlives its host: when its stdin ends, it kills all it has started, and itself. What the host has said to keep goes on
+// without both.
 //
 // Usage: node launcher.js SOCKET_PATH
 
@@ -61,7 +62,13 @@ function relay(source: Readable | null, type: typeof FRAME.stdout | typeof FRAME
   source.on("error", () => source.destroy());
 }
 
-function start(request: SpawnRequest, socket: Socket): ChildProcess {
+interface Started {
+  readonly child: ChildProcess;
+  /** Whether it outlives the connection. */
+  keep(kept: boolean): void;
+}
+
+function start(request: SpawnRequest, socket: Socket): Started {
   const [file, ...args] = request.argv;
   const child = spawn(file ?? "", args, {
     cwd: request.cwd,
@@ -84,6 +91,7 @@ function start(request: SpawnRequest, socket: Socket): ChildProcess {
     }
     for (const file of request.procsFiles) killCgroup(file);
   };
+  let kept = false;
   running.add(killAll);
 
   child.on("spawn", () => socket.write(encodeFrame(FRAME.spawned, JSON.stringify({ pid: child.pid }))));
@@ -105,20 +113,30 @@ function start(request: SpawnRequest, socket: Socket): ChildProcess {
   socket.on("close", () => {
     // The connection is the lease.
     running.delete(killAll);
-    killAll();
+    if (!kept) killAll();
     for (const each of sources) each.resume();
   });
-  return child;
+  return {
+    child,
+    keep: (now) => {
+      kept = now;
+      if (kept) running.delete(killAll);
+      else running.add(killAll);
+    },
+  };
 }
 
 function serve(socket: Socket): void {
-  let child: ChildProcess | undefined;
+  let started: Started | undefined;
   const decoder = new FrameDecoder((type, payload) => {
-    if (type === FRAME.request && child === undefined) {
-      child = start(JSON.parse(payload.toString()) as SpawnRequest, socket);
+    const child = started?.child;
+    if (type === FRAME.request && started === undefined) {
+      started = start(JSON.parse(payload.toString()) as SpawnRequest, socket);
     } else if (type === FRAME.stdin) {
       if (payload.length === 0) child?.stdin?.end();
       else child?.stdin?.write(Buffer.from(payload));
+    } else if (type === FRAME.keep) {
+      started?.keep(payload.length > 0);
     } else if (type === FRAME.signal) {
       const name = payload.toString();
       if (isSignal(name)) child?.kill(name);

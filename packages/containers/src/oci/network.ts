@@ -2,13 +2,14 @@
 // link), with address translation to the outside. The links themselves are made by the slots (slot-script.ts) and vanish
 // with their namespaces.
 
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Launcher } from "../launcher/launcher.ts";
 import { machineAddresses, UPLINK_RESOLVER } from "../rootless/uplink.ts";
 import { closeForwarding, openForwarding } from "./forward-policy.ts";
+import { knownRules, learned } from "./known-rules.ts";
 import { addressIn, firewall, freeSubnets, linkLocalResolvers, resolvConf, SUBNET_SIZE, type Subnet, subnetOf } from "./network-rules.ts";
-import { Policies } from "./policies.ts";
+import { type KnownPolicy, Policies } from "./policies.ts";
 
 const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
 
@@ -21,6 +22,8 @@ export interface NetworkOptions {
   readonly key: string;
   /** See `OciHostOptions.resolvers`. */
   readonly resolvers?: readonly string[];
+  /** Of containers that run already. They keep their addresses, and are without rules at no moment. */
+  readonly known: readonly KnownPolicy[];
 }
 
 export class Network {
@@ -35,10 +38,11 @@ export class Network {
     this.#options = options;
     this.subnet = subnet;
     this.etc = etc;
-    const { launcher, stateDir, key, rootless } = options;
+    const { launcher, stateDir, key, rootless, known } = options;
     const resolvers = options.resolvers ?? (rootless ? [UPLINK_RESOLVER] : []);
-    this.policies = new Policies({ launcher, stateDir, table: table(key), links: key, gateway: subnet.gateway, resolvers });
-    this.#free = Array.from({ length: SUBNET_SIZE - 3 }, (_, index) => index + 2);
+    this.policies = new Policies({ launcher, stateDir, table: table(key), links: key, gateway: subnet.gateway, resolvers, known });
+    const taken = new Set(known.map(({ address }) => indexOf(address)));
+    this.#free = Array.from({ length: SUBNET_SIZE - 3 }, (_, index) => index + 2).filter((index) => !taken.has(index));
   }
 
   /** Takes a subnet, or the one that an earlier process of this host had, and installs the firewall. */
@@ -58,12 +62,16 @@ export class Network {
       : resolvConf(await read("/etc/resolv.conf"), await read("/run/systemd/resolve/resolv.conf"));
     await writeFile(join(stateDir, "resolv.conf"), names);
     const machine = rootless ? machineAddresses() : [];
-    await launcher.run(["nft", "-f", "-"], { input: firewall(table(key), key, subnet, linkLocalResolvers(names), machine) });
+    const rules = firewall(table(key), key, subnet, linkLocalResolvers(names), machine);
+    const known = knownRules(table(key), await learned(launcher, table(key), options.known));
+    await launcher.run(["nft", "-f", "-"], { input: `${rules}${known}` });
     // The launcher's: without root its network is not this process's.
     await launcher.run(["sh", "-c", `grep -q 1 ${FORWARDING} || echo 1 >${FORWARDING}`]);
     await openForwarding(launcher, key);
     await writeFile(join(stateDir, "hosts"), "127.0.0.1 localhost\n");
-    return new Network(options, subnet, etc);
+    const network = new Network(options, subnet, etc);
+    await network.policies.answerKnown();
+    return network;
   }
 
   /** An address for one slot, e.g. "10.88.0.2". */
@@ -74,18 +82,26 @@ export class Network {
   }
 
   release(address: string): void {
-    const [, , third = 0, fourth = 0] = address.split(".").map(Number);
-    this.#free.push((third % 16) * 256 + fourth);
+    this.#free.push(indexOf(address));
   }
 
-  /** Removes the firewall and gives the subnet back. */
-  async close(): Promise<void> {
+  /** Removes the firewall and gives the subnet back; not while there are containers that live on. */
+  async close(options: { readonly inUse: boolean }): Promise<void> {
     this.policies.close();
-    const { launcher, key } = this.#options;
+    if (options.inUse) return;
+    const { launcher, key, stateDir } = this.#options;
     await launcher.run(["nft", "delete", "table", "inet", table(key)]).catch(() => {});
     await closeForwarding(launcher, key);
+    // Another host may take it from now on; who finds it written down would believe that it is still this one's.
+    await rm(join(stateDir, "subnet"), { force: true });
     await launcher.run(["ip", "route", "del", "blackhole", this.subnet.cidr]).catch(() => {});
   }
+}
+
+/** Of an address in its subnet. */
+function indexOf(address: string): number {
+  const [, , third = 0, fourth = 0] = address.split(".").map(Number);
+  return (third % 16) * 256 + fourth;
 }
 
 const table = (key: string) => `lydian-${key}`;

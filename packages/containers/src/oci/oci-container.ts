@@ -14,10 +14,12 @@ import type {
   NetworkPolicy,
   OutputChunk,
 } from "../host.ts";
+import type { LaunchedProcess } from "../launcher/launcher.ts";
 import { checkPolicy } from "../network-policy.ts";
 import { checkCommand, checkLayers } from "../spec-check.ts";
 import { within } from "../within.ts";
 import type { Directories } from "./directories.ts";
+import { knownProcess, writeKept } from "./kept.ts";
 import { checkLimits, DEFAULT_DISK_MIB } from "./limits.ts";
 import type { Policies } from "./policies.ts";
 import type { Slot } from "./slot.ts";
@@ -36,8 +38,16 @@ export interface OciContainerOptions {
   readonly ids: number;
   /** Paths to delete with it. */
   readonly traces: readonly string[];
+  /** What it may reach at first. */
+  readonly policy: NetworkPolicy;
+  /** It has outlived the server that has started it. */
+  readonly adopted?: boolean;
+  /** Of the first directory that is mounted into it. Default 0. */
+  readonly firstMount?: number;
   /** Starts another process in it. */
   readonly enter: (spec: ContainerSpec) => Promise<EnteredProcess>;
+  /** Waits for the shell of its slot without the launcher. */
+  readonly adoptShell: (pid: number) => Promise<LaunchedProcess>;
   readonly onRemoved: () => void;
 }
 
@@ -48,22 +58,35 @@ export class OciContainer implements Container {
   readonly #options: OciContainerOptions;
   #ended = false;
   #removed: Promise<void> | undefined;
+  /** Of its slot, once it is not the launcher's any more. */
+  #shell: LaunchedProcess | undefined;
   #frozen = false;
-  #nextMount = 0;
+  #nextMount: number;
+  #policy: NetworkPolicy;
+  #outlives: boolean;
   #last: Promise<void> = Promise.resolve();
 
   constructor(options: OciContainerOptions) {
     this.#options = options;
     this.id = options.spec.id;
     this.output = options.slot.process.output;
+    this.#policy = options.policy;
+    this.#outlives = options.adopted === true;
+    this.#nextMount = options.firstMount ?? 0;
     this.exited = this.#exit();
   }
 
   async #exit(): Promise<Exit> {
-    const { slot } = this.#options;
-    const exit = await slot.process.exited;
-    // The runtime answered with a code, or died itself: then the container has lost its parent and goes too.
-    if (exit.signal !== undefined) await this.#kill();
+    const { slot, spec } = this.#options;
+    let exit = await slot.process.exited;
+    // The launcher has ended, and not what it has started: that is waited for in another way.
+    if (exit.signal !== undefined && this.#outlives) {
+      this.#shell = await this.#options.adoptShell(slot.process.pid);
+      exit = await this.#shell.exited;
+    }
+    // The runtime answered with a code, or died itself: then the container has lost its parent and goes too. A shell that waits for it
+    // answers with a code in any case.
+    if (exit.signal !== undefined || (spec.mayOutlive === true && spec.keepWritableLayer !== true)) await this.#kill();
     const oomKilled = await slot.group.oomKilled();
     this.#ended = true;
     return readExit(exit, oomKilled);
@@ -118,7 +141,49 @@ export class OciContainer implements Container {
       const { spec, slot, policies } = this.#options;
       if (spec.network === "none")
         throw new Error(`Container ${this.id} was started without a network. Start it with the network "blocked" to open it later.`);
-      await policies.set(slot.name, slot.address, policy);
+      const before = this.#policy;
+      this.#policy = policy;
+      try {
+        // Should this process be killed in between, the next one makes it so.
+        if (this.#outlives) await this.#writeDown();
+        await policies.set(slot.name, slot.address, policy);
+      } catch (error) {
+        this.#policy = before;
+        if (this.#outlives) await this.#writeDown();
+        throw error;
+      }
+    });
+  }
+
+  /** It runs on when this process ends. */
+  get outlives(): boolean {
+    return this.#outlives && !this.#ended && this.#removed === undefined;
+  }
+
+  get slotName(): string {
+    return this.#options.slot.name;
+  }
+
+  outlive(): Promise<void> {
+    return this.#oneAtATime(async () => {
+      this.#assertRuns();
+      if (this.#outlives) return;
+      if (this.#options.spec.mayOutlive !== true) throw new Error(`Container ${this.id} was not started with mayOutlive.`);
+      await this.#writeDown();
+      this.#options.slot.process.keep();
+      this.#outlives = true;
+    });
+  }
+
+  async #writeDown(): Promise<void> {
+    const { spec, slot } = this.#options;
+    await writeKept(slot.dir, {
+      spec,
+      address: slot.address,
+      policy: this.#policy,
+      diskMiB: slot.diskMiB,
+      shell: await knownProcess(slot.process.pid),
+      main: await knownProcess(await this.#mainPid()),
     });
   }
 
@@ -235,7 +300,7 @@ export class OciContainer implements Container {
     await this.signal("SIGKILL");
     const exit = await within(this.exited, KILL_TIMEOUT_MS);
     if (exit !== undefined) return exit;
-    this.#options.slot.process.close();
+    (this.#shell ?? this.#options.slot.process).close();
     return this.exited;
   }
 

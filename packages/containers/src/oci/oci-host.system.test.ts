@@ -29,6 +29,7 @@ const features = {
   networkPolicy: true,
   snapshots: findHostTool() !== undefined,
   mounts: findHostTool() !== undefined,
+  adoption: !rootless,
 };
 
 const NOTHING: Traces = { mounts: 0, links: 0, loops: 0, cgroups: 0, processes: 0, files: 0 };
@@ -127,11 +128,11 @@ function ociTests(runtime: RuntimeName, bench: Bench): void {
     const host = await createOciHost({ stateDir, runtime });
     await host.warm(2);
     await host.start(bench.shell("exec sleep 1000", { keepWritableLayer: true }));
+    const subnet = (await readFile(join(stateDir, "subnet"), "utf8")).trim();
     await host[Symbol.asyncDispose]();
     await expectTraces(stateDir, NOTHING);
     // Without root the routes were in a network that is gone.
     if (rootless) return;
-    const subnet = (await readFile(join(stateDir, "subnet"), "utf8")).trim();
     expect(execFileSync("ip", ["route"]).toString()).not.toContain(`blackhole ${subnet}`);
   });
 
@@ -150,6 +151,10 @@ function ociTests(runtime: RuntimeName, bench: Bench): void {
     if (who.includes("launcher")) for (const pid of launchers) process.kill(pid, "SIGKILL");
     await ended;
     const host = await createOciHost({ stateDir, runtime });
+    const kept = await host.adopt("kept");
+    expect(kept === undefined).toBe(!host.features.adoption);
+    if (kept !== undefined) expect(await kept.stop(10_000)).toMatchObject({ code: 7 });
+    await kept?.remove();
     expect(await host.sweep()).toEqual(expect.arrayContaining(["left-1", "left-2"]));
     await expectTraces(stateDir, QUIET);
     expect(await host.sweep()).toEqual([]);

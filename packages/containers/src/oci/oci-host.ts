@@ -3,7 +3,7 @@
 // The idea: a start is one line to a shell that already waits in the right namespaces (slot.ts), so what a caller waits for
 // is one overlay mount and the runtime itself.
 
-import { mkdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { CommitOptions, Container, ContainerHost, ContainerSpec, HostFeatures, OutputChunk } from "../host.ts";
@@ -11,6 +11,7 @@ import { Launcher } from "../launcher/launcher.ts";
 import { openUplink, type Uplink } from "../rootless/uplink.ts";
 import { inUserNamespace } from "../rootless/user-namespace.ts";
 import { checkSources, checkSpec } from "../spec-check.ts";
+import { adoptProcess } from "./adopted-process.ts";
 import { createParentCgroup } from "./cgroup.ts";
 import { canFreeze, readCgroupLayout } from "./cgroup-layout.ts";
 import { ociConfig } from "./config.ts";
@@ -19,15 +20,16 @@ import { Disks } from "./disks.ts";
 import { enterContainer } from "./enter.ts";
 import { hostKey } from "./host-key.ts";
 import { findHostTool } from "./host-tool.ts";
+import { type KeptContainer, knownProcess, readAllKept } from "./kept.ts";
 import { DEFAULT_DISK_MIB } from "./limits.ts";
 import { findMapped, idsOf, type Mapped, mappedBinds, mountMapped } from "./mapped.ts";
 import { Network } from "./network.ts";
-import { OciContainer } from "./oci-container.ts";
+import { OciContainer, type OciContainerOptions } from "./oci-container.ts";
 import { PidWatch } from "./pid-watch.ts";
 import { findRuntime, logErrors, type Runtime, type RuntimeName, runCommand } from "./runtimes.ts";
 import { compileFilter, encodeFilter } from "./seccomp/compile.ts";
 import { seccompProfile } from "./seccomp/profile.ts";
-import { ID_FILE, type Slot, type SlotOptions } from "./slot.ts";
+import { adoptSlot, ID_FILE, type Slot, type SlotOptions } from "./slot.ts";
 import { PREPARE_FAILED, startLine } from "./slot-script.ts";
 import { Slots } from "./slots.ts";
 import { StartGate } from "./start-gate.ts";
@@ -61,7 +63,8 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
   if (process.arch !== "x64" && process.arch !== "arm64") throw new Error(`The processor architecture ${process.arch} is not served.`);
   const key = hostKey(stateDir);
   const paths = { slots: join(stateDir, "s"), runtime: join(stateDir, "r"), pids: join(stateDir, "p") };
-  const left = await sweepLeftovers({ layout, cgroupParent: `lydian-${key}`, paths });
+  const kept = await readAllKept(paths.slots);
+  const left = await sweepLeftovers({ layout, cgroupParent: `lydian-${key}`, paths, kept: new Set(kept.keys()) });
   for (const path of Object.values(paths)) await mkdir(path, { recursive: true, mode: 0o700 });
   // The networks of the containers hang on the launcher's. The machine's own may only be changed by root.
   const uplink: Uplink | undefined = rootless ? await openUplink() : undefined;
@@ -78,6 +81,7 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
       stateDir,
       key,
       rootless,
+      known: [...kept].map(([link, { address, policy }]) => ({ link, address, policy })),
       ...(options.resolvers !== undefined && { resolvers: options.resolvers }),
     });
     // Without root there are no loop devices.
@@ -109,6 +113,7 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
       paths,
       slotOptions: slots,
       left,
+      kept,
       gate,
       rootless,
       closeUplink: close,
@@ -137,6 +142,8 @@ interface Parts {
   readonly closeUplink: () => Promise<void>;
   /** Ids found and removed when the host was opened. */
   readonly left: readonly string[];
+  /** What has outlived an earlier process, by slot. */
+  readonly kept: ReadonlyMap<string, KeptContainer>;
 }
 
 class OciHost implements ContainerHost {
@@ -149,6 +156,8 @@ class OciHost implements ContainerHost {
   /** By id. A start under way holds its id with `undefined`. */
   readonly #containers = new Map<string, OciContainer | undefined>();
   #left: readonly string[];
+  /** Not adopted yet. By slot. */
+  readonly #kept: Map<string, KeptContainer>;
   /** Counts what has entered containers. */
   #entered = 0;
   #closed: Promise<void> | undefined;
@@ -156,6 +165,7 @@ class OciHost implements ContainerHost {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#left = parts.left;
+    this.#kept = new Map(parts.kept);
     this.runtime = `${parts.runtime.name} ${parts.runtime.version}${parts.rootless ? " without root" : ""}`;
     const { layout } = parts.slotOptions;
     const pause = layout === undefined || canFreeze(layout);
@@ -171,8 +181,10 @@ class OciHost implements ContainerHost {
       isolations: typeof parts.mapped === "string" ? ["namespaces"] : ["namespaces", "user-namespace"],
       pause,
       networkPolicy: true,
+      // The namespaces of a server without root end with it.
+      adoption: !parts.rootless,
     };
-    this.#slots = new Slots(parts.key, DEFAULT_DISK_MIB, parts.slotOptions);
+    this.#slots = new Slots(parts.key, DEFAULT_DISK_MIB, parts.slotOptions, parts.kept.keys());
     this.#pids = new PidWatch(parts.paths.pids);
   }
 
@@ -183,7 +195,9 @@ class OciHost implements ContainerHost {
   async start(spec: ContainerSpec): Promise<Container> {
     checkSpec(spec, this.features.isolations);
     if (this.#closed !== undefined) throw new Error("The container host has been closed.");
-    if (this.#containers.has(spec.id)) throw new Error(`There is a container ${spec.id} already.`);
+    if (spec.mayOutlive === true && !this.features.adoption) throw new Error("Without root no container outlives its server.");
+    if (this.#containers.has(spec.id) || [...this.#kept.values()].some((each) => each.spec.id === spec.id))
+      throw new Error(`There is a container ${spec.id} already.`);
     this.#containers.set(spec.id, undefined);
     try {
       await checkSources(spec, { layers: true });
@@ -244,6 +258,7 @@ class OciHost implements ContainerHost {
         rootless: this.#parts.rootless,
         keep: spec.keepWritableLayer === true,
         ...(mapped !== undefined && { mount: mountMapped(mapped, ids, spec.layers.length, binds) }),
+        ...(spec.mayOutlive === true && { exitFile: this.#pids.path(exitName(slot.name)) }),
         runtime: runCommand(runtime, slot.name, { root: paths.runtime, log: "log", pidFile: this.#pids.path(slot.name) }),
       }),
     );
@@ -254,16 +269,21 @@ class OciHost implements ContainerHost {
       if (reason !== undefined) throw new Error(`Container ${spec.id} could not be started with ${this.runtime}: ${reason}`);
     }
     const pid = exit === undefined ? await started : undefined;
+    return this.#container({ spec, slot, pid, policy: spec.network === "none" ? "outbound" : spec.network });
+  }
+
+  #container(of: Pick<OciContainerOptions, "spec" | "slot" | "pid" | "policy" | "adopted" | "firstMount">): OciContainer {
+    const { network, paths, directories } = this.#parts;
+    const { spec, slot } = of;
     return new OciContainer({
-      spec,
-      slot,
-      pid,
+      ...of,
       policies: network.policies,
-      directories: this.#parts.directories,
-      ids: mapped === undefined ? 0 : ids,
+      directories,
+      ids: spec.isolation === "user-namespace" ? idsOf(slot.address) : 0,
       traces: this.#traces(slot),
       enter: (entered) =>
         enterContainer(slot, entered, `enter-${this.#entered++}`, { ...this.#parts, root: paths.runtime, pids: this.#pids }),
+      adoptShell: async (pid) => adoptProcess(await knownProcess(pid), this.#pids, exitName(slot.name)),
       onRemoved: () => this.#containers.delete(spec.id),
     });
   }
@@ -274,9 +294,23 @@ class OciHost implements ContainerHost {
     return isolation === "user-namespace" && typeof mapped !== "string" ? mapped : undefined;
   }
 
+  async adopt(id: string): Promise<OciContainer | undefined> {
+    const [name, kept] = [...this.#kept].find(([, { spec }]) => spec.id === id) ?? [];
+    if (name === undefined || kept === undefined || this.#closed !== undefined) return undefined;
+    this.#kept.delete(name);
+    const { spec, shell, policy, main } = kept;
+    const slot = adoptSlot(name, kept, await adoptProcess(shell, this.#pids, exitName(name)), this.#parts.slotOptions);
+    // A server that was killed while it copied files has left it frozen.
+    await slot.group.thaw().catch(() => {});
+    const firstMount = await nextMount(slot.dir);
+    const container = this.#container({ spec, slot, pid: main.pid, policy, adopted: true, firstMount });
+    this.#containers.set(id, container);
+    return container;
+  }
+
   /** What a runtime leaves outside the slot. */
   #traces(slot: Slot): readonly string[] {
-    return [this.#pids.path(slot.name), join(this.#parts.paths.runtime, slot.name)];
+    return [this.#pids.path(slot.name), this.#pids.path(exitName(slot.name)), join(this.#parts.paths.runtime, slot.name)];
   }
 
   /** Why a runtime ended without a container. Undefined: there was one, it was only quick. */
@@ -303,7 +337,9 @@ class OciHost implements ContainerHost {
     // What an earlier process left was removed when this one opened, before it could be in the way.
     const found = this.#left;
     this.#left = [];
-    return found;
+    const orphans = [...this.#kept.values()].map(({ spec }) => spec.id);
+    for (const id of orphans) await (await this.adopt(id))?.remove();
+    return [...found, ...orphans];
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -313,14 +349,18 @@ class OciHost implements ContainerHost {
 
   async #close(): Promise<void> {
     await this.#slots.close();
-    await Promise.all([...this.#containers.values()].map((container) => container?.remove()));
+    const all = [...this.#containers.values()].filter((container) => container !== undefined);
+    const outliving = all.filter(({ outlives }) => outlives);
+    await Promise.all(all.map((container) => (container.outlives ? undefined : container.remove())));
+    // Those that nobody has adopted or swept yet stay as they are.
+    const kept = new Set([...outliving.map(({ slotName }) => slotName), ...this.#kept.keys()]);
     const { slotOptions, network, closeUplink, launcher, paths } = this.#parts;
     this.#pids.close();
-    await network.close();
+    await network.close({ inUse: kept.size > 0 });
     await closeUplink();
     await launcher[Symbol.asyncDispose]();
     const { layout, cgroupParent } = slotOptions;
-    await sweepLeftovers({ layout, cgroupParent, paths, parentToo: true });
+    await sweepLeftovers({ layout, cgroupParent, paths, kept, parentToo: kept.size === 0 });
   }
 }
 
@@ -331,4 +371,12 @@ async function collect(output: AsyncIterable<OutputChunk>, maxBytes: number): Pr
     if (text.length > maxBytes) break;
   }
   return text.trim().slice(0, maxBytes);
+}
+
+const exitName = (slot: string): string => `${slot}.exit`;
+
+/** Of the directories that were mounted into its container, each has a number. */
+async function nextMount(slotDir: string): Promise<number> {
+  const names = await readdir(join(slotDir, "m")).catch(() => []);
+  return names.reduce((next, name) => Math.max(next, Number.parseInt(name, 36) + 1), 0);
 }

@@ -1,13 +1,13 @@
-// Says when a runtime has written a pid file: the container's main process exists from then on. One watch serves all containers
-// of a host.
+// Says when a file with a number has been written: by a runtime, the pid of a container's main process, which exists from then on; by
+// the shell that waits for a runtime, the code with which it has ended. One watch serves all containers of a host.
 
 import { type FSWatcher, mkdirSync, watch } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 export class PidWatch {
   readonly #dir: string;
-  readonly #waiting = new Map<string, (pid: number) => void>();
+  readonly #waiting = new Map<string, { readonly least: number; readonly resolve: (value: number) => void }>();
   readonly #watcher: FSWatcher;
 
   constructor(dir: string) {
@@ -22,12 +22,19 @@ export class PidWatch {
     return join(this.#dir, name);
   }
 
-  /** Resolves with the pid in the file `name`. Never rejects; `forget` ends the wait. */
-  wait(name: string): Promise<number> {
+  /** Resolves with the number in the file `name`, if it is at least `least`. Never rejects; `forget` ends the wait. */
+  wait(name: string, least = 1): Promise<number> {
     return new Promise((resolve) => {
-      this.#waiting.set(name, resolve);
+      this.#waiting.set(name, { least, resolve });
       void this.#look(name);
     });
+  }
+
+  has(name: string): Promise<boolean> {
+    return access(this.path(name)).then(
+      () => true,
+      () => false,
+    );
   }
 
   forget(name: string): void {
@@ -35,10 +42,11 @@ export class PidWatch {
   }
 
   async #look(name: string): Promise<void> {
-    if (!this.#waiting.has(name)) return;
-    const pid = Number.parseInt(await readFile(this.path(name), "utf8").catch(() => ""), 10);
-    if (!(pid > 0)) return; // Not complete yet: another event follows.
-    this.#waiting.get(name)?.(pid);
+    const waiting = this.#waiting.get(name);
+    if (waiting === undefined) return;
+    const value = Number.parseInt(await readFile(this.path(name), "utf8").catch(() => ""), 10);
+    if (!(value >= waiting.least)) return; // Not complete yet: another event follows.
+    waiting.resolve(value);
     this.#waiting.delete(name);
   }
 

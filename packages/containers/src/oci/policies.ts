@@ -7,6 +7,13 @@ import { NameService, type NameServiceOptions } from "./names/name-service.ts";
 import { askRules } from "./network-rules.ts";
 import { policyRules } from "./policy-rules.ts";
 
+/** The policy of a link that was there before this process. */
+export interface KnownPolicy {
+  readonly link: string;
+  readonly address: string;
+  readonly policy: NetworkPolicy;
+}
+
 interface Entry {
   readonly address: string;
   readonly policy: NetworkPolicy;
@@ -16,6 +23,8 @@ export interface PoliciesOptions extends NameServiceOptions {
   readonly launcher: Launcher;
   /** The prefix of the containers' links. */
   readonly links: string;
+  /** Whose rules are in place. */
+  readonly known: readonly KnownPolicy[];
 }
 
 export class Policies {
@@ -29,6 +38,10 @@ export class Policies {
 
   constructor(options: PoliciesOptions) {
     this.#options = options;
+    for (const { link, address, policy } of options.known) {
+      if (policy !== "outbound") this.#entries.set(link, { address, policy });
+      if (domainsOf(policy).length > 0) this.#asking.add(link);
+    }
   }
 
   /** For one link one at a time. When it rejects, the earlier policy holds, or, if only its names failed, less than the new one. */
@@ -90,9 +103,14 @@ export class Policies {
   async #restartNames(ended: NameService): Promise<void> {
     if ((await this.#names?.catch(() => undefined)) !== ended) return;
     this.#names = undefined;
+    await this.answerKnown();
+  }
+
+  /** Resolves when the names are answered that are known to be allowed. A name server that cannot be started is tried again at the next change. */
+  async answerKnown(): Promise<void> {
     const asking = [...this.#entries].filter(([, entry]) => domainsOf(entry.policy).length > 0);
     if (this.#closed || asking.length === 0) return;
-    this.#nameService()
+    await this.#nameService()
       .then((service) =>
         Promise.all(asking.map(([link, { address, policy }]) => service.set({ address, link, domains: domainsOf(policy) }))),
       )

@@ -66,6 +66,8 @@ export interface StartLineOptions {
   readonly rootless: boolean;
   /** Leaves a process behind that holds the mounts until it is killed; its pid goes to the file `holder`. */
   readonly keep: boolean;
+  /** The shell stays and, when the runtime has ended, writes its code into this file. Absent: the shell becomes the runtime. */
+  readonly exitFile?: string;
   readonly runtime: readonly string[];
   /** What mounts the root directory, in place of the overlay at `rootfs`. */
   readonly mount?: string;
@@ -92,5 +94,12 @@ export function startLine(o: StartLineOptions): string {
   const steps = [...(o.withoutNetwork ? ["ip link del eth0"] : []), o.mount ?? `mount -t overlay lydian -o ${options.join(",")} rootfs`];
   // In a subshell: as a child of the runtime it would be waited for.
   const holder = o.keep ? "(sleep 2147483647 </dev/null >/dev/null 2>&1 & echo $! >holder); " : "";
-  return `{ ${steps.join(" && ")}; } 2>error || exit ${PREPARE_FAILED}; ${holder}exec ${o.runtime.map(quote).join(" ")} </dev/null\n`;
+  const runtime = `${o.runtime.map(quote).join(" ")} </dev/null`;
+  const run = o.exitFile === undefined ? `exec ${runtime}` : tell(runtime, quote(o.exitFile));
+  return `{ ${steps.join(" && ")}; } 2>error || exit ${PREPARE_FAILED}; ${holder}${run}\n`;
+}
+
+/** The file appears whole. */
+function tell(command: string, file: string): string {
+  return `code=0; ${command} || code=$?; echo $code >${file}.new && mv ${file}.new ${file}; exit $code`;
 }

@@ -7,6 +7,7 @@ import type { LaunchedProcess, Launcher } from "../launcher/launcher.ts";
 import { Cgroup, CHILD, SHELL } from "./cgroup.ts";
 import type { CgroupLayout } from "./cgroup-layout.ts";
 import type { Disks } from "./disks.ts";
+import type { KeptContainer } from "./kept.ts";
 import type { Network } from "./network.ts";
 import { NetworkGroup } from "./network-group.ts";
 import type { ProcessGroup } from "./process-group.ts";
@@ -98,18 +99,31 @@ export async function makeSlot(name: string, diskMiB: number, o: SlotOptions): P
     await free();
     throw new Error(`A container could not be prepared: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
+  return slotOf({ name, dir, address, diskMiB, group, process: launched }, free);
+}
+
+/** The slot of a container that has outlived the server that had made it. */
+export function adoptSlot(name: string, { address, diskMiB }: KeptContainer, shell: LaunchedProcess, o: SlotOptions): Slot {
+  if (o.layout === undefined) throw new Error("Without control groups no container outlives its server.");
+  const dir = join(o.slotsDir, name);
+  const group = new Cgroup(o.layout, `${o.cgroupParent}/${name}`);
+  return slotOf({ name, dir, address, diskMiB, group, process: shell }, async () => {
+    shell.close();
+    await shell.exited;
+    await group.remove();
+    await rm(dir, { recursive: true, force: true });
+    o.network.release(address);
+  });
+}
+
+function slotOf(parts: Omit<Slot, "dead" | "remove">, free: () => Promise<void>): Slot {
   let freed: Promise<void> | undefined;
   let dead = false;
-  void launched.exited.then(() => {
+  void parts.process.exited.then(() => {
     dead = true;
   });
   return {
-    name,
-    dir,
-    address,
-    diskMiB,
-    group,
-    process: launched,
+    ...parts,
     get dead() {
       return dead;
     },

@@ -15,8 +15,10 @@ export class Slots {
   #closed = false;
   #idle: (() => void) | undefined;
 
-  constructor(prefix: string, defaultDiskMiB: number, options: SlotOptions) {
+  /** `taken`: names that slots of an earlier process still have. */
+  constructor(prefix: string, defaultDiskMiB: number, options: SlotOptions, taken: Iterable<string>) {
     this.#prefix = prefix;
+    for (const name of taken) this.#next = Math.max(this.#next, Number.parseInt(name.slice(prefix.length), 36) + 1);
     this.#diskMiB = defaultDiskMiB;
     this.#options = options;
   }

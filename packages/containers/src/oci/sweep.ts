@@ -16,29 +16,37 @@ export interface SweepOptions {
   readonly layout: CgroupLayout | undefined;
   readonly cgroupParent: string;
   readonly paths: { readonly slots: string; readonly runtime: string; readonly pids: string };
+  /** Names of slots that stay, with all that is theirs. */
+  readonly kept: ReadonlySet<string>;
   /** Remove the host's own control group as well. Default false. */
   readonly parentToo?: boolean;
 }
 
 /** Returns the ids of the containers it removed. */
 export async function sweepLeftovers(o: SweepOptions): Promise<readonly string[]> {
-  const slots = await readdir(o.paths.slots).catch(() => []);
-  const ids = await Promise.all(slots.map((slot) => readFile(join(o.paths.slots, slot, ID_FILE), "utf8").catch(() => undefined)));
-  await killSlotProcesses(o.paths.slots);
-  const { layout, cgroupParent } = o;
+  const { kept, layout, cgroupParent, paths } = o;
+  const left = (name: string) => !kept.has(name);
+  const slots = (await readdir(paths.slots).catch(() => [])).filter(left);
+  const ids = await Promise.all(slots.map((slot) => readFile(join(paths.slots, slot, ID_FILE), "utf8").catch(() => undefined)));
+  await killSlotProcesses(paths.slots, left);
   if (layout !== undefined) {
-    const groups = await listCgroups(layout, cgroupParent);
+    const groups = (await listCgroups(layout, cgroupParent)).filter(left);
     await Promise.all(groups.map((name) => new Cgroup(layout, `${cgroupParent}/${name}`).remove()));
     if (o.parentToo === true) await new Cgroup(layout, cgroupParent).remove();
   }
-  for (const path of Object.values(o.paths)) await rm(path, { recursive: true, force: true });
+  for (const path of Object.values(paths)) {
+    if (kept.size === 0) await rm(path, { recursive: true, force: true });
+    else
+      for (const name of await readdir(path))
+        if (left(name.replace(/\..*/, ""))) await rm(join(path, name), { recursive: true, force: true });
+  }
   return ids.filter((id) => id !== undefined);
 }
 
 /** Kills processes whose working directory is in a slot: shells and runtimes, which may be outside the control groups. */
-async function killSlotProcesses(slotsDir: string): Promise<void> {
+async function killSlotProcesses(slotsDir: string, left: (slot: string) => boolean): Promise<void> {
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
     const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
-    if (cwd.startsWith(`${slotsDir}/`)) killAll([Number(pid)]);
+    if (cwd.startsWith(`${slotsDir}/`) && left(cwd.slice(slotsDir.length + 1).replace(/[/ ].*/, ""))) killAll([Number(pid)]);
   }
 }

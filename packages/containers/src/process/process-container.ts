@@ -90,6 +90,10 @@ export class ProcessContainer implements Container {
     return this.mount();
   }
 
+  outlive(): Promise<void> {
+    return Promise.reject(new Error(`Container ${this.id} cannot outlive its server: the process host has nothing to find it by.`));
+  }
+
   /** Of the main process alone. */
   async stats(): Promise<ContainerStats> {
     const text = await readFile(`/proc/${this.#options.launched.pid}/stat`, "utf8").catch(() => "");

@@ -14,6 +14,7 @@ hostContract({
     snapshots: false,
     mounts: false,
     isolations: [],
+    adoption: false,
   },
   create: (stateDir) => createProcessHost({ stateDir }),
 });

@@ -47,6 +47,7 @@ class ProcessHost implements ContainerHost {
     snapshots: false,
     mounts: false,
     isolations: [],
+    adoption: false,
   };
   readonly runtime = `node ${process.versions.node}`;
   readonly #launcher: Launcher;
@@ -124,6 +125,10 @@ class ProcessHost implements ContainerHost {
     });
     launched.endInput();
     return launched;
+  }
+
+  async adopt(): Promise<undefined> {
+    return undefined;
   }
 
   async commit(container: Container): Promise<void> {

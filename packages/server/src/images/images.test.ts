@@ -41,11 +41,13 @@ const hostThatStartsNothing = (images: boolean): ContainerHost => ({
     snapshots: false,
     mounts: false,
     isolations: [],
+    adoption: false,
   },
   runtime: "none",
   warm: async () => {},
   start: () => Promise.reject(new Error("nothing is started here")),
   commit: () => Promise.reject(new Error("nothing is committed here")),
+  adopt: async () => undefined,
   sweep: async () => [],
   [Symbol.asyncDispose]: async () => {},
 });

@@ -250,6 +250,7 @@ class DoubleHost implements ContainerHost {
     snapshots: true,
     mounts: true,
     isolations: ["namespaces"] as const,
+    adoption: true,
   };
   readonly runtime = "double";
   readonly #rig: Rig;
@@ -278,6 +279,10 @@ class DoubleHost implements ContainerHost {
   }
 
   async commit(): Promise<void> {}
+
+  async adopt(): Promise<undefined> {
+    return undefined;
+  }
 
   async sweep(): Promise<readonly string[]> {
     return [];
@@ -338,6 +343,8 @@ class DoubleContainer implements Container {
   async mount(): Promise<void> {}
 
   async unmount(): Promise<void> {}
+
+  async outlive(): Promise<void> {}
 
   async stats() {
     return { memoryBytes: 0, cpuMs: 0, pids: 1 };
