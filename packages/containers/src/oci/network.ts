@@ -2,7 +2,7 @@
 // link), with address translation to the outside. The links themselves are made by the slots (slot-script.ts) and vanish
 // with their namespaces.
 
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Launcher } from "../launcher/launcher.ts";
 import { machineAddresses, UPLINK_RESOLVER } from "../rootless/uplink.ts";
@@ -22,8 +22,8 @@ export interface NetworkOptions {
   readonly key: string;
   /** See `OciHostOptions.resolvers`. */
   readonly resolvers?: readonly string[];
-  /** Of containers that run already. They keep their addresses, and are without rules at no moment. */
-  readonly known: readonly KnownPolicy[];
+  /** Of containers that run already. They keep their addresses, and are without rules at no moment. Default: none. */
+  readonly known?: readonly KnownPolicy[];
 }
 
 export class Network {
@@ -38,7 +38,7 @@ export class Network {
     this.#options = options;
     this.subnet = subnet;
     this.etc = etc;
-    const { launcher, stateDir, key, rootless, known } = options;
+    const { launcher, stateDir, key, rootless, known = [] } = options;
     const resolvers = options.resolvers ?? (rootless ? [UPLINK_RESOLVER] : []);
     this.policies = new Policies({ launcher, stateDir, table: table(key), links: key, gateway: subnet.gateway, resolvers, known });
     const taken = new Set(known.map(({ address }) => indexOf(address)));
@@ -63,7 +63,7 @@ export class Network {
     await writeFile(join(stateDir, "resolv.conf"), names);
     const machine = rootless ? machineAddresses() : [];
     const rules = firewall(table(key), key, subnet, linkLocalResolvers(names), machine);
-    const known = knownRules(table(key), await learned(launcher, table(key), options.known));
+    const known = knownRules(table(key), await learned(launcher, table(key), options.known ?? []));
     await launcher.run(["nft", "-f", "-"], { input: `${rules}${known}` });
     // The launcher's: without root its network is not this process's.
     await launcher.run(["sh", "-c", `grep -q 1 ${FORWARDING} || echo 1 >${FORWARDING}`]);
@@ -85,15 +85,13 @@ export class Network {
     this.#free.push(indexOf(address));
   }
 
-  /** Removes the firewall and gives the subnet back; not while there are containers that live on. */
-  async close(options: { readonly inUse: boolean }): Promise<void> {
+  /** Removes the firewall and gives the subnet back; `inUse`: not, because there are containers that live on. */
+  async close({ inUse = false } = {}): Promise<void> {
     this.policies.close();
-    if (options.inUse) return;
-    const { launcher, key, stateDir } = this.#options;
+    if (inUse) return;
+    const { launcher, key } = this.#options;
     await launcher.run(["nft", "delete", "table", "inet", table(key)]).catch(() => {});
     await closeForwarding(launcher, key);
-    // Another host may take it from now on; who finds it written down would believe that it is still this one's.
-    await rm(join(stateDir, "subnet"), { force: true });
     await launcher.run(["ip", "route", "del", "blackhole", this.subnet.cidr]).catch(() => {});
   }
 }
