@@ -86,10 +86,12 @@ int main(int argc, char **argv) {
       {"mount-mapped", -4, mount_mapped},
       {"mount", 7, mount_inside},
       {"unmount", 2, unmount_inside},
+      {"slot", -7, make_slot},
+      {"rootfs", 1, mount_rootfs},
   };
   for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++) {
     int wanted = commands[i].arguments, given = argc - 2;
     if (strcmp(argv[1], commands[i].name) == 0 && (wanted < 0 ? given >= -wanted : given == wanted)) return commands[i].run(given, argv + 2);
   }
-  refuse("usage: lydian-host can-map|copy-inside|copy-upper|mount|mount-mapped|unmount …");
+  refuse("usage: lydian-host can-map|copy-inside|copy-upper|mount|mount-mapped|rootfs|slot|unmount …");
 }

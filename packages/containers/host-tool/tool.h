@@ -1,5 +1,5 @@
 #pragma once
-// What the container host does with other mount namespaces, for which no program of a distribution exists. Each command prints what
+// What the container host does with namespaces, for which no program of a distribution exists, or only slow ones. Each command prints what
 // failed, as one line, and ends with code 1.
 #include <stdint.h>
 #include <sys/types.h>
@@ -32,3 +32,5 @@ int mount_inside(int argc, char **argv);
 int can_map(int argc, char **argv);
 int mount_mapped(int argc, char **argv);
 int unmount_inside(int argc, char **argv);
+int make_slot(int argc, char **argv);
+int mount_rootfs(int argc, char **argv);

@@ -2,6 +2,7 @@
 // it is ready before a start, its counters (was there an OOM kill?) survive the runtime, and versions 1, 2 and hybrid
 // look the same to the rest.
 
+import { readFileSync } from "node:fs";
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -23,6 +24,10 @@ export class Cgroup implements ProcessGroup {
   readonly #layout: CgroupLayout;
   /** Path below each tree's root, e.g. `lydian-1a2b/ly1a2b0`. */
   readonly path: string;
+  /** What its limits are known to be, by file. */
+  readonly #limits = new Map<string, string>();
+  /** Groups below it that may have processes. */
+  #below: readonly (typeof CHILD | typeof SHELL)[] = [CHILD, SHELL];
 
   constructor(layout: CgroupLayout, path: string) {
     this.#layout = layout;
@@ -40,22 +45,21 @@ export class Cgroup implements ProcessGroup {
   }
 
   async create(options: { shell: boolean }): Promise<void> {
-    for (const directory of this.directories) await mkdir(directory, { recursive: true });
-    const devices = this.#layout.version === 1 ? this.#layout.roots.devices : undefined;
-    // A runtime with a group of its own sets its own rules, which ours must not narrow.
-    if (devices !== undefined && !options.shell) {
-      await writeFile(join(devices, this.path, "devices.deny"), "a");
-      for (const rule of DEVICE_RULES) await writeFile(join(devices, this.path, "devices.allow"), rule);
-    }
-    if (options.shell) for (const directory of this.directories) await mkdir(join(directory, SHELL));
+    await Promise.all(this.directories.map((directory) => mkdir(directory, { recursive: true })));
+    // A new group has no limits but those of its parents.
+    for (const { controller, file, value } of limitWrites({}, this.#layout)) if (controller !== "pids") this.#limits.set(file, value);
+    if (options.shell) await Promise.all(this.directories.map((directory) => mkdir(join(directory, SHELL))));
+    else this.#below = [];
   }
 
   async setLimits(limits: Limits): Promise<void> {
     for (const write of limitWrites(limits, this.#layout)) {
       const root = this.#layout.roots[write.controller];
-      if (root === undefined) continue;
+      if (root === undefined || this.#limits.get(write.file) === write.value) continue;
+      this.#limits.delete(write.file);
       try {
         await writeFile(join(root, this.path, write.file), write.value);
+        this.#limits.set(write.file, write.value);
       } catch (error) {
         if (write.optional) continue;
         throw new Error(`Could not set ${write.file} to ${write.value}: ${error instanceof Error ? error.message : String(error)}`, {
@@ -141,22 +145,23 @@ export class Cgroup implements ProcessGroup {
 
   /** Pids of all processes in it. */
   async processes(): Promise<readonly number[]> {
-    const pids = new Set<number>();
-    for (const below of [undefined, CHILD, SHELL] as const) {
-      for (const file of this.procsFiles(below)) {
-        for (const line of (await readFile(file, "utf8").catch(() => "")).split("\n")) if (line !== "") pids.add(Number(line));
-      }
+    // Each tree has all of them. A file of the kernel's memory: reading it elsewhere would take longer than reading it.
+    const [root = ""] = Object.values(this.#layout.roots);
+    const pids: number[] = [];
+    for (const below of ["", ...this.#below]) {
+      for (const line of readIfThere(join(root, this.path, below, "cgroup.procs")).split("\n")) if (line !== "") pids.push(Number(line));
     }
-    return [...pids];
+    return pids;
   }
 
   /** Kills what is in it and removes it. No error when it does not exist. */
   async remove(): Promise<void> {
     const deadline = Date.now() + REMOVE_TIMEOUT_MS;
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 100)) {
-      killAll(await this.processes());
+      const pids = await this.processes();
+      killAll(pids);
       // What is frozen by version 1 does not even die.
-      await this.thaw().catch(() => {});
+      if (pids.length > 0) await this.thaw().catch(() => {});
       const left = (await Promise.all(this.#layout.trees.map((tree) => removeTree(join(tree, this.path))))).filter(
         (directory) => directory !== undefined,
       );
@@ -172,26 +177,56 @@ export class Cgroup implements ProcessGroup {
 export const CHILD = "c";
 export const SHELL = "h";
 
-/** Returns the directory when it is still busy. */
-async function removeTree(directory: string): Promise<string | undefined> {
+function readIfThere(path: string): string {
   try {
-    const entries = await readdir(directory, { withFileTypes: true });
-    for (const entry of entries) if (entry.isDirectory()) await removeTree(join(directory, entry.name));
-    await rmdir(directory);
-    return undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : directory;
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
   }
 }
 
-/** Makes the group that holds all slots of a host, and hands it the controllers. */
-export async function createParentCgroup(layout: CgroupLayout, name: string): Promise<void> {
+/** Returns the directory when it is still busy. */
+async function removeTree(directory: string): Promise<string | undefined> {
+  if (await removed(directory)) return undefined;
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) if (entry.isDirectory()) await removeTree(join(directory, entry.name));
+  return (await removed(directory)) ? undefined : directory;
+}
+
+async function removed(directory: string): Promise<boolean> {
+  try {
+    await rmdir(directory);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT";
+  }
+}
+
+/**
+ * Makes the group that holds all slots of a host, and hands it the controllers. `devices`: what is in it may open only the devices that
+ * containers need; groups that are made in it inherit that. Otherwise a runtime sets rules of its own, which these must not narrow.
+ */
+export async function createParentCgroup(layout: CgroupLayout, name: string, options: { readonly devices: boolean }): Promise<void> {
   for (const root of new Set(Object.values(layout.roots))) {
     await mkdir(join(root, name), { recursive: true });
     if (layout.version === 1) continue;
     const wanted = ["memory", "pids", "cpu"].filter((controller) => controller in layout.roots).map((controller) => `+${controller}`);
     for (const directory of [root, join(root, name)]) await writeFile(join(directory, "cgroup.subtree_control"), wanted.join(" "));
   }
+  if (layout.version === 2 || layout.roots.devices === undefined) return;
+  const file = (what: string) => join(layout.roots.devices ?? "", name, `devices.${what}`);
+  // Once there are groups in it, the kernel lets nobody change between the two.
+  const isOpen = (await readFile(file("list"), "utf8")).startsWith("a ");
+  if (options.devices === !isOpen) return;
+  await writeFile(file(options.devices ? "deny" : "allow"), "a").catch((cause: unknown) => {
+    throw new Error(
+      `The rules for devices of ${name} cannot change while containers of another runtime or version run in it: end them first.`,
+      {
+        cause,
+      },
+    );
+  });
+  if (options.devices) for (const rule of DEVICE_RULES) await writeFile(file("allow"), rule);
 }
 
 /** Names of the groups inside the host's group. */

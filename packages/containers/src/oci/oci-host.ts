@@ -75,7 +75,7 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
   });
   try {
     const runtime = await findRuntime(launcher, rootless ? "crun" : options.runtime);
-    if (layout !== undefined) await createParentCgroup(layout, `lydian-${key}`);
+    if (layout !== undefined) await createParentCgroup(layout, `lydian-${key}`, { devices: !runtime.ownCgroup });
     const network = await Network.open({
       launcher,
       stateDir,
@@ -86,8 +86,10 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
     });
     // Without root there are no loop devices.
     const disks = rootless ? undefined : new Disks(launcher, stateDir);
+    const tool = findHostTool();
     const slots: SlotOptions = {
       launcher,
+      tool,
       layout,
       disks,
       network,
@@ -101,7 +103,7 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
     const width = options.parallelStarts ?? 2 * availableParallelism();
     const gate = new StartGate(width);
     const close = async () => uplink?.close();
-    const directories = new Directories({ launcher, tool: findHostTool(), rootless });
+    const directories = new Directories({ launcher, tool, rootless });
     return new OciHost({
       directories,
       mapped: await findMapped(launcher, { tool: findHostTool(), stateDir, rootless }),
@@ -252,6 +254,7 @@ class OciHost implements ContainerHost {
     const started = this.#pids.wait(slot.name);
     slot.process.write(
       startLine({
+        tool: this.#parts.slotOptions.tool,
         layers: spec.layers.length,
         withoutNetwork: spec.network === "none",
         volatile: true,

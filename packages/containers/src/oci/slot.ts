@@ -11,10 +11,12 @@ import type { KeptContainer } from "./kept.ts";
 import type { Network } from "./network.ts";
 import { NetworkGroup } from "./network-group.ts";
 import type { ProcessGroup } from "./process-group.ts";
-import { slotScript } from "./slot-script.ts";
+import { slotCommand } from "./slot-script.ts";
 
 export interface SlotOptions {
   readonly launcher: Launcher;
+  /** The program lydian-host. Undefined: it has not been built. */
+  readonly tool: string | undefined;
   /** Undefined: there are no control groups to use (without root). */
   readonly layout: CgroupLayout | undefined;
   /** Undefined: writable layers are directories, without a limit. */
@@ -48,11 +50,6 @@ export interface Slot {
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** Makes a copy of an empty disk. The copy is sparse and a few hundred kilobytes. */
-async function copyDisk(disks: Disks, launcher: Launcher, diskMiB: number, target: string): Promise<void> {
-  await launcher.run(["cp", "--sparse=always", "--reflink=auto", await disks.template(diskMiB), target]);
-}
-
 /** What a runtime must not see of the machine's control groups, to be run without them. */
 function hidden(o: SlotOptions): { umount: string } | { cover: string } | undefined {
   if (o.layout === undefined) return { cover: "/sys/fs/cgroup" };
@@ -73,14 +70,15 @@ export async function makeSlot(name: string, diskMiB: number, o: SlotOptions): P
   };
   try {
     await mkdir(dir, { mode: 0o700 });
-    await Promise.all(["W", "rootfs"].map((each) => mkdir(join(dir, each))));
-    await Promise.all([
-      o.disks === undefined ? undefined : copyDisk(o.disks, o.launcher, diskMiB, join(dir, "disk")),
+    const [template] = await Promise.all([
+      o.disks?.template(diskMiB),
       group.create({ shell: !o.joinCgroup }),
+      ...["W", "rootfs"].map((each) => mkdir(join(dir, each))),
     ]);
     const hide = hidden(o);
-    const script = slotScript({
-      ...(o.disks === undefined ? {} : { image: "disk" }),
+    const argv = slotCommand({
+      tool: o.tool,
+      ...(template === undefined ? {} : { template }),
       link: name,
       address,
       gateway: o.network.subnet.gateway,
@@ -88,7 +86,7 @@ export async function makeSlot(name: string, diskMiB: number, o: SlotOptions): P
       ...(hide === undefined ? {} : { hideCgroups: hide }),
     });
     launched = await o.launcher.spawn({
-      argv: ["unshare", "--mount", "--net", "--propagation", "slave", "sh", "-c", script],
+      argv,
       env: { PATH, LC_ALL: "C" },
       cwd: dir,
       procsFiles: ([undefined, CHILD, SHELL] as const).flatMap((below) => group.procsFiles(below)),

@@ -3,7 +3,15 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { quote, startLine } from "./slot-script.ts";
 
-const base = { layers: 2, withoutNetwork: false, volatile: true, keep: false, rootless: false, runtime: ["crun", "run", "x"] };
+const base = {
+  tool: undefined,
+  layers: 2,
+  withoutNetwork: false,
+  volatile: true,
+  keep: false,
+  rootless: false,
+  runtime: ["crun", "run", "x"],
+};
 
 describe("the line that starts a container", () => {
   it("stays under the kernel's 4096 bytes for mount options at 500 layers", () => {
