@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,10 @@ enum {
   // How long the server's socket may take to appear at boot.
   BOOT_MS = 10000,
   RECONNECT_MS = 50,
+  // The longer the server is away, the less often it is looked for.
+  SLOWEST_RECONNECT_MS = 1000,
+  // As many as milliseconds fit.
+  MAX_LIFE_S = 4000000,
   // The server accepts others first.
   RETRY_MS = 2,
   MAX_PENDING = 4096,
@@ -29,9 +34,9 @@ enum {
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static struct connection control;
 static uint8_t secret[SECRET_BYTES];
-static int has_secret, refusing;
+static int has_secret, refusing, has_life, welcomed;
 static unsigned reconnect_ms = BOOT_MS, lost_for_ms;
-static struct timer again;
+static struct timer again, life;
 
 // Streams that could not be opened yet.
 struct pending {
@@ -83,6 +88,10 @@ static int open_stream(const uint8_t *request, size_t length) {
     refuse(request, ESHUTDOWN);
   } else if (operation == OP_EXEC) {
     exec_open(fd, request, &r);
+  } else if (operation == OP_ATTACH) {
+    exec_attach(fd, request, &r);
+  } else if (operation == OP_KEPT) {
+    exec_list(fd, request);
   } else if (operation == OP_CONNECT) {
     forward_open(fd, request, &r);
   } else {
@@ -130,10 +139,26 @@ static void on_frame(struct connection *c, uint8_t type, const uint8_t *payload,
   if (type == OPEN) {
     open_requested(payload, length);
   } else if (type == WELCOME && length == 2 + SECRET_BYTES) {
-    reconnect_ms = (unsigned)read_u16(&r) * 1000;
+    unsigned ms = (unsigned)read_u16(&r) * 1000;
+    if (!has_life) reconnect_ms = ms;
     memcpy(secret, r.at, SECRET_BYTES);
     has_secret = 1;
+    welcomed = 1;
+  } else if (type == LIFE && length == 4) {
+    uint32_t seconds = read_u32(&r);
+    has_life = 1;
+    reconnect_ms = UINT_MAX;
+    timer_start(&life, (seconds < MAX_LIFE_S ? seconds : MAX_LIFE_S) * 1000U);
+  } else if (type == FORGET && length == TOKEN_BYTES) {
+    exec_forget(payload);
   }
+}
+
+// With or without a server: nothing runs on beyond its time.
+static void life_over(struct timer *timer) {
+  (void)timer;
+  exec_signal_all(SIGKILL);
+  exit(0);
 }
 
 static void on_closed(struct connection *c) {
@@ -152,15 +177,20 @@ static void on_closed(struct connection *c) {
     exec_signal_all(SIGKILL);
     exit(0);
   }
-  timer_start(&again, 0);
+  // A server that wants nothing of us is not asked again and again.
+  timer_start(&again, welcomed ? 0 : SLOWEST_RECONNECT_MS);
+  welcomed = 0;
 }
 
 static void connect_again(struct timer *timer) {
   int fd = connect_to_server();
   if (fd < 0) {
     if (lost_for_ms >= reconnect_ms) give_up(address.sun_path);
-    lost_for_ms += RECONNECT_MS;
-    timer_start(timer, RECONNECT_MS);
+    unsigned wait_ms = lost_for_ms / 8;
+    if (wait_ms < RECONNECT_MS) wait_ms = RECONNECT_MS;
+    if (wait_ms > SLOWEST_RECONNECT_MS) wait_ms = SLOWEST_RECONNECT_MS;
+    lost_for_ms += wait_ms;
+    timer_start(timer, wait_ms);
     return;
   }
   control.max_payload = MAX_CONTROL_PAYLOAD;
@@ -176,6 +206,7 @@ void control_open(const char *path) {
   control.source.fd = -1;
   retry.fire = retry_pending;
   again.fire = connect_again;
+  life.fire = life_over;
   size_t length = strlen(path);
   if (length < sizeof address.sun_path) {
     memcpy(address.sun_path, path, length + 1);

@@ -14,12 +14,15 @@
 
 #include "connection.h"
 #include "control.h"
+#include "output-log.h"
 #include "sink.h"
 #include "spawn.h"
 #include "wire.h"
 
 // A background child that keeps a pipe open does not hold the exec for longer than this.
 enum { DRAIN_MS = 100, MAX_ARGUMENTS = 1 << 16, MAX_STRING = 128 << 10 };
+// What is kept beyond the window of a process that has ended: what children print during the drain, but for what is in the pipes then.
+enum { REST_WINDOW = KEPT_WINDOW + (1 << 20) };
 
 struct exec;
 
@@ -29,6 +32,8 @@ struct output {
   enum frame frame;
   // After the drain: what lay in the pipe then, and is still to be delivered. -1 before.
   long left;
+  // Bytes so far, where they are kept.
+  uint64_t offset;
 };
 
 struct exec {
@@ -44,10 +49,18 @@ struct exec {
   struct source in;
   uint8_t *input;
   size_t input_length;
+  uint64_t input_received;
   int input_ended;
   struct output out[2];
   struct timer drain;
   int reaped, wait_status, exit_sent;
+  // It is not to be started, and ends with its stream.
+  int failed;
+  // Destroyed, but perhaps still pointed to in this round.
+  int gone;
+  // Set where it lives on without its stream.
+  char *note;
+  struct output_log log;
 };
 
 static struct exec *all;
@@ -75,8 +88,14 @@ static void kill_group(const struct exec *e, int number) {
   if (kill(-e->pid, number) < 0) kill(e->pid, number);
 }
 
+static int attached(const struct exec *e) { return e->connection.source.fd >= 0; }
+
 static void destroy(struct exec *e) {
+  e->gone = 1;
   remove_from_list(e);
+  log_free(&e->log);
+  free(e->note);
+  e->note = NULL;
   timer_stop(&e->drain);
   close_input(e);
   loop_close(&e->status);
@@ -87,6 +106,11 @@ static void destroy(struct exec *e) {
 
 static void on_closed(struct connection *c) {
   struct exec *e = (struct exec *)c;
+  if (e->note != NULL && !e->failed) {
+    // Who attaches is told again.
+    e->exit_sent = 0;
+    return;
+  }
   kill_group(e, SIGKILL);
   destroy(e);
 }
@@ -94,18 +118,24 @@ static void on_closed(struct connection *c) {
 static void fail(struct exec *e, int step, int error) {
   uint8_t payload[5] = {(uint8_t)step};
   put_u32(payload + 1, (uint32_t)error);
+  e->failed = 1;
+  if (!attached(e)) {
+    destroy(e);
+    return;
+  }
   connection_send(&e->connection, FAILED, payload, sizeof payload);
   connection_finish(&e->connection);
 }
 
 static void finish_when_done(struct exec *e) {
   if (!e->reaped || !e->started || e->exit_sent || e->out[0].source.fd >= 0 || e->out[1].source.fd >= 0) return;
+  if (e->note != NULL && (!attached(e) || e->log.unsent != NULL)) return;
   e->exit_sent = 1;
   int signaled = WIFSIGNALED(e->wait_status);
   uint8_t payload[5] = {(uint8_t)signaled};
   put_u32(payload + 1, (uint32_t)(signaled ? WTERMSIG(e->wait_status) : WEXITSTATUS(e->wait_status)));
   connection_send(&e->connection, EXIT, payload, sizeof payload);
-  connection_finish(&e->connection);
+  if (e->note == NULL) connection_finish(&e->connection);
 }
 
 // --- output
@@ -128,11 +158,35 @@ static void leave_output(struct output *o) {
   end_output(o);
 }
 
+static int may_read(const struct output *o) {
+  const struct exec *e = o->exec;
+  if (e->note == NULL) return !connection_busy(&e->connection);
+  return e->log.bytes < KEPT_WINDOW || (e->reaped && (o->left >= 0 || e->log.bytes < REST_WINDOW));
+}
+
+static void send_kept(struct exec *e) {
+  if (attached(e) && log_send(&e->log, &e->connection)) finish_when_done(e);
+}
+
+// What lies in `scratch` behind its header.
+static void deliver(struct output *o, size_t length) {
+  struct exec *e = o->exec;
+  if (e->note == NULL) {
+    connection_send_scratch(&e->connection, (uint8_t)o->frame, length);
+  } else if (log_add(&e->log, (uint8_t)o->frame, o->offset, scratch + HEADER_BYTES, length) < 0) {
+    // A stream with a hole would be worse than none.
+    kill_group(e, SIGKILL);
+    destroy(e);
+  } else {
+    o->offset += length;
+    send_kept(e);
+  }
+}
+
 static void output_ready(struct source *source, uint32_t events) {
   struct output *o = (struct output *)source;
-  struct exec *e = o->exec;
   (void)events;
-  if (connection_busy(&e->connection)) {
+  if (!may_read(o)) {
     loop_watch(source, 0);
     return;
   }
@@ -145,7 +199,7 @@ static void output_ready(struct source *source, uint32_t events) {
     end_output(o);
     return;
   }
-  connection_send_scratch(&e->connection, (uint8_t)o->frame, (size_t)n);
+  deliver(o, (size_t)n);
   if (source->fd < 0) return;
   if (o->left >= 0 && (o->left -= n) <= 0) leave_output(o);
 }
@@ -155,7 +209,11 @@ static void watch_outputs(struct exec *e) {
     if (e->started) loop_watch(&e->out[i].source, EPOLLIN);
 }
 
-static void on_drained(struct connection *c) { watch_outputs((struct exec *)c); }
+static void on_drained(struct connection *c) {
+  struct exec *e = (struct exec *)c;
+  if (e->note != NULL) send_kept(e);
+  if (!e->gone) watch_outputs(e);
+}
 
 static void drain_over(struct timer *timer) {
   struct exec *e = OWNER(timer, drain);
@@ -166,8 +224,9 @@ static void drain_over(struct timer *timer) {
     if (ioctl(o->source.fd, FIONREAD, &available) < 0) available = 0;
     o->left = available;
     if (available == 0) leave_output(o);
-    if (e->connection.source.fd < 0) return;
+    if (e->gone || (e->note == NULL && !attached(e))) return;
   }
+  if (e->note != NULL) watch_outputs(e);
 }
 
 // --- input
@@ -234,6 +293,7 @@ static void take_input(struct exec *e, const uint8_t *data, size_t length) {
   e->input = grown;
   memcpy(e->input + e->input_length, data, length);
   e->input_length += length;
+  e->input_received += length;
   if (e->started) push_input(e);
 }
 
@@ -251,6 +311,11 @@ static void on_frame(struct connection *c, uint8_t type, const uint8_t *payload,
   } else if (type == SIGNAL) {
     int number = read_u8(&r);
     if (!r.bad) kill_group(e, number);
+  } else if (type == TAKEN) {
+    uint64_t out = read_u64(&r), err = read_u64(&r);
+    if (r.bad) return;
+    log_taken(&e->log, out, err);
+    watch_outputs(e);
   }
 }
 
@@ -284,7 +349,7 @@ void exec_reaped(pid_t pid, int status) {
   if (e == NULL) return;
   // It may have ended before we looked whether it began.
   if (!e->started) status_known(e);
-  if (e->connection.source.fd < 0) return;
+  if (e->gone || e->failed || (e->note == NULL && !attached(e))) return;
   e->reaped = 1;
   e->wait_status = status;
   if (!e->pty) close_input(e);
@@ -318,7 +383,7 @@ static void free_strings(char **list) {
 
 static int start(struct exec *e, struct reader *r, struct spawn_failure *failure) {
   uint8_t flags = read_u8(r);
-  struct program p = {.pty = (flags & EXEC_PTY) != 0, .has_user = (flags & EXEC_USER) != 0};
+  struct program p = {.pty = (flags & EXEC_PTY) != 0, .has_user = (flags & EXEC_USER) != 0, .merge = (flags & EXEC_MERGE) != 0};
   p.rows = read_u16(r);
   p.columns = read_u16(r);
   p.uid = read_u32(r);
@@ -326,6 +391,7 @@ static int start(struct exec *e, struct reader *r, struct spawn_failure *failure
   p.workdir = read_string(r, 4095);
   p.argv = read_strings(r);
   p.env = read_strings(r);
+  if (flags & EXEC_KEEP) e->note = read_string(r, MAX_NOTE);
   struct spawned s = {0};
   int result = -1;
   *failure = (struct spawn_failure){STEP_REQUEST, r->bad ? E2BIG : EINVAL};
@@ -367,4 +433,93 @@ void exec_open(int fd, const uint8_t *token, struct reader *request) {
   connection_send(&e->connection, TOKEN, token, TOKEN_BYTES);
   struct spawn_failure failure;
   if (start(e, request, &failure) < 0) fail(e, failure.step, failure.error);
+}
+
+// --- another stream for what lives on
+
+static struct exec *find_kept(const uint8_t *token) {
+  struct exec *e = all;
+  while (e != NULL && (e->note == NULL || e->failed || memcmp(e->token, token, TOKEN_BYTES) != 0)) e = e->next;
+  return e;
+}
+
+static void answer_closed(struct connection *c) { loop_free(c); }
+
+static void answer_frame(struct connection *c, uint8_t type, const uint8_t *payload, size_t length) {
+  (void)c, (void)type, (void)payload, (void)length;
+}
+
+// A stream on which there is only something to be said. NULL: it is closed.
+static struct connection *answer_open(int fd, const uint8_t *token) {
+  struct connection *c = calloc(1, sizeof *c);
+  if (c == NULL) {
+    close(fd);
+    return NULL;
+  }
+  c->on_frame = answer_frame;
+  c->on_closed = answer_closed;
+  if (connection_start(c, fd) < 0) {
+    connection_close(c);
+    free(c);
+    return NULL;
+  }
+  connection_send(c, TOKEN, token, TOKEN_BYTES);
+  return c;
+}
+
+void exec_list(int fd, const uint8_t *token) {
+  struct connection *c = answer_open(fd, token);
+  if (c == NULL) return;
+  for (struct exec *e = all; e != NULL; e = e->next) {
+    if (e->note == NULL || e->failed) continue;
+    size_t length = strlen(e->note);
+    uint8_t *at = scratch + HEADER_BYTES;
+    memcpy(at, e->token, TOKEN_BYTES);
+    put_u32(at + TOKEN_BYTES, (uint32_t)length);
+    memcpy(at + TOKEN_BYTES + 4, e->note, length);
+    connection_send_scratch(c, KEPT, TOKEN_BYTES + 4 + length);
+    if (c->source.fd < 0) return;
+  }
+  connection_send(c, DONE, NULL, 0);
+  connection_finish(c);
+}
+
+void exec_attach(int fd, const uint8_t *token, struct reader *request) {
+  struct exec *e = request->left < TOKEN_BYTES ? NULL : find_kept(request->at);
+  if (e == NULL) {
+    struct connection *c = answer_open(fd, token);
+    if (c == NULL) return;
+    uint8_t payload[5] = {STEP_REQUEST};
+    put_u32(payload + 1, ESRCH);
+    connection_send(c, FAILED, payload, sizeof payload);
+    connection_finish(c);
+    return;
+  }
+  request->at += TOKEN_BYTES;
+  request->left -= TOKEN_BYTES;
+  uint64_t out = read_u64(request), err = read_u64(request);
+  connection_close(&e->connection);
+  e->exit_sent = 0;
+  if (connection_start(&e->connection, fd) < 0) {
+    connection_close(&e->connection);
+    return;
+  }
+  connection_send(&e->connection, TOKEN, token, TOKEN_BYTES);
+  uint8_t attached_to[4 + 8 + 4 + 1 + 1];
+  put_u32(attached_to, (uint32_t)e->pid);
+  put_u64(attached_to + 4, e->input_received);
+  put_u32(attached_to + 12, (uint32_t)e->input_length);
+  attached_to[16] = e->in.fd < 0 || (e->input_ended && !e->pty);
+  attached_to[17] = (uint8_t)e->reaped;
+  connection_send(&e->connection, ATTACHED, attached_to, sizeof attached_to);
+  if (!request->bad) log_resume(&e->log, out, err);
+  send_kept(e);
+  watch_outputs(e);
+}
+
+void exec_forget(const uint8_t *token) {
+  struct exec *e = find_kept(token);
+  if (e == NULL) return;
+  kill_group(e, SIGKILL);
+  destroy(e);
 }

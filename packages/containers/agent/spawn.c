@@ -143,9 +143,11 @@ int spawn(const struct program *p, struct spawned *s, struct spawn_failure *fail
     fd[OUR_IN] = fcntl(fd[OUR_OUT], F_DUPFD_CLOEXEC, 3);
     if (fd[OUR_IN] < 0) goto failed;
   } else {
-    if (pipe2(fd + IN, O_CLOEXEC) < 0 || pipe2(fd + OUR_OUT, O_CLOEXEC) < 0 || pipe2(fd + OUR_ERR, O_CLOEXEC) < 0) goto failed;
+    if (pipe2(fd + IN, O_CLOEXEC) < 0 || pipe2(fd + OUR_OUT, O_CLOEXEC) < 0) goto failed;
+    if (!p->merge && pipe2(fd + OUR_ERR, O_CLOEXEC) < 0) goto failed;
     const int ours[] = {OUR_IN, OUR_OUT, OUR_ERR};
-    for (int i = 0; i < 3; i++) fcntl(fd[ours[i]], F_SETFL, O_NONBLOCK);
+    for (int i = 0; i < 3; i++)
+      if (fd[ours[i]] >= 0) fcntl(fd[ours[i]], F_SETFL, O_NONBLOCK);
   }
   fcntl(fd[OUR_STATUS], F_SETFL, O_NONBLOCK);
   failure->step = STEP_FORK;
@@ -153,7 +155,7 @@ int spawn(const struct program *p, struct spawned *s, struct spawn_failure *fail
   if (s->pid < 0) goto failed;
   if (s->pid == 0) {
     if (p->pty) child(p, fd[OUT], fd[OUT], fd[OUT], fd[STATUS]);
-    child(p, fd[IN], fd[OUT], fd[ERR], fd[STATUS]);
+    child(p, fd[IN], fd[OUT], p->merge ? fd[OUT] : fd[ERR], fd[STATUS]);
   }
   const int theirs[] = {fd[IN], fd[OUT], fd[ERR], fd[STATUS]};
   close_all((int *)theirs, 4);

@@ -9,12 +9,14 @@ struct program {
   char **argv;
   char **env;
   int pty;
+  // stderr goes where stdout goes.
+  int merge;
   uint16_t rows, columns;
   int has_user;
   uint32_t uid, gid;
 };
 
-// Our ends, non-blocking. A terminal has no `err` (-1), and two descriptors for its one master.
+// Our ends, non-blocking. A terminal has two descriptors for its one master, and no `err` (-1), nor has what is merged.
 struct spawned {
   pid_t pid;
   int in, out, err;

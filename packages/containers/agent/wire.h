@@ -12,6 +12,10 @@
 // EXEC     STARTED or FAILED; STDOUT and STDERR frames; EXIT last. The server sends STDIN, never more than STDIN_WINDOW bytes ahead
 //          of what STDIN_TAKEN has reported, so that SIGNAL and RESIZE are never stuck behind input that nobody reads. EXITED on the
 //          control connection tells of the end even while output waits for its reader.
+//          With EXEC_KEEP it lives on without its stream: its output waits, at most KEPT_WINDOW bytes that the server has not confirmed
+//          with TAKEN (then the process waits), and so does its end, until the server says FORGET on the control connection.
+// KEPT     KEPT for each such process, DONE.
+// ATTACH   ATTACHED or FAILED, then as after STARTED: first the output that lies behind the two offsets.
 // CONNECT  STARTED or FAILED; after STARTED both directions are plain bytes, each with an end of its own (half-close).
 // READ     SIZE, DATA …, DONE.      WRITE    the server sends DATA … and COMMIT; DONE.
 // LIST     ENTRY …, DONE.           STAT     ENTRY, DONE.          WATCH   DONE when it watches; EVENT …
@@ -20,7 +24,7 @@
 #define WIRE_H
 
 enum {
-  WIRE_VERSION = 1,
+  WIRE_VERSION = 2,
   TOKEN_BYTES = 16,
   SECRET_BYTES = 32,
   HEADER_BYTES = 5,
@@ -30,6 +34,8 @@ enum {
   // What the agent sends at most in one frame.
   CHUNK_BYTES = 64 << 10,
   STDIN_WINDOW = 256 << 10,
+  KEPT_WINDOW = 256 << 10,
+  MAX_NOTE = 4096,
 };
 
 enum frame {
@@ -40,6 +46,8 @@ enum frame {
   TOKEN = 4,    // first frame of a stream: token
   EXITED = 5,   // token: its process has ended
   REFUSED = 6,  // token, u32 errno
+  LIFE = 7,     // from the server: u32 seconds, after which all ends; until then, go on and reconnect whenever the server has vanished
+  FORGET = 8,   // from the server: token of a process with EXEC_KEEP: killed if it runs, and nothing of it is kept
 
   // Streams, from the agent.
   STARTED = 16,       // u32 pid
@@ -53,7 +61,9 @@ enum frame {
   DATA = 24,          // bytes; from the server in WRITE
   ENTRY = 25,         // see entry.c
   DONE = 26,
-  EVENT = 27,  // u8 kind, string path, string second path (of a rename; else empty)
+  EVENT = 27,     // u8 kind, string path, string second path (of a rename; else empty)
+  ATTACHED = 28,  // u32 pid, u64 bytes of input that have come, u32 of them that the process has not taken, u8 its input is over, u8 it has ended
+  KEPT = 29,      // token, string note
 
   // Streams, from the server.
   STDIN = 32,      // bytes
@@ -61,10 +71,11 @@ enum frame {
   RESIZE = 34,     // u16 rows, u16 columns
   SIGNAL = 35,     // u8 number, to the whole process group
   COMMIT = 36,     // all of the file has been sent
+  TAKEN = 37,      // u64 bytes of stdout, u64 of stderr that are in safety
 };
 
 enum operation {
-  OP_EXEC = 1,     // u8 flags, u16 rows, u16 columns, u32 uid, u32 gid, string workdir, u32 count, string argument …, u32 count, string NAME=VALUE …
+  OP_EXEC = 1,     // u8 flags, u16 rows, u16 columns, u32 uid, u32 gid, string workdir, u32 count, string argument …, u32 count, string NAME=VALUE …; with EXEC_KEEP string note
   OP_CONNECT = 2,  // u16 port
   OP_READ = 3,     // u64 offset, u64 length, u64 largest file, string path
   OP_WRITE = 4,    // u32 mode of a new file, string path
@@ -75,9 +86,12 @@ enum operation {
   OP_RENAME = 9,   // string from, string to
   OP_COPY = 10,    // u8 recursive, string from, string to
   OP_WATCH = 11,   // u8 recursive, string path
+  OP_KEPT = 12,    // nothing
+  OP_ATTACH = 13,  // token of the process, u64 of stdout and u64 of stderr that the server has; all ones: what there is of it is not wanted
 };
 
-enum exec_flag { EXEC_PTY = 1, EXEC_USER = 2 };
+// EXEC_MERGE: stderr goes where stdout goes.
+enum exec_flag { EXEC_PTY = 1, EXEC_USER = 2, EXEC_KEEP = 4, EXEC_MERGE = 8 };
 
 // Where something failed, for the sentence that the server makes of it.
 enum step { STEP_REQUEST = 1, STEP_PIPES = 2, STEP_PTY = 3, STEP_FORK = 4, STEP_CHDIR = 5, STEP_USER = 6, STEP_EXEC = 7, STEP_CONNECT = 8, STEP_FILE = 9, STEP_TARGET = 10 };

@@ -15,6 +15,34 @@ export interface ExecSpec {
   readonly pty?: { readonly rows: number; readonly columns: number };
   /** Who it runs as. Default: the agent's user, which is root. */
   readonly user?: { readonly uid: number; readonly gid: number };
+  /** "stdout": what it prints as errors goes there too, in order. */
+  readonly stderr?: "stdout";
+  /**
+   * It lives on when this server vanishes, and can be found by this text of at most 4,096 bytes (`Agent.kept`). Who has it must confirm its
+   * output with `taken` (256 KiB wait at most, then it waits), and call `close` at the end.
+   */
+  readonly keep?: string;
+}
+
+/** A process that lives on without its stream. */
+export interface KeptProcess {
+  readonly key: Buffer;
+  /** `ExecSpec.keep`. */
+  readonly note: string;
+}
+
+/** Bytes that are in safety; "none": it is not wanted. */
+export interface Taken {
+  readonly stdout: number | "none";
+  readonly stderr: number | "none";
+}
+
+/** What is known of a process's input. */
+export interface InputState {
+  /** Bytes that have come, whether it has read them or not. */
+  readonly received: number;
+  /** It has been ended, or is read no more. */
+  readonly over: boolean;
 }
 
 /**
@@ -45,6 +73,8 @@ export interface AgentProcess extends Disposable {
   resize(rows: number, columns: number): void;
   /** Sends a signal to its whole process group. Nothing happens when it has ended. */
   signal(name: NodeJS.Signals): void;
+  /** Confirms output of one that is kept: bytes from the beginning. */
+  taken(taken: Taken): void;
   /** Kills its process group if it still runs, and drops its output. Idempotent. */
   close(): void;
 }
@@ -58,6 +88,15 @@ export interface RequestOptions {
 export interface Agent {
   /** Starts a process. Rejects with `AgentError` when it cannot be started: `step` says whether at "chdir" or "exec". */
   exec(spec: ExecSpec, options?: RequestOptions): Promise<AgentProcess>;
+  /** Those that were started with `keep` and not closed, also by an earlier server. */
+  kept(): Promise<readonly KeptProcess[]>;
+  /** Goes on with one of them: its output begins behind what is `taken`. ESRCH when there is none. `isTerminal`: it was started with a `pty`. */
+  attach(key: Buffer, taken: Taken, isTerminal: boolean): Promise<{ readonly process: AgentProcess; readonly input: InputState }>;
+  /**
+   * From now on the agent goes on when this server vanishes, and so does its container. After so many seconds it ends with all that it has
+   * started, whatever server there is; a later call counts instead.
+   */
+  live(seconds: number): void;
   /** Connects to a port of 127.0.0.1, else of ::1, inside. Each direction has an end of its own. ECONNREFUSED where nobody listens. */
   connect(port: number, options?: RequestOptions): Promise<Duplex>;
   readonly files: AgentFiles;

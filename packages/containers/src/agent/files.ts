@@ -73,7 +73,7 @@ export class StreamFiles implements AgentFiles {
   }
 
   async #open(operation: Operation, body: BodyWriter, attempt: string, options: RequestOptions): Promise<FileStream> {
-    return new FileStream(await this.#streams.open(operation, body.finish(), options.signal), attempt, options.signal);
+    return new FileStream(await this.#streams.open(operation, body.finish(), options), attempt, options.signal);
   }
 
   /** For operations that only end. */

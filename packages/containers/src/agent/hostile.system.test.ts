@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { listenForAgent } from "./listener.ts";
 import { finish, shell, startTestAgent, type TestAgent } from "./testing.ts";
-import { encodeFrame, FRAME } from "./wire.ts";
+import { encodeFrame, FRAME, WIRE_VERSION } from "./wire.ts";
 
 async function knock(test: TestAgent, ...bytes: Buffer[]): Promise<Socket> {
   const socket = connect(test.socket);
@@ -30,8 +30,8 @@ it("closes on whoever has no token, or pretends to be a second agent", async () 
   const attempts = [
     [encodeFrame(FRAME.token, Buffer.alloc(16))],
     [encodeFrame(FRAME.token, Buffer.alloc(3))],
-    [encodeFrame(FRAME.hello, Buffer.from([1]))],
-    [encodeFrame(FRAME.hello, Buffer.alloc(33, 1))],
+    [encodeFrame(FRAME.hello, Buffer.from([WIRE_VERSION]))],
+    [encodeFrame(FRAME.hello, Buffer.alloc(33, WIRE_VERSION))],
     [encodeFrame(FRAME.welcome, Buffer.alloc(30))],
     [header(FRAME.token, 0xffff_ffff)],
     [header(FRAME.hello, 34)],
@@ -56,7 +56,7 @@ it("bounds what a false agent can make of its streams", async () => {
   const path = join(dir.dir, "false.sock");
   await using listener = await listenForAgent({ path });
   const control = connect(path);
-  control.write(encodeFrame(FRAME.hello, Buffer.from([1])));
+  control.write(encodeFrame(FRAME.hello, Buffer.from([WIRE_VERSION])));
   const agent = await listener.connected(10_000);
   const answer = async (...frames: Buffer[]) => {
     for (;;) {

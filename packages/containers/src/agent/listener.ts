@@ -3,10 +3,10 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { within } from "../within.ts";
-import type { Agent, AgentProcess, ExecSpec, RequestOptions } from "./agent.ts";
+import type { Agent, AgentProcess, ExecSpec, InputState, KeptProcess, RequestOptions, Taken } from "./agent.ts";
 import { AgentError, errnoError, stepOf } from "./agent-error.ts";
 import type { AgentFiles } from "./agent-files.ts";
-import { startProcess } from "./exec.ts";
+import { attachProcess, listKept, startProcess } from "./exec.ts";
 import { StreamFiles } from "./files.ts";
 import { Streams } from "./streams.ts";
 import { BodyWriter, FRAME, FrameReader, SECRET_BYTES } from "./wire.ts";
@@ -26,8 +26,12 @@ export interface AgentListenerOptions {
   readonly secret?: Uint8Array;
 }
 
+const MAX_LIFE_S = 4_000_000;
+
 /** Listens for one agent, and is its owner. */
 export interface AgentListener extends AsyncDisposable {
+  /** Goes away without ending what lives on (`Agent.live`, `ExecSpec.keep`): nothing is heard of it any more. */
+  detach(): Promise<void>;
   /** Knows the agent again after a restart of the server; keep it as secret as a key. */
   readonly secret: Buffer;
   /** Resolves when the agent has connected; rejects (ETIMEDOUT) when it has not within `timeoutMs`, or (ECONNRESET) when this is closed before. */
@@ -53,6 +57,7 @@ export async function listenForAgent(options: AgentListenerOptions): Promise<Age
       if (greeted === true) return agent;
       throw new AgentError("ETIMEDOUT", "agent", `The container's agent did not connect within ${timeoutMs} ms (ETIMEDOUT).`);
     },
+    detach: () => streams.detach(),
     [Symbol.asyncDispose]: () => streams[Symbol.asyncDispose](),
   };
 }
@@ -72,11 +77,25 @@ class StreamAgent implements Agent {
     return startProcess(this.#streams, spec, options);
   }
 
+  kept(): Promise<readonly KeptProcess[]> {
+    return listKept(this.#streams);
+  }
+
+  attach(key: Buffer, taken: Taken, isTerminal: boolean): Promise<{ readonly process: AgentProcess; readonly input: InputState }> {
+    return attachProcess(this.#streams, key, taken, isTerminal);
+  }
+
+  live(seconds: number): void {
+    if (!Number.isInteger(seconds) || seconds < 0 || seconds > MAX_LIFE_S)
+      throw new RangeError(`A life of ${seconds} s is not from 0 to ${MAX_LIFE_S}.`);
+    this.#streams.control(FRAME.life, new BodyWriter().u32(seconds).finish());
+  }
+
   async connect(port: number, options: RequestOptions = {}): Promise<Duplex> {
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
       throw new AgentError("EINVAL", "request", `The port ${port} must be a whole number from 1 to 65,535 (EINVAL).`);
     }
-    const { socket, rest } = await this.#streams.open("connect", new BodyWriter().u16(port).finish(), options.signal);
+    const { socket, rest } = await this.#streams.open("connect", new BodyWriter().u16(port).finish(), options);
     const first = await new Promise<{ type: number; payload: Buffer; rest: Buffer }>((resolve, reject) => {
       let held: Buffer = Buffer.alloc(0);
       const done = () => socket.off("data", onData).off("close", onClose).off("end", onClose);

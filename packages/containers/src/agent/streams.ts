@@ -38,6 +38,16 @@ export interface OpenedStream {
   readonly rest: Buffer;
 }
 
+export interface OpenOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told when the process of an exec has ended; it is dropped with the stream. */
+  readonly onExited?: () => void;
+  /** Unguessable. Default: a new one. */
+  readonly token?: Buffer;
+  /** Of the stream with which the process was started. Default: of this one. */
+  readonly exitToken?: Buffer;
+}
+
 interface Waiting {
   resolve(stream: OpenedStream): void;
   reject(error: Error): void;
@@ -65,6 +75,7 @@ export class Streams implements AsyncDisposable {
   readonly #exits = new Map<string, () => void>();
   #control: Socket | undefined;
   #closed = false;
+  #detached = false;
   #onGreeted: () => void = () => {};
   #onNever: (error: Error) => void = () => {};
   #onGone: () => void = () => {};
@@ -195,8 +206,9 @@ export class Streams implements AsyncDisposable {
     }
   }
 
-  /** Asks for a stream. `onExited` is told when the process of an exec has ended; it is dropped with the stream. */
-  async open(operation: Operation, body: Buffer, signal?: AbortSignal, onExited?: () => void): Promise<OpenedStream> {
+  /** Asks for a stream. */
+  async open(operation: Operation, body: Buffer, options: OpenOptions = {}): Promise<OpenedStream> {
+    const { signal, onExited, token = randomBytes(TOKEN_BYTES) } = options;
     signal?.throwIfAborted();
     const control = this.#control;
     if (control === undefined || control.destroyed || this.#closed) throw agentGone();
@@ -204,9 +216,9 @@ export class Streams implements AsyncDisposable {
       throw new AgentError("E2BIG", "request", `A request of ${body.length} bytes is over the limit of ${MAX_REQUEST_BYTES} (E2BIG).`);
     if (this.#streams.size + this.#waiting.size >= MAX_STREAMS)
       throw new AgentError("EAGAIN", "agent", `The container has ${MAX_STREAMS} processes and streams already (EAGAIN).`);
-    const token = randomBytes(TOKEN_BYTES);
     const name = token.toString("hex");
-    if (onExited !== undefined) this.#exits.set(name, onExited);
+    const exitName = (options.exitToken ?? token).toString("hex");
+    if (onExited !== undefined) this.#exits.set(exitName, onExited);
     let timer: NodeJS.Timeout | undefined;
     let onAbort: (() => void) | undefined;
     try {
@@ -222,7 +234,7 @@ export class Streams implements AsyncDisposable {
         signal?.addEventListener("abort", onAbort, { once: true });
         control.write(encodeFrame(FRAME.open, Buffer.concat([token, Uint8Array.of(OPERATION[operation]), body])));
       });
-      opened.socket.on("close", () => this.#exits.delete(name));
+      opened.socket.on("close", () => this.#exits.delete(exitName));
       // It was closed while the promise was on its way.
       if (opened.socket.destroyed) throw agentGone();
       if (signal !== undefined) {
@@ -232,13 +244,29 @@ export class Streams implements AsyncDisposable {
       }
       return opened;
     } catch (error) {
-      this.#exits.delete(name);
+      this.#exits.delete(exitName);
       throw error;
     } finally {
       clearTimeout(timer);
       this.#waiting.delete(name);
       if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** Something on the control connection. No effect when that is gone. */
+  control(type: number, payload: Buffer): void {
+    if (this.#control !== undefined && !this.#control.destroyed) this.#control.write(encodeFrame(type, payload));
+  }
+
+  /** Nobody is to be told any more what becomes of the agent. */
+  get detached(): boolean {
+    return this.#detached;
+  }
+
+  async detach(): Promise<void> {
+    this.#detached = true;
+    this.#onGone = () => {};
+    await this[Symbol.asyncDispose]();
   }
 
   /** The agent has gone, or is to: nothing of it is left. */

@@ -1,6 +1,6 @@
 // The wire between the server and the agent. What each frame carries is written down in agent/wire.h, whose numbers these are.
 
-export const WIRE_VERSION = 1;
+export const WIRE_VERSION = 2;
 export const TOKEN_BYTES = 16;
 export const SECRET_BYTES = 32;
 export const HEADER_BYTES = 5;
@@ -10,6 +10,12 @@ export const MAX_REQUEST_BYTES = (4 << 20) - 64;
 export const CHUNK_BYTES = 64 << 10;
 /** The server is never further ahead of what a process has read. */
 export const STDIN_WINDOW = 256 << 10;
+/** Beyond so many bytes a process waits that lives on without its stream, until they are confirmed. */
+export const KEPT_WINDOW = 256 << 10;
+/** Of what is remembered with such a process, in bytes. */
+export const MAX_NOTE_BYTES = 4_096;
+/** Instead of an offset: what there is of the stream is not wanted. */
+export const NOT_WANTED = 0xffff_ffff_ffff_ffffn;
 /** What the agent sends is smaller; what pretends to be the agent is cut off. */
 const MAX_PAYLOAD_BYTES = CHUNK_BYTES + 1024;
 
@@ -20,6 +26,8 @@ export const FRAME = {
   token: 4,
   exited: 5,
   refused: 6,
+  life: 7,
+  forget: 8,
   started: 16,
   failed: 17,
   stdout: 18,
@@ -32,11 +40,14 @@ export const FRAME = {
   entry: 25,
   done: 26,
   event: 27,
+  attached: 28,
+  kept: 29,
   stdin: 32,
   stdinEnd: 33,
   resize: 34,
   signal: 35,
   commit: 36,
+  taken: 37,
 } as const;
 
 export const OPERATION = {
@@ -51,10 +62,12 @@ export const OPERATION = {
   rename: 9,
   copy: 10,
   watch: 11,
+  kept: 12,
+  attach: 13,
 } as const;
 export type Operation = keyof typeof OPERATION;
 
-export const EXEC_FLAG = { pty: 1, user: 2 } as const;
+export const EXEC_FLAG = { pty: 1, user: 2, keep: 4, merge: 8 } as const;
 
 export interface Frame {
   readonly type: number;
