@@ -69,6 +69,8 @@ export interface WireDetail {
 export interface LydianErrorOptions {
   /** The next step for the reader. Callers get it beside the message, or at its end when they are not ours. */
   hint?: string | undefined;
+  /** The same in the words of the official clients, where those are others, e.g. another command. */
+  officialHint?: string | undefined;
   cause?: unknown;
   /** Anything a catcher in the same process may need. Never sent over the wire. */
   details?: unknown;
@@ -87,6 +89,7 @@ export interface LydianErrorOptions {
 export class LydianError extends Error {
   readonly code: ErrorCode;
   declare readonly hint?: string;
+  declare readonly officialHint?: string;
   declare readonly details?: unknown;
   declare readonly retryAfterMs?: number;
   declare readonly wireDetail?: WireDetail;
@@ -98,6 +101,7 @@ export class LydianError extends Error {
     this.code = code;
     this.retryable = ERROR_CODES[code].retryable || options.retryAfterMs !== undefined;
     if (options.hint !== undefined) this.hint = options.hint;
+    if (options.officialHint !== undefined) this.officialHint = options.officialHint;
     if (options.details !== undefined) this.details = options.details;
     if (options.wireDetail !== undefined) this.wireDetail = options.wireDetail;
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;

@@ -96,7 +96,7 @@ describe("who may call", () => {
       for (const headers of [{}, wrong, { "x-modal-token-id": "ak-unknown", "x-modal-token-secret": "x" }])
         await expect(api(headers, url).modal.clientHello({})).rejects.toMatchObject({
           code: "unauthenticated",
-          hint: expect.stringContaining("MODAL_TOKEN_ID"),
+          hint: expect.stringContaining("LYDIAN_TOKEN_ID"),
         });
   });
 

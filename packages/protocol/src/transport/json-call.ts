@@ -6,6 +6,7 @@ import { ERROR_CODES, LydianError } from "../errors.ts";
 import type { Headers, Peer } from "./context.ts";
 import { checkSize } from "./framing.ts";
 import { type CallEnvironment, type PreparedMethod, ServedCall } from "./served-call.ts";
+import { messageForOthers } from "./status.ts";
 
 const JSON_TYPE = "application/json";
 const LENIENT: Partial<JsonReadOptions> = { ignoreUnknownFields: true };
@@ -62,8 +63,7 @@ export class JsonCall<C> extends ServedCall<C> {
 
   protected override sendStatus(error: LydianError): void {
     if (this.#response.headersSent || this.#response.destroyed) return;
-    const message = error.hint === undefined ? error.message : `${error.message}\n${error.hint}`;
-    this.#send(ERROR_CODES[error.code].http, Buffer.from(JSON.stringify({ code: error.code, message })));
+    this.#send(ERROR_CODES[error.code].http, Buffer.from(JSON.stringify({ code: error.code, message: messageForOthers(error) })));
   }
 
   #send(status: number, body: Buffer): void {

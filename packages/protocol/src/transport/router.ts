@@ -139,7 +139,7 @@ function refuse(stream: ServerHttp2Stream, headers: Headers, unserved: (path: st
   stream.on("error", ignore);
   const isGrpc = headers["content-type"]?.startsWith("application/grpc");
   const error = new LydianError("unimplemented", unserved(headers[":path"] ?? ""));
-  const answer = isGrpc ? { ":status": 200, "content-type": "application/grpc", ...errorTrailers(error) } : { ":status": 415 };
+  const answer = isGrpc ? { ":status": 200, "content-type": "application/grpc", ...errorTrailers(error, false) } : { ":status": 415 };
   stream.respond(answer, { endStream: true });
   stream.close(constants.NGHTTP2_NO_ERROR);
 }

@@ -8,6 +8,7 @@ import type { Bagged } from "../bag.ts";
 import { ERROR_CODES, LydianError } from "../errors.ts";
 import type { CallContext, Headers, Peer } from "./context.ts";
 import { checkSize } from "./framing.ts";
+import { PROTOCOL_VERSION_HEADER } from "./protocol-version.ts";
 import { MAX_TIMER_MS, parseTimeout } from "./timeout.ts";
 
 /** Of every stream that is served. */
@@ -52,6 +53,11 @@ export abstract class ServedCall<C> implements CallContext<C>, Bagged {
 
   get method(): string {
     return this.prepared.path;
+  }
+
+  /** Made by a program of ours; the official clients say no version of ours. */
+  get isOurs(): boolean {
+    return this.headers[PROTOCOL_VERSION_HEADER] !== undefined;
   }
 
   get caller(): C {

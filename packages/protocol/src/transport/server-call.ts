@@ -121,7 +121,7 @@ export class ServerCall<C> extends ServedCall<C> {
   protected override sendStatus(error: LydianError): void {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
-    this.#trailers = errorTrailers(error);
+    this.#trailers = errorTrailers(error, this.isOurs);
     if (stream.headersSent) stream.end();
     else stream.respond({ ...RESPONSE_HEADERS, ...this.#trailers }, TRAILERS_ONLY);
     // Tells a client that is still sending to stop.

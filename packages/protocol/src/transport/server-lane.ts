@@ -101,7 +101,7 @@ export class ServerLane<C> {
     const response = create(LaneResponseSchema, {
       call,
       ...(message !== undefined && { message }),
-      ...(error !== undefined && { trailers: errorTrailers(error) }),
+      ...(error !== undefined && { trailers: errorTrailers(error, true) }),
     });
     for (const chunk of frame(toBinary(LaneResponseSchema, response))) stream.write(chunk);
     if (stream.writableLength > MAX_UNREAD_BYTES) stream.pause();

@@ -13,7 +13,7 @@ describe("an error's trailers", () => {
     fc.assert(
       fc.property(codes, text.filter(Boolean), fc.option(text), fc.option(fc.nat(60_000)), (code, message, hint, retryAfterMs) => {
         const error = new LydianError(code, message, { hint: hint ?? undefined, retryAfterMs: retryAfterMs ?? undefined });
-        const failure = failureFromTrailers(errorTrailers(error));
+        const failure = failureFromTrailers(errorTrailers(error, true));
         expect(failure).toMatchObject({ code, message, hint: hint ?? undefined });
         if (retryAfterMs === null) expect(failure?.retryAfterMs).toBeUndefined();
         else expect(failure?.retryAfterMs).toBeCloseTo(retryAfterMs, 1);
@@ -21,21 +21,29 @@ describe("an error's trailers", () => {
     );
   });
 
+  it("give hints to each client in its words", () => {
+    const error = new LydianError("not_found", "No secret.", { hint: "lydian secret create", officialHint: "modal secret create" });
+    expect(failureFromTrailers(errorTrailers(error, true))).toMatchObject({ message: "No secret.", hint: "lydian secret create" });
+    expect(failureFromTrailers(errorTrailers(error, false))).toMatchObject({ message: "No secret.\nmodal secret create", hint: undefined });
+    const same = new LydianError("not_found", "No.", { hint: "Look." });
+    expect(failureFromTrailers(errorTrailers(same, false))).toMatchObject({ message: "No.\nLook." });
+  });
+
   it("are printable ASCII and small, whatever the text", () => {
-    const trailers = errorTrailers(new LydianError("internal", "ü\n%\u0000".repeat(50_000)));
+    const trailers = errorTrailers(new LydianError("internal", "ü\n%\u0000".repeat(50_000)), true);
     expect(trailers["grpc-message"]).toMatch(/^[\x20-\x7e]+$/);
     expect(trailers["grpc-message"]?.length).toBeLessThan(13_000);
     expect(decodeText(trailers["grpc-message"] ?? "")).toMatch(/^ü\n%.*\.\.\.$/s);
   });
 
   it("have base64 text for details, without padding", () => {
-    const trailers = errorTrailers(new LydianError("unavailable", "m", { retryAfterMs: 1500 }));
+    const trailers = errorTrailers(new LydianError("unavailable", "m", { retryAfterMs: 1500 }), true);
     expect(trailers["grpc-status-details-bin"]).toMatch(/^[A-Za-z0-9+/]+$/);
   });
 
   it("carry a message for official clients beside the code and the retry time", () => {
     const wireDetail = { type: "modal.client.FunctionLookupError", value: new Uint8Array([8, 1]) };
-    const trailers = errorTrailers(new LydianError("not_found", "m", { wireDetail, retryAfterMs: 1_000 }));
+    const trailers = errorTrailers(new LydianError("not_found", "m", { wireDetail, retryAfterMs: 1_000 }), false);
     const status = fromBinary(StatusSchema, Buffer.from(trailers["grpc-status-details-bin"] ?? "", "base64"));
     expect(status).toMatchObject({ code: 5, message: "m" });
     expect(status.details[0]?.typeUrl).toBe("type.googleapis.com/modal.client.FunctionLookupError");

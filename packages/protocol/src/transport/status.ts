@@ -22,19 +22,21 @@ export interface Failure {
   readonly connectionLost?: boolean;
 }
 
-/** Trailers of a failed call. Clients other than ours find the hint on a line of its own under the message. */
-export function errorTrailers(error: LydianError): Record<string, string> {
+/** Trailers of a failed call. Our clients get the hint by itself, others on a line of its own under the message. */
+export function errorTrailers(error: LydianError, isOurs: boolean): Record<string, string> {
   const status = ERROR_CODES[error.code].grpc;
-  const message = error.message || error.code;
-  const trailers: Record<string, string> = {
-    "grpc-status": String(status),
-    "grpc-message": encodeText(error.hint === undefined ? message : `${message}\n${error.hint}`),
-  };
-  if (error.hint !== undefined) trailers[HINT_HEADER] = encodeText(error.hint);
+  const message = isOurs ? error.message || error.code : messageForOthers(error);
+  const trailers: Record<string, string> = { "grpc-status": String(status), "grpc-message": encodeText(message) };
+  if (isOurs && error.hint !== undefined) trailers[HINT_HEADER] = encodeText(error.hint);
   const details = detailsOf(error);
   if (details.length > 0)
     trailers["grpc-status-details-bin"] = encodeBinary(toBinary(StatusSchema, create(StatusSchema, { code: status, message, details })));
   return trailers;
+}
+
+/** For clients that know no hints: with the hint, in their words. */
+export function messageForOthers({ code, message, hint, officialHint = hint }: LydianError): string {
+  return officialHint === undefined ? message || code : `${message || code}\n${officialHint}`;
 }
 
 function detailsOf({ retryAfterMs, wireDetail }: LydianError): { typeUrl: string; value: Uint8Array }[] {
@@ -49,10 +51,9 @@ export function failureFromTrailers(trailers: Readonly<Record<string, unknown>>)
   const status = Number(trailers["grpc-status"]);
   if (status === 0) return undefined;
   const code = codeFromGrpc(status);
-  let message = decodeText(String(trailers["grpc-message"] ?? "")) || `the server answered ${code} without a message`;
+  const message = decodeText(String(trailers["grpc-message"] ?? "")) || `the server answered ${code} without a message`;
   const rawHint = trailers[HINT_HEADER];
   const hint = typeof rawHint === "string" ? decodeText(rawHint) : undefined;
-  if (hint !== undefined && message.endsWith(`\n${hint}`)) message = message.slice(0, -hint.length - 1);
   return { code, message, hint, retryAfterMs: retryAfterMs(trailers["grpc-status-details-bin"]) };
 }
 

@@ -90,6 +90,7 @@ export class Apps {
     if (record?.workspaceId === workspaceId) return record;
     throw new LydianError("not_found", `There is no app ${JSON.stringify(appId)}.`, {
       hint: "`lydian app list` shows the apps of an environment.",
+      officialHint: "`modal app list` shows the apps of an environment.",
     });
   }
 

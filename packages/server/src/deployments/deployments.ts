@@ -96,7 +96,10 @@ export class Deployments {
         wanted === -1
           ? `The app ${app.id} has no version before its current one, ${app.version}.`
           : `Version ${number} of the app ${app.id} ${found}; its versions are 1 to ${app.version}.`;
-      throw new LydianError("failed_precondition", message, { hint: "`modal app history` shows the versions of an app." });
+      throw new LydianError("failed_precondition", message, {
+        hint: "`lydian app history` shows the versions of an app.",
+        officialHint: "`modal app history` shows the versions of an app.",
+      });
     }
     return this.#again(app, version, publisher, { kind: DeploymentType.ROLLBACK, rollbackVersion: number });
   }

@@ -24,7 +24,8 @@ export function findFunction(
     const detail = create(FunctionLookupErrorSchema, { reason: LookupReason.CLASS_NAME_USED });
     const message = `${shown} is a class of the app ${JSON.stringify(app.name)}, not a function.`;
     throw new LydianError("not_found", message, {
-      hint: "Look it up as a class (`Cls.from_name`).",
+      hint: "Look it up as a class (`Cls.fromName`).",
+      officialHint: "Look it up as a class (`Cls.from_name`).",
       wireDetail: { type: detail.$typeName, value: toBinary(FunctionLookupErrorSchema, detail) },
     });
   }

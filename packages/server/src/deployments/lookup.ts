@@ -50,7 +50,8 @@ export class Lookup {
     if (appVersion === 0 || appVersion === app.version) return app;
     const message = `The app ${shown} has version ${app.version}; a ${what} of version ${appVersion} cannot be called.`;
     throw new LydianError(appVersion > app.version ? "not_found" : "unimplemented", message, {
-      hint: "Leave the version out, or bring it back with `modal app rollback`.",
+      hint: "Leave the version out, or bring it back with `lydian app rollback`.",
+      officialHint: "Leave the version out, or bring it back with `modal app rollback`.",
     });
   }
 }

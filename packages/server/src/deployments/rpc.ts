@@ -130,7 +130,10 @@ async function getOrCreate(
   if (type === ObjectCreationType.UNSPECIFIED) {
     if (known !== undefined) return known;
     const message = `There is no app ${shown} in the environment ${JSON.stringify(environment.name)}.`;
-    throw new LydianError("not_found", message, { hint: "Deploy it, or ask for it with create_if_missing." });
+    throw new LydianError("not_found", message, {
+      hint: "Deploy it, or look for it with `lydian app list`.",
+      officialHint: "Deploy it, or ask for it with create_if_missing (createIfMissing).",
+    });
   }
   if (type !== ObjectCreationType.CREATE_IF_MISSING)
     throw new LydianError("invalid_argument", `An app cannot be asked for as ${ObjectCreationType[type] ?? type}: use CREATE_IF_MISSING.`);

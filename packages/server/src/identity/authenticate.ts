@@ -41,8 +41,11 @@ const ALLOWED = new Set([
 
 const ROUTERS = [TaskCommandRouter, Processes].map(({ typeName }) => `/${typeName}/`);
 
-const HOW =
-  "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET (`lydian env` prints them on the server's machine, `lydian token create NAME` makes a new token).";
+const HOW = {
+  hint: "Set LYDIAN_TOKEN_ID and LYDIAN_TOKEN_SECRET (`lydian token create NAME` makes a token on the server's machine).",
+  officialHint:
+    "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET (`lydian env` prints them on the server's machine, `lydian token create NAME` makes a new token).",
+};
 
 export function createAuthenticate(
   tokens: Tokens,
@@ -56,13 +59,13 @@ export function createAuthenticate(
     if (ROUTERS.some((router) => method.startsWith(router))) return { kind: "router", ...routerCaller(headers.authorization) };
     const id = once(headers["x-modal-token-id"]);
     const secret = once(headers["x-modal-token-secret"]);
-    if (id === undefined || secret === undefined) throw new LydianError("unauthenticated", "This call carries no token.", { hint: HOW });
+    if (id === undefined || secret === undefined) throw new LydianError("unauthenticated", "This call carries no token.", HOW);
     const token = tokens.verify(id, secret);
     if (!token)
       throw new LydianError(
         "unauthenticated",
         `The token ${JSON.stringify(id.slice(0, 40))} is not valid here: it is unknown, revoked, or its secret is wrong.`,
-        { hint: HOW },
+        HOW,
       );
     return { kind: "client", workspaceId: token.workspaceId, tokenId: token.id };
   };

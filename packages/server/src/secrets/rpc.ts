@@ -86,6 +86,7 @@ async function getOrCreate(
       if (known !== undefined) return known;
       throw new LydianError("not_found", `Secret '${name.slice(0, 100)}' not found in this environment.`, {
         hint: "Make it: lydian secret create NAME KEY=VALUE",
+        officialHint: "Make it: modal secret create NAME KEY=VALUE",
       });
     }
     case ObjectCreationType.ANONYMOUS_OWNED_BY_APP:

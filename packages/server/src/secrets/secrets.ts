@@ -63,6 +63,7 @@ export class Secrets {
       if (existing === "replace") return this.#write(known, () => variables);
       throw new LydianError("already_exists", `The secret ${JSON.stringify(name)} exists already.`, {
         hint: "Replace it with `lydian secret create --force`, or delete it first.",
+        officialHint: "Replace it with `modal secret create --force`, or delete it first.",
       });
     };
     const known = this.find(place, name);
