@@ -1,6 +1,6 @@
 // `lydian sandbox`, `lydian shell` and `lydian container exec`, against a real server; terminals by script(1).
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningServer, startServer } from "@lydian/server";
@@ -155,6 +155,30 @@ describe.skipIf(reason !== undefined)("commands for sandboxes", () => {
     expect((await lydian("app", "stop", "kept")).code).toBe(0);
     expect(await running).toMatchObject({ code: 137 });
     expect((await lydian("container", "exec", kept, "true")).stderr).toContain("has ended");
+  });
+
+  it("keep its files as an image for others, and carry files in and out", async () => {
+    const local = join(dataDir, "notes.txt");
+    writeFileSync(local, "notes");
+    expect(await lydian("sandbox", "cp", local, `${id}:/work/notes.txt`)).toEqual({ code: 0, stdout: "", stderr: "" });
+    const image = (await lydian("sandbox", "snapshot", id, "--ttl", "1h")).stdout.trim();
+    const kept = await lydian("sandbox", "snapshot", id, "--directory", "/work", "--ttl", "forever", "--json");
+    expect(JSON.parse(kept.stdout)).toEqual({ image_id: expect.stringMatching(/^im-/), sandbox_id: id, directory: "/work" });
+    const other = (await lydian("sandbox", "create", "--image", image, "--allow-domain", "example.com")).stdout.trim();
+    expect(await lydian("sandbox", "cp", `${other}:/work/notes.txt`, `${local}.back`)).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(readFileSync(`${local}.back`, "utf8")).toBe("notes");
+    expect(await lydian("sandbox", "cp", local, "/work")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("must be in a sandbox"),
+    });
+    expect(await lydian("sandbox", "create", "--network", "open", "--allow-cidr", "10.0.0.0/8")).toMatchObject({ code: 2 });
+    expect(await lydian("sandbox", "terminate", other)).toMatchObject({ code: 0 });
+  });
+
+  it("end without a sandbox when its command cannot be started", async () => {
+    const { code, stdout, stderr } = await lydian("sandbox", "create", "no-such-program");
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain("no-such-program could not be started: no such file or directory");
   });
 
   it("print what the command of a sandbox printed", async () => {

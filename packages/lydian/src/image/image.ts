@@ -62,6 +62,11 @@ export class Image {
     this.baseId = baseId;
   }
 
+  /** Of an image that the server has, e.g. a snapshot: what `Image.fromId` takes, also in another program. Undefined for a recipe. */
+  get id(): string | undefined {
+    return this.steps.length === 0 && this.mounted.length === 0 ? this.baseId : undefined;
+  }
+
   /** True for an image of any copy of this package. */
   static is(value: unknown): value is Image {
     return typeof value === "object" && value !== null && BRAND in value;

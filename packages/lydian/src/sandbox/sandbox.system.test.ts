@@ -234,7 +234,9 @@ describe.skipIf(reason !== undefined)("a sandbox of the SDK", () => {
       const whole = await first.snapshotFilesystem({ ttl: "1h" });
       const state = await first.snapshotDirectory("/state", { ttl: null });
       await first.exec("rm -r /state /opt/file", { check: true });
-      await using second = await Sandbox.create({ app: "sdk", image: whole.env({ MORE: "yes" }) });
+      // As another program would find it.
+      const found = Image.fromId(whole.id ?? "");
+      await using second = await Sandbox.create({ app: "sdk", image: found.env({ MORE: "yes" }) });
       expect((await second.exec("cat /state/file /opt/file; echo $MORE")).stdout).toBe("one\ntwo\nyes\n");
       await first.mountImage("/state", state);
       expect((await first.exec("cat /state/file; echo other > /state/file; cat /state/file")).stdout).toBe("one\nother\n");

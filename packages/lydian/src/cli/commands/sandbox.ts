@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { CreateOptions } from "../sandboxes/create.ts";
 import type { ExecFlags } from "../sandboxes/exec.ts";
 import type { ListOptions } from "../sandboxes/list.ts";
+import type { SnapshotFlags } from "../sandboxes/snapshot.ts";
 import { type CommonOptions, containerOptions, environmentOption, execOptions, jsonOption, repeated } from "./options.ts";
 
 export function sandboxCommand(): Command {
@@ -16,14 +17,16 @@ export function sandboxCommand(): Command {
     .action(async (flags: ListOptions) => (await import("../sandboxes/list.ts")).listSandboxes(flags));
   const create = sandbox
     .command("create")
-    .description("make one and print its id")
+    .description("make one and print its id when it runs")
     .argument("[command...]", "what it runs (default: nothing, it waits for exec)")
     .option("--app <name>", "the app it belongs to, made when there is none", "sandboxes")
     .option("--name <name>", "unique among the sandboxes of the app that run")
     .option("--tag <key=value>", "may be repeated", repeated)
     .option("--idle-timeout <duration>", "end it after so long without use")
     .option("--port <port>", "a port that is reachable from outside, with TLS; may be repeated", repeated)
-    .option("--network <policy>", '"open" or "none"');
+    .option("--network <policy>", 'what it can reach: "open" (the default) or "none"')
+    .option("--allow-domain <name>", 'all that it can reach, e.g. "*.pypi.org"; may be repeated', repeated)
+    .option("--allow-cidr <range>", "likewise a range of addresses; may be repeated", repeated);
   for (const option of containerOptions()) create.addOption(option);
   create
     .addOption(environmentOption())
@@ -47,6 +50,22 @@ export function sandboxCommand(): Command {
     .addOption(environmentOption())
     .addOption(jsonOption())
     .action(async (id: string, flags: CommonOptions) => (await import("../sandboxes/logs.ts")).printLogs(id, flags));
+  sandbox
+    .command("cp")
+    .description("copy a file into one, or out of one")
+    .argument("<from>", "a file here, or sb-…:/path")
+    .argument("<to>", "sb-…:/path, or a file here")
+    .addOption(environmentOption())
+    .action(async (from: string, to: string, flags: CommonOptions) => (await import("../sandboxes/copy.ts")).copy(from, to, flags));
+  sandbox
+    .command("snapshot")
+    .description("keep its files as an image, and print the image's id")
+    .argument("<sandbox-id>")
+    .option("--directory <path>", "only those of this directory, as the root of the image")
+    .option("--ttl <duration>", 'how long the image is kept, or "forever" (default: 30d)')
+    .addOption(environmentOption())
+    .addOption(jsonOption())
+    .action(async (id: string, flags: SnapshotFlags) => (await import("../sandboxes/snapshot.ts")).snapshot(id, flags));
   sandbox
     .command("terminate")
     .description("end them")

@@ -29,9 +29,14 @@ export interface CreateOptions extends CommonOptions, ContainerFlags {
   readonly idleTimeout?: string;
   readonly port?: readonly string[];
   readonly network?: string;
+  readonly allowDomain?: readonly string[];
+  readonly allowCidr?: readonly string[];
 }
 
-/** Prints the id. */
+/** So long a command may take to start: its container has to be made. */
+const START_TIMEOUT = "2m";
+
+/** Prints the id when it runs. Throws when its command cannot be started. */
 export async function createSandbox(command: readonly string[], options: CreateOptions): Promise<void> {
   const wanted: SandboxOptions = {
     ...fromFlags(options),
@@ -40,15 +45,23 @@ export async function createSandbox(command: readonly string[], options: CreateO
     ports: { tls: (options.port ?? []).map((port) => number(port, "--port")) },
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.idleTimeout === undefined ? {} : { idleTimeout: options.idleTimeout as Duration }),
-    ...(options.network === undefined ? {} : { network: options.network as "open" }),
+    ...networkOf(options),
   };
   const made = await withServer(options, async (client, { environment }) => {
     const appId = await findAppId(client, environment, options.app, true);
-    const { id, name, execPlace } = await createSandboxIn({ client, environment, appId }, wanted);
+    const sandbox = await createSandboxIn({ client, environment, appId }, wanted);
+    await sandbox.waitUntilReady({ timeout: START_TIMEOUT });
+    const { id, name, execPlace } = sandbox;
     return { sandbox_id: id, container_id: await execPlace.router.taskId(), app_id: appId, name: name ?? null };
   });
   if (options.json) printJson(made);
   else process.stdout.write(`${made.sandbox_id}\n`);
+}
+
+function networkOf({ network, allowDomain: domains = [], allowCidr: cidrs = [] }: CreateOptions): Pick<SandboxOptions, "network"> {
+  if (domains.length + cidrs.length === 0) return network === undefined ? {} : { network: network as "open" };
+  if (network === undefined) return { network: { domains, cidrs } };
+  throw new UsageError("--network goes without --allow-domain and --allow-cidr", "What is listed is all that can be reached.");
 }
 
 /** What the SDK's options are for these; it checks them. `im-…` is an image of the server, anything else one of a registry. */
