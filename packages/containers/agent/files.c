@@ -32,6 +32,7 @@ static _Noreturn void run(uint8_t operation, struct reader *request) {
     case OP_RENAME: file_rename(request);
     case OP_COPY: file_copy(request);
     case OP_WATCH: file_watch(request);
+    case OP_OPEN: file_open(request);
     default: stream_fail_at(STEP_REQUEST, ENOSYS);
   }
 }

@@ -25,6 +25,7 @@ _Noreturn void file_remove(struct reader *request);
 _Noreturn void file_rename(struct reader *request);
 _Noreturn void file_copy(struct reader *request);
 _Noreturn void file_watch(struct reader *request);
+_Noreturn void file_open(struct reader *request);
 
 // Makes the directories above `path`. -1 with errno.
 int make_parents(char *path);

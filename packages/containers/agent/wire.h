@@ -19,6 +19,7 @@
 // CONNECT  STARTED or FAILED; after STARTED both directions are plain bytes, each with an end of its own (half-close).
 // READ     SIZE, DATA …, DONE.      WRITE    the server sends DATA … and COMMIT; DONE.
 // LIST     ENTRY …, DONE.           STAT     ENTRY, DONE.          WATCH   DONE when it watches; EVENT …
+// OPEN     DONE when it is open; then for each request from the server DATA … and DONE, or FAILED, after which it is still open.
 // others   DONE.                    FAILED instead of anything else ends an operation.
 #ifndef WIRE_H
 #define WIRE_H
@@ -72,6 +73,9 @@ enum frame {
   SIGNAL = 35,     // u8 number, to the whole process group
   COMMIT = 36,     // all of the file has been sent
   TAKEN = 37,      // u64 bytes of stdout, u64 of stderr that are in safety
+  FILE_READ = 38,  // u64 bytes at most: from the position of an open file on; DATA writes there
+  FILE_READ_LINE = 39,
+  FILE_SEEK = 40,  // u8 0 from the start, 1 from the position, 2 from the end; i64 offset
 };
 
 enum operation {
@@ -88,7 +92,10 @@ enum operation {
   OP_WATCH = 11,   // u8 recursive, string path
   OP_KEPT = 12,    // nothing
   OP_ATTACH = 13,  // token of the process, u64 of stdout and u64 of stderr that the server has; all ones: what there is of it is not wanted
+  OP_OPEN = 14,    // u32 flags, u32 mode of a new file, string path
 };
+
+enum open_flag { OPEN_READ = 1, OPEN_WRITE = 2, OPEN_CREATE = 4, OPEN_TRUNCATE = 8, OPEN_EXCLUSIVE = 16, OPEN_APPEND = 32 };
 
 // EXEC_MERGE: stderr goes where stdout goes.
 enum exec_flag { EXEC_PTY = 1, EXEC_USER = 2, EXEC_KEEP = 4, EXEC_MERGE = 8 };

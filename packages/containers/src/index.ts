@@ -9,6 +9,8 @@ export type {
   FileEvent,
   FilePath,
   FileWatch,
+  OpenFile,
+  OpenMode,
   ReadOptions,
   WriteOptions,
 } from "./agent/agent-files.ts";

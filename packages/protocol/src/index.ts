@@ -12,6 +12,7 @@ export * from "./generated/modal/client/blobs_pb.js";
 export * from "./generated/modal/client/calls_pb.js";
 export * from "./generated/modal/client/classes_pb.js";
 export * from "./generated/modal/client/container_arguments_pb.js";
+export * from "./generated/modal/client/container_files_pb.js";
 export * from "./generated/modal/client/containers_pb.js";
 export * from "./generated/modal/client/execution_pb.js";
 export * from "./generated/modal/client/function_definition_pb.js";

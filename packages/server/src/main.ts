@@ -1,6 +1,5 @@
 // Builds every part from the configuration, starts and stops them. The only place where parts meet.
 import { mkdirSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { BaseImages, createHost, ImageBuilder, LayerStore } from "@lydian/containers";
 import {
@@ -15,12 +14,10 @@ import {
   TaskCommandRouter,
 } from "@lydian/protocol";
 import { Apps } from "./apps/apps.ts";
-import { serveAppPage } from "./apps/page.ts";
 import { createAppsRpc } from "./apps/rpc.ts";
 import { AppStore } from "./apps/store.ts";
 import { Blobs } from "./blobs/blobs.ts";
 import { Contents } from "./blobs/contents.ts";
-import { serveBlob } from "./blobs/http.ts";
 import { createBlobsRpc } from "./blobs/rpc.ts";
 import { SignedUrls } from "./blobs/signed-urls.ts";
 import { BlobStore } from "./blobs/store.ts";
@@ -42,6 +39,8 @@ import { VersionStore } from "./deployments/store.ts";
 import { Ends } from "./ends.ts";
 import type { ExecHome } from "./execs/exec-home.ts";
 import { Execs } from "./execs/execs.ts";
+import { FileCommands } from "./execs/file-commands.ts";
+import { createFilesRpc } from "./execs/files-rpc.ts";
 import { createProcessesRpc } from "./execs/processes-rpc.ts";
 import { RouterTokens } from "./execs/router-access.ts";
 import { createRouterRpc } from "./execs/rpc.ts";
@@ -49,6 +48,7 @@ import { Functions } from "./functions/functions.ts";
 import { createFunctionsRpc } from "./functions/rpc.ts";
 import { FunctionStore } from "./functions/store.ts";
 import { VariantStore } from "./functions/variants.ts";
+import { serveHttp } from "./http.ts";
 import { createAuthenticate } from "./identity/authenticate.ts";
 import type { Caller } from "./identity/caller.ts";
 import { Environments } from "./identity/environments.ts";
@@ -384,6 +384,10 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
             if (execHome(taskId).workspaceId !== workspaceId) throw new LydianError("not_found", `There is no container "${taskId}".`);
           },
         }),
+        ...createFilesRpc({
+          commands: new FileCommands({ deadlines: calls.deadlines, now: () => calls.clock.now() }),
+          home: execHome,
+        }),
         ...createPoolsRpc({
           pools,
           calls,
@@ -480,13 +484,4 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     tokenFile,
     stop: () => (stopping ??= stop()),
   };
-}
-
-async function serveHttp(blobs: Blobs, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (request.url === "/healthz") {
-    response.writeHead(200, { "content-type": "text/plain" }).end("ok\n");
-    return;
-  }
-  if (serveAppPage(request, response) || (await serveBlob(blobs, request, response))) return;
-  response.writeHead(404, { "content-type": "text/plain" }).end("There is nothing here. The API is gRPC.\n");
 }

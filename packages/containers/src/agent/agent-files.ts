@@ -47,6 +47,26 @@ export interface WriteOptions extends RequestOptions {
   readonly mode?: number;
 }
 
+/** As fopen(3) has them: read, write anew, append, make anew; with "+" both reading and writing. */
+export type OpenMode = "r" | "r+" | "w" | "w+" | "a" | "a+" | "x" | "x+";
+
+/**
+ * An open file with a position. Requests follow each other, also when they are not waited for; one that fails leaves the file open.
+ * What is written is in the file when `write` resolves.
+ */
+export interface OpenFile extends Disposable {
+  /** The next bytes, at most `count`, default all that are left. One reader; one that leaves early closes the file. */
+  read(count?: number): AsyncIterable<Uint8Array>;
+  /** To the end of the next line, with its end. Nothing at the end of the file. */
+  readLine(): AsyncIterable<Uint8Array>;
+  /** At the position, or at the end with "a". */
+  write(data: Uint8Array): Promise<void>;
+  /** EINVAL for a position before the start. */
+  seek(offset: number, whence: "start" | "current" | "end"): Promise<void>;
+  /** Idempotent. */
+  close(): void;
+}
+
 export interface FileEvent {
   readonly kind: "create" | "modify" | "remove" | "access" | "rename" | "rename-from" | "rename-to" | "unknown";
   /** Two for "rename": from and to. "unknown" means that events were lost. */
@@ -80,6 +100,8 @@ export interface AgentFiles {
   rename(from: FilePath, to: FilePath, options?: RequestOptions): Promise<void>;
   /** Copies a file or, with `recursive`, a tree, into which links are copied as links. EISDIR for a directory without `recursive`. */
   copy(from: FilePath, to: FilePath, options?: RequestOptions & { readonly recursive?: boolean }): Promise<void>;
+  /** Opens a file, which stays open until it is closed or the container ends. EISDIR, ENOENT, EEXIST, EACCES. A new one gets mode 0o644. */
+  open(path: FilePath, mode: OpenMode, options?: RequestOptions): Promise<OpenFile>;
   /** Resolves when it watches: from then on no event is missed. A directory (its entries; with `recursive`, all below) or one file. */
   watch(path: FilePath, options?: RequestOptions & { readonly recursive?: boolean }): Promise<FileWatch>;
 }

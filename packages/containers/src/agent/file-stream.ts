@@ -10,6 +10,7 @@ export class FileStream implements Disposable {
   /** Says what is done, e.g. "/etc/x could not be read". */
   readonly #attempt: string;
   readonly #frames: AsyncGenerator<Frame>;
+  #stays = false;
 
   constructor(stream: OpenedStream, attempt: string, signal: AbortSignal | undefined) {
     this.#stream = stream;
@@ -39,11 +40,17 @@ export class FileStream implements Disposable {
     if (next.done === true) throw agentGone();
     const { type, payload } = next.value;
     if (types.includes(type)) return next.value;
-    this.close();
     if (type === FRAME.failed && payload.length === 5) {
+      if (!this.#stays) this.close();
       throw errnoError(payload.readUInt32BE(1), stepOf(payload.readUInt8(0)), this.#attempt);
     }
+    this.close();
     throw new AgentError("EPROTO", "agent", `${this.#attempt}: the container's agent answered with frame ${type} (EPROTO).`);
+  }
+
+  /** From now on a failure is one of what was asked last: more may be asked. */
+  stay(): void {
+    this.#stays = true;
   }
 
   /** False: the other side has said its last word, which `next` gives. Resolves when more may be sent. */

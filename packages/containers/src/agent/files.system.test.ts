@@ -352,3 +352,75 @@ describe("watching", () => {
     await expect(files.watch(at("none"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 });
+
+describe("a file that stays open", () => {
+  const text = async (parts: AsyncIterable<Uint8Array>) => {
+    let whole = "";
+    for await (const part of parts) whole += Buffer.from(part).toString();
+    return whole;
+  };
+
+  it("reads and writes at a position", async () => {
+    using file = await files.open(at("f"), "w+");
+    await file.write(Buffer.from("one\ntwo\nthree"));
+    await file.seek(0, "start");
+    expect(await text(file.readLine())).toBe("one\n");
+    expect(await text(file.read(2))).toBe("tw");
+    await file.seek(-5, "end");
+    await file.write(Buffer.from("T"));
+    await file.seek(-1, "current");
+    expect(await text(file.readLine())).toBe("Three");
+    expect(await text(file.readLine())).toBe("");
+    expect(await readFile(at("f"), "utf8")).toBe("one\ntwo\nThree");
+    await file.seek(1 << 20, "start");
+    const large = randomBytes(1 << 20);
+    await file.write(large);
+    await file.seek(1 << 20, "start");
+    const parts: Uint8Array[] = [];
+    for await (const part of file.read()) parts.push(part);
+    expect(Buffer.concat(parts).equals(large)).toBe(true);
+  });
+
+  it("appends, makes anew, empties, and leaves alone, as its mode says", async () => {
+    await writeFile(at("f"), "old");
+    const write = async (mode: "a" | "r+" | "w" | "x", data: string, name = "f") => {
+      using file = await files.open(at(name), mode);
+      await file.write(Buffer.from(data));
+    };
+    await write("a", "er");
+    expect(await readFile(at("f"), "utf8")).toBe("older");
+    await write("r+", "b");
+    expect(await readFile(at("f"), "utf8")).toBe("blder");
+    await write("w", "new");
+    expect(await readFile(at("f"), "utf8")).toBe("new");
+    await expect(write("x", "no")).rejects.toMatchObject({ code: "EEXIST" });
+    await write("x", "yes", "g");
+    expect((await stat(at("g"))).mode & 0o777).toBe(0o644);
+    const code = (path: string, mode: "r" | "w" = "r") => files.open(path, mode).catch((error) => error.code);
+    expect([await code(at("none")), await code(dir), await code(at("f", "x"), "w"), await code("relative")]).toEqual([
+      "ENOENT",
+      "EISDIR",
+      "ENOTDIR",
+      "EINVAL",
+    ]);
+  });
+
+  it("is still open after a request that failed, and answers in order", async () => {
+    await writeFile(at("f"), "content");
+    using file = await files.open(at("f"), "r");
+    await expect(file.write(Buffer.from("x"))).rejects.toMatchObject({ code: "EBADF" });
+    await expect(file.seek(-1, "start")).rejects.toMatchObject({ code: "EINVAL" });
+    const [first, , second] = await Promise.all([text(file.read(3)), file.seek(-2, "end"), text(file.read())]);
+    expect([first, second]).toEqual(["con", "nt"]);
+    file.close();
+    await expect(file.seek(0, "start")).rejects.toMatchObject({ code: "ECONNRESET" });
+  });
+
+  it("does not wait for the other end of a pipe", async () => {
+    expect(spawnSync("mkfifo", [at("pipe")]).status).toBe(0);
+    using file = await files.open(at("pipe"), "r");
+    expect(await text(file.read())).toBe("");
+    await expect(files.open(at("pipe"), "w")).resolves.toBeDefined();
+    file.close();
+  });
+});

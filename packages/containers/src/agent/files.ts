@@ -2,8 +2,20 @@
 
 import type { RequestOptions } from "./agent.ts";
 import { AgentError } from "./agent-error.ts";
-import type { AgentFiles, FileContent, FileEntry, FileEvent, FilePath, FileWatch, ReadOptions, WriteOptions } from "./agent-files.ts";
+import type {
+  AgentFiles,
+  FileContent,
+  FileEntry,
+  FileEvent,
+  FilePath,
+  FileWatch,
+  OpenFile,
+  OpenMode,
+  ReadOptions,
+  WriteOptions,
+} from "./agent-files.ts";
 import { FileStream } from "./file-stream.ts";
+import { openFlags, StreamFile } from "./open-file.ts";
 import type { Streams } from "./streams.ts";
 import { BodyReader, BodyWriter, CHUNK_BYTES, FRAME, type Operation } from "./wire.ts";
 
@@ -11,6 +23,7 @@ import { BodyReader, BodyWriter, CHUNK_BYTES, FRAME, type Operation } from "./wi
 const MAX_ENTRIES = 500_000;
 const MAX_LIST_BYTES = 128 << 20;
 const MAX_PATH_BYTES = 4_095;
+const NEW_FILE_MODE = 0o644;
 const WITHOUT_LIMIT = (1n << 64n) - 1n;
 const TYPES = new Map<number, FileEntry["type"]>([
   [0o100_000, "file"],
@@ -111,7 +124,7 @@ export class StreamFiles implements AgentFiles {
   }
 
   async write(path: FilePath, data: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions = {}): Promise<void> {
-    const body = new BodyWriter().u32(options.mode ?? 0o644).string(checked(path));
+    const body = new BodyWriter().u32(options.mode ?? NEW_FILE_MODE).string(checked(path));
     using stream = await this.#open("write", body, `${shown(path)} could not be written`, options);
     const answer = stream.next(FRAME.done);
     answer.catch(() => {});
@@ -173,6 +186,14 @@ export class StreamFiles implements AgentFiles {
       .string(checked(from))
       .string(checked(to));
     return this.#run("copy", body, `${shown(from)} could not be copied to ${shown(to)}`, options);
+  }
+
+  async open(path: FilePath, mode: OpenMode, options: RequestOptions = {}): Promise<OpenFile> {
+    const body = new BodyWriter().u32(openFlags(mode)).u32(NEW_FILE_MODE).string(checked(path));
+    const stream = await this.#open("open", body, shown(path), options);
+    await stream.next(FRAME.done);
+    stream.stay();
+    return new StreamFile(stream);
   }
 
   async watch(path: FilePath, options: RequestOptions & { readonly recursive?: boolean } = {}): Promise<FileWatch> {

@@ -48,6 +48,9 @@ export const FRAME = {
   signal: 35,
   commit: 36,
   taken: 37,
+  fileRead: 38,
+  fileReadLine: 39,
+  fileSeek: 40,
 } as const;
 
 export const OPERATION = {
@@ -64,8 +67,11 @@ export const OPERATION = {
   watch: 11,
   kept: 12,
   attach: 13,
+  open: 14,
 } as const;
 export type Operation = keyof typeof OPERATION;
+
+export const OPEN_FLAG = { read: 1, write: 2, create: 4, truncate: 8, exclusive: 16, append: 32 } as const;
 
 export const EXEC_FLAG = { pty: 1, user: 2, keep: 4, merge: 8 } as const;
 
@@ -139,6 +145,10 @@ export class BodyWriter {
 
   u32(value: number): this {
     return this.#number(4, (buffer) => buffer.writeUInt32BE(value));
+  }
+
+  i64(value: number | bigint): this {
+    return this.#number(8, (buffer) => buffer.writeBigInt64BE(BigInt(value)));
   }
 
   u64(value: number | bigint): this {

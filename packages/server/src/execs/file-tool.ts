@@ -125,13 +125,15 @@ const EVENT_TYPES: Readonly<Record<FileEvent["kind"], string>> = {
   unknown: "Unknown",
 };
 
-/** The file beside the target that the agent writes first. */
 const DRAFT = /\/\.lydian-[0-9a-f]+\.partial$/;
+
+/** The file beside the target that the agent writes first. */
+export const isDraft = (path: string): boolean => DRAFT.test(path);
 
 /** What is seen of files that the agent writes is that they are there. */
 function withoutDrafts({ kind, paths }: FileEvent): { readonly event_type: string; readonly paths: readonly string[] } | undefined {
   const [from = "", to] = paths.map(String);
-  if (!DRAFT.test(from)) return { event_type: EVENT_TYPES[kind], paths: paths.map(String) };
+  if (!isDraft(from)) return { event_type: EVENT_TYPES[kind], paths: paths.map(String) };
   return kind === "rename" && to !== undefined ? { event_type: EVENT_TYPES.create, paths: [to] } : undefined;
 }
 

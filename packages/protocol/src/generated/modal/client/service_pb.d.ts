@@ -14,6 +14,7 @@ import type { ClassCreateRequestSchema, ClassCreateResponseSchema, ClassGetReque
 import type { DataChunkSchema, FunctionCallCancelRequestSchema, FunctionCallFromIdRequestSchema, FunctionCallFromIdResponseSchema, FunctionCallGetDataRequestSchema, FunctionCallGetInfoRequestSchema, FunctionCallGetInfoResponseSchema, FunctionCallPutDataRequestSchema, FunctionFinishInputsRequestSchema, FunctionGetOutputsRequestSchema, FunctionGetOutputsResponseSchema, FunctionMapRequestSchema, FunctionMapResponseSchema, FunctionPutInputsRequestSchema, FunctionPutInputsResponseSchema } from "./calls_pb.js";
 import type { ContainerHeartbeatRequestSchema, ContainerHeartbeatResponseSchema, ContainerStopRequestSchema, ContainerStopResponseSchema, FunctionGetDynamicConcurrencyRequestSchema, FunctionGetDynamicConcurrencyResponseSchema, FunctionGetInputsRequestSchema, FunctionGetInputsResponseSchema, FunctionPutOutputsRequestSchema, TaskGetInfoRequestSchema, TaskGetInfoResponseSchema, TaskListRequestSchema, TaskListResponseSchema, TaskResultRequestSchema } from "./containers_pb.js";
 import type { ProxyGetRequestSchema, ProxyGetResponseSchema, SandboxContainerCreateV2RequestSchema, SandboxContainerCreateV2ResponseSchema, SandboxCreateConnectTokenRequestSchema, SandboxCreateConnectTokenResponseSchema, SandboxCreateRequestSchema, SandboxCreateResponseSchema, SandboxCreateV2RequestSchema, SandboxCreateV2ResponseSchema, SandboxGetCommandRouterAccessRequestSchema, SandboxGetCommandRouterAccessResponseSchema, SandboxGetExitSnapshotRequestSchema, SandboxGetExitSnapshotResponseSchema, SandboxGetFromNameRequestSchema, SandboxGetFromNameResponseSchema, SandboxGetLogsRequestSchema, SandboxGetTaskIdRequestSchema, SandboxGetTaskIdResponseSchema, SandboxGetTunnelsRequestSchema, SandboxGetTunnelsResponseSchema, SandboxListRequestSchema, SandboxListResponseSchema, SandboxSetNameRequestSchema, SandboxSetNameResponseSchema, SandboxStdinWriteRequestSchema, SandboxStdinWriteResponseSchema, SandboxTagsGetRequestSchema, SandboxTagsGetResponseSchema, SandboxTagsSetRequestSchema, SandboxTerminateRequestSchema, SandboxTerminateResponseSchema, SandboxWaitRequestSchema, SandboxWaitResponseSchema, TaskGetCommandRouterAccessRequestSchema, TaskGetCommandRouterAccessResponseSchema } from "./sandboxes_pb.js";
+import type { ContainerFilesystemExecGetOutputRequestSchema, ContainerFilesystemExecRequestSchema, ContainerFilesystemExecResponseSchema, FilesystemRuntimeOutputBatchSchema } from "./container_files_pb.js";
 import type { ImageDeleteRequestSchema, ImageFromIdRequestSchema, ImageFromIdResponseSchema, ImageGetOrCreateRequestSchema, ImageGetOrCreateResponseSchema, ImageJoinStreamingRequestSchema, ImageJoinStreamingResponseSchema } from "./images_pb.js";
 import type { MountBatchedCheckExistenceRequestSchema, MountBatchedCheckExistenceResponseSchema, MountGetOrCreateRequestSchema, MountGetOrCreateResponseSchema, MountPutFileRequestSchema, MountPutFileResponseSchema } from "./mounts_pb.js";
 import type { BlobCreateRequestSchema, BlobCreateResponseSchema, BlobGetRequestSchema, BlobGetResponseSchema } from "./blobs_pb.js";
@@ -764,6 +765,24 @@ export declare const ModalClient: GenService<{
     methodKind: "unary";
     input: typeof TaskGetCommandRouterAccessRequestSchema;
     output: typeof TaskGetCommandRouterAccessResponseSchema;
+  },
+  /**
+   * Files in containers, for clients before 1.6.
+   *
+   * @generated from rpc modal.client.ModalClient.ContainerFilesystemExec
+   */
+  containerFilesystemExec: {
+    methodKind: "unary";
+    input: typeof ContainerFilesystemExecRequestSchema;
+    output: typeof ContainerFilesystemExecResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.ContainerFilesystemExecGetOutput
+   */
+  containerFilesystemExecGetOutput: {
+    methodKind: "server_streaming";
+    input: typeof ContainerFilesystemExecGetOutputRequestSchema;
+    output: typeof FilesystemRuntimeOutputBatchSchema;
   },
   /**
    * Image recipes, builds and their logs.
