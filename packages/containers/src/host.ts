@@ -24,7 +24,7 @@ export interface HostFeatures {
   readonly snapshots: boolean;
   /** Directories can be mounted into running containers. */
   readonly mounts: boolean;
-  /** What `ContainerSpec.isolation` may be, weakest first. Empty: containers are not isolated. */
+  /** What containers can have, weakest first: the first is what a container gets that asks for none. Empty: they are not isolated. */
   readonly isolations: readonly Isolation[];
   /** Containers can outlive this process, and be adopted by the next one. */
   readonly adoption: boolean;
@@ -35,7 +35,10 @@ export interface HostFeatures {
  * "user-namespace": besides, its root is nobody on the machine: an id that no other container and no file outside has. "gvisor": a kernel of
  * its own in user space.
  */
-export type Isolation = "namespaces" | "user-namespace" | "gvisor";
+export type Isolation = (typeof ISOLATIONS)[number];
+
+/** Weakest first. */
+export const ISOLATIONS = ["namespaces", "user-namespace", "gvisor"] as const;
 
 export interface Limits {
   /** Cores, e.g. 0.5. Absent: no limit. */
@@ -83,7 +86,7 @@ export interface ContainerSpec {
   readonly limits: Limits;
   /** "none": it has no network but loopback, for good. */
   readonly network: NetworkPolicy | "none";
-  /** Default "namespaces". What `features.isolations` does not name is refused. */
+  /** At least this; refused where `features.isolations` has nothing that is. Default: the weakest of those. */
   readonly isolation?: Isolation;
   readonly binds: readonly Bind[];
   /** Keep the writable layer after exit, for `commit`. Default false. */
@@ -134,6 +137,8 @@ export interface EnteredProcess {
 /** A started container. */
 export interface Container {
   readonly id: string;
+  /** What it has. */
+  readonly isolation: Isolation | "none";
   /**
    * Everything it prints, in order per stream, ending at exit. One reader. The reader's pace is the container's:
    * a slow reader stops the container's writes, so memory stays bounded and nothing is lost.
@@ -207,7 +212,8 @@ export interface ContainerHost extends AsyncDisposable {
   commit(container: Container, target: string, options?: CommitOptions): Promise<void>;
   /**
    * Takes over a container that has outlived an earlier process of this host, and lets it go on when it is frozen. It may have ended
-   * meanwhile: `exited` says how. What it printed is gone. Undefined: there is none of this id. Once for each; before `sweep`.
+   * meanwhile: `exited` says how. What it printed is gone. Undefined: there is none of this id, or none that is isolated enough. Once
+   * for each; before `sweep`.
    */
   adopt(id: string): Promise<Container | undefined>;
   /**

@@ -36,6 +36,7 @@ export type {
   NetworkPolicy,
   OutputChunk,
 } from "./host.ts";
+export { ISOLATIONS } from "./host.ts";
 export * from "./images/index.ts";
 export { isAddressRange, isDomain } from "./network-policy.ts";
 export { BIND_PATHS_VARIABLE } from "./process/paths.ts";

@@ -3,6 +3,7 @@
 import { stat } from "node:fs/promises";
 import { isAbsolute, normalize } from "node:path";
 import type { ContainerSpec, Isolation } from "./host.ts";
+import { atLeast } from "./isolation.ts";
 import { checkPolicy } from "./network-policy.ts";
 import { checkLimits } from "./oci/limits.ts";
 
@@ -44,7 +45,7 @@ export function checkSpec(spec: ContainerSpec, isolations: readonly Isolation[])
   checkLimits(spec.limits);
   checkPolicy(spec.network);
   const { isolation } = spec;
-  if (isolation !== undefined && !isolations.includes(isolation)) {
+  if (isolation !== undefined && atLeast(isolation, isolations) === undefined) {
     const offered = isolations.length === 0 ? "nothing" : isolations.join(", ");
     throw new Error(`Container ${spec.id} is to be isolated by ${isolation}, which this host does not offer. It offers: ${offered}.`);
   }

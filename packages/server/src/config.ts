@@ -1,4 +1,4 @@
-import { registryName } from "@lydian/containers";
+import { ISOLATIONS, registryName } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import { z } from "zod";
 
@@ -16,6 +16,8 @@ const schema = z.object({
   /** A listening TCP socket that the parent holds; instead of `port`. */
   fd: z.number().int().min(3).optional(),
   containerHost: z.enum(["auto", "oci", "process"]).default("auto"),
+  /** The weakest isolation that a container may have: nothing that has less starts, and no server that has nothing better. */
+  isolation: z.enum(ISOLATIONS).optional(),
   /** Directory with the programs that run inside of containers: runtime.mjs and boot.py. */
   runtimeDir: z.string().min(1),
   /** The program that starts containers; default: beside this one. */

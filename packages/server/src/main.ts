@@ -137,6 +137,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   const host = await createHost({
     kind: config.containerHost,
     stateDir: join(dataDir, "host"),
+    ...(config.isolation !== undefined && { isolation: config.isolation }),
     ...(config.launcherProgram === undefined ? {} : { launcherProgram: config.launcherProgram }),
     onFallback: (reason) => log.warn(`functions run as plain processes, without isolation: ${reason}`),
   });
@@ -373,6 +374,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         ...createImagesRpc({ images, ownsApp: (appId, workspaceId) => apps.get(appId)?.workspaceId === workspaceId }),
         ...callsRpc.modal,
         ...createSandboxesRpc({
+          host,
           sandboxes,
           apps,
           environments,

@@ -254,10 +254,19 @@ describe("starting and stopping", () => {
   it.each<[string, Partial<ServerConfig>, RegExp]>([
     ["a port out of range", { port: 70_000 }, /port:/],
     ["an unknown container host", { containerHost: "docker" as never }, /containerHost:/],
+    ["an unknown isolation", { isolation: "vm" as never }, /isolation:/],
     ["no runtime", { runtimeDir: "" }, /runtimeDir:/],
     ["too long a path", { dataDir: join(tmpdir(), "x".repeat(100)) }, /path is too long/],
   ])("is refused with %s", async (_what, changes, text) => {
     await expect(start(changes)).rejects.toMatchObject({ code: "invalid_argument", message: expect.stringMatching(text) });
+  });
+
+  it("is refused when more isolation is demanded than there is", async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), "ly-system-"));
+    await expect(start({ dataDir, isolation: "user-namespace" })).rejects.toThrow(
+      'The isolation "user-namespace" is demanded, and the process host has none',
+    );
+    rmSync(dataDir, { recursive: true, force: true });
   });
 
   it("leaves the directory free when a start fails", async () => {

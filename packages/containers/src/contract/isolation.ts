@@ -19,6 +19,15 @@ export function isolationContract(bench: Bench): void {
       );
   });
 
+  it("says what a container has: at least what was asked for", async () => {
+    const { isolations } = bench.host.features;
+    for (const isolation of isolations) {
+      const { container } = await bench.run("true", { isolation });
+      expect(container.isolation).toBe(isolation);
+    }
+    if (isolations.length === 0) expect((await bench.run("true")).container.isolation).toBe("none");
+  });
+
   it("gives each container's root an id of its own on the machine, where user namespaces are offered", async () => {
     if (!offers("user-namespace")) return;
     const ids: number[] = [];

@@ -12,6 +12,7 @@ const good: Machine = {
   cgroups: { version: 2, roots: { memory: "/c", pids: "/c", cpu: "/c" }, trees: ["/c"] },
   runtimes: [{ name: "crun", version: "1.21" }],
   agent: true,
+  whyNotMapped: undefined,
   missing: new Set(),
   filesystems: ["overlay", "ext4"],
   userNamespaces: 100,
@@ -30,6 +31,12 @@ const bad = (change: Partial<Machine>) => judge({ ...good, ...change }).filter((
 describe("the doctor", () => {
   it("has nothing to say about a good machine", () => {
     expect(bad({})).toEqual([]);
+  });
+
+  it("says why sandboxes are isolated less than they could be", () => {
+    expect(bad({ whyNotMapped: "The kernel is 5.10; user namespaces of containers need 5.19." })).toMatchObject([
+      { name: "isolation", status: "warn", found: expect.stringContaining("namespaces only"), fix: expect.stringContaining("5.19") },
+    ]);
   });
 
   it("does not ask of root what only others need", () => {

@@ -69,6 +69,12 @@ function judgeLoopDevices(m: Machine): Verdict {
   return m.loopControl ? ok("/dev/loop-control") : fail("/dev/loop-control cannot be opened", "modprobe loop");
 }
 
+function judgeIsolation(m: Machine): Verdict {
+  if (!m.root) return ok("namespaces, in the user namespace of the server");
+  if (m.whyNotMapped === undefined) return ok("user namespaces: root of each sandbox is nobody on the machine");
+  return warn("namespaces only: root of a sandbox is root of the machine, with few capabilities", m.whyNotMapped);
+}
+
 function judgePrograms(m: Machine): Verdict {
   const needed = m.root ? PROGRAMS : { ...PROGRAMS, ...ROOTLESS_PROGRAMS };
   const missing = Object.keys(needed).filter((program) => m.missing.has(program));
@@ -131,6 +137,7 @@ const RULES: readonly (readonly [name: string, why: string, judge: (m: Machine) 
         ? ok("built")
         : fail("not built: sandboxes cannot run", "apt-get install gcc libc6-dev, then npm run build (or reinstall lydian)."),
   ],
+  ["isolation", "The more of it, the less a hole in the kernel is worth to a sandbox.", judgeIsolation],
   ["firewall", "It keeps containers off the machine, each other and cloud metadata.", judgeFirewall],
   [
     "forwarding",

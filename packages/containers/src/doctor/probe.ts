@@ -5,6 +5,8 @@ import { access, constants, readFile, statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { findAgentProgram } from "../agent/program.ts";
 import { type CgroupLayout, readCgroupLayout } from "../oci/cgroup-layout.ts";
+import { findHostTool } from "../oci/host-tool.ts";
+import { findMapped } from "../oci/mapped.ts";
 import { parseVersion, type RuntimeName } from "../oci/runtimes.ts";
 import { whyNoUserNamespace } from "../rootless/user-namespace.ts";
 
@@ -26,6 +28,8 @@ export interface Machine {
   readonly runtimes: readonly FoundRuntime[];
   /** The program that works inside sandboxes has been built. */
   readonly agent: boolean;
+  /** Why containers cannot have user namespaces of their own; undefined when they can. */
+  readonly whyNotMapped: string | undefined;
   /** Names of programs that are missing. */
   readonly missing: ReadonlySet<string>;
   readonly filesystems: readonly string[];
@@ -68,6 +72,17 @@ function output(file: string, ...args: string[]): Promise<string | undefined> {
       resolve(error === null ? stdout : undefined),
     );
   });
+}
+
+async function whyNotMapped(dir: string): Promise<string | undefined> {
+  const run = async ([program = "", ...args]: readonly string[]) => {
+    const error = await new Promise<string | undefined>((resolve) => {
+      execFile(program, args, { timeout: TIMEOUT_MS }, (failure, _stdout, stderr) => resolve(failure === null ? undefined : stderr.trim()));
+    });
+    if (error !== undefined) throw new Error(error);
+  };
+  const found = await findMapped(run, { tool: findHostTool(), stateDir: dir, rootless: process.getuid?.() !== 0 });
+  return typeof found === "string" ? found : undefined;
 }
 
 const read = (path: string) => readFile(path, "utf8").catch(() => "");
@@ -118,6 +133,7 @@ export async function probeMachine(dir: string): Promise<Machine> {
     cgroups,
     runtimes: [crun, runc].filter((each) => each !== undefined),
     agent: findAgentProgram() !== undefined,
+    whyNotMapped: await whyNotMapped(dir),
     missing,
     filesystems: filesystems.split("\n").map((each) => each.replace("nodev", "").trim()),
     userNamespaces: namespaces === "" ? undefined : Number(namespaces),

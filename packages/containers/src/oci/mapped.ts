@@ -5,7 +5,6 @@ import { existsSync } from "node:fs";
 import { release } from "node:os";
 import { compareVersions } from "../doctor/vulnerabilities.ts";
 import type { Bind } from "../host.ts";
-import type { Launcher } from "../launcher/launcher.ts";
 import { overlayOptions, quote } from "./slot-script.ts";
 
 /** The first whose overlays take translated layers. */
@@ -24,7 +23,7 @@ export interface Mapped {
 
 /** What it takes, or why it cannot be. `stateDir`: its file system must be able to translate ids. */
 export async function findMapped(
-  launcher: Launcher,
+  run: (argv: readonly string[]) => Promise<unknown>,
   o: { readonly tool: string | undefined; readonly stateDir: string; readonly rootless: boolean },
 ): Promise<Mapped | string> {
   const { tool, stateDir } = o;
@@ -34,7 +33,7 @@ export async function findMapped(
   const place = PLACES.find((each) => existsSync(each) && !stateDir.startsWith(`${each}/`));
   if (place === undefined) return `None of the directories ${PLACES.join(", ")} can be covered for a container.`;
   try {
-    await launcher.run([tool, "can-map", stateDir]);
+    await run([tool, "can-map", stateDir]);
   } catch (error) {
     return `Ids cannot be translated: ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -10,6 +10,7 @@ import type {
   EnteredProcess,
   EnterSpec,
   Exit,
+  Isolation,
   Limits,
   NetworkPolicy,
   OutputChunk,
@@ -34,6 +35,7 @@ export interface OciContainerOptions {
   readonly pid: number | undefined;
   readonly policies: Policies;
   readonly directories: Directories;
+  readonly isolation: Isolation;
   /** The machine's id for its root. */
   readonly ids: number;
   /** Paths to delete with it. */
@@ -53,6 +55,7 @@ export interface OciContainerOptions {
 
 export class OciContainer implements Container {
   readonly id: string;
+  readonly isolation: Isolation;
   readonly output: AsyncIterable<OutputChunk>;
   readonly exited: Promise<Exit>;
   readonly #options: OciContainerOptions;
@@ -69,6 +72,7 @@ export class OciContainer implements Container {
   constructor(options: OciContainerOptions) {
     this.#options = options;
     this.id = options.spec.id;
+    this.isolation = options.isolation;
     this.output = options.slot.process.output;
     this.#policy = options.policy;
     this.#outlives = options.adopted === true;

@@ -1,14 +1,15 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { networkInterfaces } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type Bench, hostContract, readUntil } from "../contract/contract.ts";
 import { OUTSIDE_RESOLVER } from "../contract/network-policy.ts";
+import { makeRootfs } from "../contract/rootfs.ts";
 import { countTraces, type Traces } from "../contract/traces.ts";
 import { whyNotOci } from "../create-host.ts";
 import type { Isolation } from "../host.ts";
@@ -161,6 +162,37 @@ function ociTests(runtime: RuntimeName, bench: Bench): void {
     await host[Symbol.asyncDispose]();
   });
 }
+
+describe.skipIf(whyNotOci() !== undefined)("an oci host of which isolation is demanded", () => {
+  it.skipIf(!features.isolations.includes("user-namespace" as never))("starts nothing weaker", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "ly-demand-"));
+    await makeRootfs(join(dir, "root"));
+    const host = await createOciHost({ stateDir: join(dir, "state"), isolation: "user-namespace" });
+    expect(host.features.isolations).toEqual(["user-namespace"]);
+    const container = await host.start({
+      id: "demand-1",
+      layers: [join(dir, "root")],
+      command: ["cat", "/proc/self/uid_map"],
+      env: { PATH: "/usr/bin:/bin" },
+      limits: {},
+      network: "none",
+      binds: [],
+      isolation: "namespaces",
+    });
+    expect(container.isolation).toBe("user-namespace");
+    expect(await readUntil(container, "65536")).toMatch(/^ +0 +\d{9} +65536$/m);
+    await host[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true });
+  });
+
+  it("is refused where there is nothing that is enough, with the reason", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "ly-demand-"));
+    await expect(createOciHost({ stateDir: dir, isolation: "gvisor" })).rejects.toThrow(
+      /The isolation "gvisor" is demanded, and .* namespaces/,
+    );
+    await rm(dir, { recursive: true });
+  });
+});
 
 const variants: readonly (readonly [RuntimeName, Isolation])[] = [
   ["crun", "namespaces"],

@@ -6,7 +6,8 @@
 import { mkdir, readdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import type { CommitOptions, Container, ContainerHost, ContainerSpec, HostFeatures, OutputChunk } from "../host.ts";
+import type { CommitOptions, Container, ContainerHost, ContainerSpec, HostFeatures, Isolation, OutputChunk } from "../host.ts";
+import { atLeast, demand } from "../isolation.ts";
 import { Launcher } from "../launcher/launcher.ts";
 import { openUplink, type Uplink } from "../rootless/uplink.ts";
 import { inUserNamespace } from "../rootless/user-namespace.ts";
@@ -40,6 +41,8 @@ export interface OciHostOptions {
   readonly stateDir: string;
   /** Default: the best that works. */
   readonly runtime?: RuntimeName;
+  /** Nothing weaker is started. Default: "namespaces". */
+  readonly isolation?: Isolation;
   /** See `LauncherOptions`. */
   readonly launcherProgram?: string;
   /** Name servers (`address` or `address:port`) that are asked for the names of allow-lists. Default: the machine's. */
@@ -47,6 +50,9 @@ export interface OciHostOptions {
   /** How many starts run at once. Default: twice the cores. */
   readonly parallelStarts?: number;
 }
+
+/** What a container has that asks for nothing, where nothing is demanded. */
+const WEAKEST: Isolation = "namespaces";
 
 /** How much of a failed start's output goes into its error. */
 const MAX_REASON_BYTES = 4_096;
@@ -103,10 +109,13 @@ export async function createOciHost(options: OciHostOptions): Promise<ContainerH
     const width = options.parallelStarts ?? 2 * availableParallelism();
     const gate = new StartGate(width);
     const close = async () => uplink?.close();
+    const mapped = await findMapped((argv) => launcher.run(argv), { tool, stateDir, rootless });
+    const isolations: readonly Isolation[] = typeof mapped === "string" ? ["namespaces"] : ["namespaces", "user-namespace"];
     const directories = new Directories({ launcher, tool, rootless });
     return new OciHost({
       directories,
-      mapped: await findMapped(launcher, { tool: findHostTool(), stateDir, rootless }),
+      mapped,
+      isolations: demand(options.isolation, isolations, typeof mapped === "string" ? { "user-namespace": mapped } : {}),
       launcher,
       runtime,
       network,
@@ -134,6 +143,7 @@ interface Parts {
   readonly directories: Directories;
   /** What it takes to give containers user namespaces of their own, or why it cannot be. */
   readonly mapped: Mapped | string;
+  readonly isolations: readonly Isolation[];
   readonly seccomp: { readonly bpf: string } | { readonly profile: object };
   readonly key: string;
   readonly paths: { readonly slots: string; readonly runtime: string; readonly pids: string };
@@ -180,7 +190,7 @@ class OciHost implements ContainerHost {
       networkIsolation: true,
       snapshots,
       mounts: snapshots,
-      isolations: typeof parts.mapped === "string" ? ["namespaces"] : ["namespaces", "user-namespace"],
+      isolations: parts.isolations,
       pause,
       networkPolicy: true,
       // The namespaces of a server without root end with it.
@@ -194,8 +204,9 @@ class OciHost implements ContainerHost {
     return this.#slots.warm(count);
   }
 
-  async start(spec: ContainerSpec): Promise<Container> {
-    checkSpec(spec, this.features.isolations);
+  async start(asked: ContainerSpec): Promise<Container> {
+    checkSpec(asked, this.features.isolations);
+    const spec = { ...asked, isolation: atLeast(asked.isolation, this.features.isolations) ?? WEAKEST };
     if (this.#closed !== undefined) throw new Error("The container host has been closed.");
     if (spec.mayOutlive === true && !this.features.adoption) throw new Error("Without root no container outlives its server.");
     if (this.#containers.has(spec.id) || [...this.#kept.values()].some((each) => each.spec.id === spec.id))
@@ -278,11 +289,13 @@ class OciHost implements ContainerHost {
   #container(of: Pick<OciContainerOptions, "spec" | "slot" | "pid" | "policy" | "adopted" | "firstMount">): OciContainer {
     const { network, paths, directories } = this.#parts;
     const { spec, slot } = of;
+    const { isolation = WEAKEST } = spec;
     return new OciContainer({
       ...of,
       policies: network.policies,
       directories,
-      ids: spec.isolation === "user-namespace" ? idsOf(slot.address) : 0,
+      isolation,
+      ids: isolation === "user-namespace" ? idsOf(slot.address) : 0,
       traces: this.#traces(slot),
       enter: (entered) =>
         enterContainer(slot, entered, `enter-${this.#entered++}`, { ...this.#parts, root: paths.runtime, pids: this.#pids }),
@@ -300,6 +313,12 @@ class OciHost implements ContainerHost {
   async adopt(id: string): Promise<OciContainer | undefined> {
     const [name, kept] = [...this.#kept].find(([, { spec }]) => spec.id === id) ?? [];
     if (name === undefined || kept === undefined || this.#closed !== undefined) return undefined;
+    // More is demanded now: it is swept.
+    if (!this.features.isolations.includes(kept.spec.isolation ?? WEAKEST)) return undefined;
+    return this.#adopt(name, kept);
+  }
+
+  async #adopt(name: string, kept: KeptContainer): Promise<OciContainer> {
     this.#kept.delete(name);
     const { spec, shell, policy, main } = kept;
     const slot = adoptSlot(name, kept, await adoptProcess(shell, this.#pids, exitName(name)), this.#parts.slotOptions);
@@ -307,7 +326,7 @@ class OciHost implements ContainerHost {
     await slot.group.thaw().catch(() => {});
     const firstMount = await nextMount(slot.dir);
     const container = this.#container({ spec, slot, pid: main.pid, policy, adopted: true, firstMount });
-    this.#containers.set(id, container);
+    this.#containers.set(spec.id, container);
     return container;
   }
 
@@ -340,9 +359,9 @@ class OciHost implements ContainerHost {
     // What an earlier process left was removed when this one opened, before it could be in the way.
     const found = this.#left;
     this.#left = [];
-    const orphans = [...this.#kept.values()].map(({ spec }) => spec.id);
-    for (const id of orphans) await (await this.adopt(id))?.remove();
-    return [...found, ...orphans];
+    const orphans = [...this.#kept];
+    for (const [name, kept] of orphans) await (await this.#adopt(name, kept)).remove();
+    return [...found, ...orphans.map(([, { spec }]) => spec.id)];
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -24,6 +24,7 @@ export interface ProcessContainerOptions {
 
 export class ProcessContainer implements Container {
   readonly id: string;
+  readonly isolation = "none";
   readonly output: AsyncIterable<OutputChunk>;
   readonly exited: Promise<Exit>;
   readonly #options: ProcessContainerOptions;

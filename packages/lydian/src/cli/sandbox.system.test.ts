@@ -89,7 +89,10 @@ describe.skipIf(reason !== undefined)("commands for sandboxes", () => {
   it("make one that can be found, and list it", async () => {
     expect(id).toMatch(/^sb-[0-9A-Za-z]+$/);
     const { stdout } = await lydian("sandbox", "list", "--tag", "team=search", "--json");
-    expect(JSON.parse(stdout)).toMatchObject([{ sandbox_id: id, name: "box", tags: { team: "search" }, timeout_seconds: 300 }]);
+    const isolation = expect.stringMatching(/^(namespaces|user-namespace)$/);
+    expect(JSON.parse(stdout)).toMatchObject([{ sandbox_id: id, name: "box", tags: { team: "search" }, timeout_seconds: 300, isolation }]);
+    const containers = JSON.parse((await lydian("container", "list", "--json")).stdout);
+    expect(containers).toEqual(expect.arrayContaining([expect.objectContaining({ isolation })]));
     expect((await lydian("sandbox", "list")).stdout).toMatch(new RegExp(`^SANDBOX .*\n${id} +box +ap-`));
     expect(JSON.parse((await lydian("sandbox", "list", "--tag", "team=other", "--json")).stdout)).toEqual([]);
   });

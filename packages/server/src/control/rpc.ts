@@ -1,4 +1,5 @@
 // lydian.v1: what the official protocol has no message for.
+import type { ContainerHost } from "@lydian/containers";
 import type { Handlers, Lydian } from "@lydian/protocol";
 import type { Apps } from "../apps/apps.ts";
 import type { CallsRpc } from "../calls/rpc.ts";
@@ -10,7 +11,7 @@ import type { Pools } from "../pools/pools.ts";
 export interface ControlRpcDependencies {
   readonly version: string;
   readonly startedAt: number;
-  readonly host: { readonly name: string; readonly runtime: string };
+  readonly host: Pick<ContainerHost, "name" | "runtime" | "features">;
   readonly workspace: Workspace;
   readonly tokens: Tokens;
   readonly apps: Apps;
@@ -24,6 +25,7 @@ export function createControlRpc(d: ControlRpcDependencies): Handlers<typeof Lyd
       version: d.version,
       containerHost: d.host.name,
       containerRuntime: d.host.runtime,
+      isolations: [...d.host.features.isolations],
       startedAt: d.startedAt / 1000,
       workspace: d.workspace.name,
     }),

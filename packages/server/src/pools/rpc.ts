@@ -140,6 +140,7 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
           appDescription: describeApp(task.appId),
           startedAt: task.startedAt / 1000,
           enqueuedAt: task.enqueuedAt / 1000,
+          lydianIsolation: task.isolation,
         })),
       };
     },

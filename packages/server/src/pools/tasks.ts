@@ -11,6 +11,8 @@ export interface TaskRecord {
   readonly startedAt: number;
   /** 0 while it exists. */
   readonly finishedAt: number;
+  /** What keeps it apart; empty before it has been started. */
+  readonly isolation: string;
 }
 
 const MAX_ENDED_KNOWN = 500;
@@ -31,7 +33,7 @@ export class EndedTasks {
 }
 
 export function recordOf(container: PoolContainer, fn: CalledFunction, finishedAt: number): TaskRecord {
-  const { taskId, createdAt, startedAt } = container;
+  const { taskId, createdAt, startedAt, running } = container;
   const { appId, workspaceId, environmentId } = fn;
-  return { taskId, appId, workspaceId, environmentId, enqueuedAt: createdAt, startedAt, finishedAt };
+  return { taskId, appId, workspaceId, environmentId, enqueuedAt: createdAt, startedAt, finishedAt, isolation: running?.isolation ?? "" };
 }

@@ -292,6 +292,7 @@ class DoubleHost implements ContainerHost {
 }
 
 class DoubleContainer implements Container {
+  readonly isolation = "namespaces";
   readonly id: string;
   readonly exited: Promise<Exit>;
   readonly output: AsyncIterable<OutputChunk>;

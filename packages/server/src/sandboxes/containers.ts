@@ -4,6 +4,7 @@ import { LydianError } from "@lydian/protocol";
 import type { Deadlines } from "../calls/deadlines.ts";
 import type { Images, RootFilesystem } from "../images/images.ts";
 import type { Mounts } from "../mounts/mounts.ts";
+import { isolationOf } from "./isolation.ts";
 import type { Sandbox, StartedContainer } from "./sandbox.ts";
 import { Standbys } from "./standbys.ts";
 import { type ContainerPlan, startContainer } from "./start-container.ts";
@@ -28,22 +29,37 @@ export class SandboxContainers {
     this.#options = options;
     this.#standbys = new Standbys({
       ...options,
-      start: (imageId) => this.#run({ layers: this.#rootfs(imageId).layers, limits: {}, network: "outbound" }),
+      start: (imageId) =>
+        this.#run({
+          layers: this.#rootfs(imageId).layers,
+          limits: {},
+          network: "outbound",
+          isolation: isolationOf("", options.host.features),
+        }),
     });
   }
 
   /** Resolves when its agent answers. */
   async start(sandbox: Sandbox): Promise<StartedContainer> {
-    const { imageId, mountIds, limits, network } = sandbox.resolved;
+    const started = await this.#start(sandbox);
+    sandbox.isolation = started.container.isolation;
+    return started;
+  }
+
+  async #start(sandbox: Sandbox): Promise<StartedContainer> {
+    const { imageId, mountIds, limits, network, runtime } = sandbox.resolved;
     const { host, mounts } = this.#options;
     const rootfs = this.#rootfs(imageId);
     using _starting = this.#standbys.starting();
     this.#standbys.used(imageId);
-    const fits = mountIds.length === 0 && limits.diskMiB === undefined && (network === "outbound" || host.features.networkPolicy);
+    const isolation = isolationOf(runtime, host.features);
+    const isUsual = isolation === isolationOf("", host.features);
+    const fits =
+      isUsual && mountIds.length === 0 && limits.diskMiB === undefined && (network === "outbound" || host.features.networkPolicy);
     const waiting = fits ? this.#standbys.take(imageId) : undefined;
     if (waiting === undefined) {
       sandbox.mountedLayers = await Promise.all(mountIds.map((mountId) => mounts.layer(mountId)));
-      return this.#run({ layers: [...[...sandbox.mountedLayers].reverse(), ...rootfs.layers], limits, network });
+      return this.#run({ layers: [...[...sandbox.mountedLayers].reverse(), ...rootfs.layers], limits, network, isolation });
     }
     try {
       await Promise.all([

@@ -22,6 +22,8 @@ export interface ResolvedSandbox {
   /** 0: never. */
   readonly idleTimeoutMs: number;
   readonly limits: Limits;
+  /** Empty: the default. */
+  readonly runtime: string;
   readonly network: NetworkPolicy;
   readonly pty: { readonly rows: number; readonly columns: number; readonly env: Readonly<Record<string, string>> } | undefined;
   readonly ports: readonly OpenPort[];
@@ -83,6 +85,7 @@ export function resolveSandbox(definition: SandboxDefinition): ResolvedSandbox {
     timeoutMs: timeoutSeconds * 1000,
     idleTimeoutMs: idleTimeoutSecs * 1000,
     limits: limitsOf(definition),
+    runtime: definition.runtime ?? "",
     network: networkOf(definition.networkAccess, definition.blockNetwork),
     pty: ptyOf(definition.ptyInfo),
     ports: portsOf(definition),

@@ -1,4 +1,5 @@
 // Sandboxes on the wire. Two generations of clients call the same things by two names.
+import type { ContainerHost } from "@lydian/containers";
 import {
   type CallContext,
   type Handlers,
@@ -17,6 +18,7 @@ import type { Mounts } from "../mounts/mounts.ts";
 import type { Secrets, Variables } from "../secrets/secrets.ts";
 import { resolveSandbox } from "./definition.ts";
 import { baseEnvironment, variablesOf } from "./environment.ts";
+import { isolationOf } from "./isolation.ts";
 import type { SandboxResult } from "./results.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Sandboxes } from "./sandboxes.ts";
@@ -25,6 +27,7 @@ import type { SandboxRecord } from "./store.ts";
 import { tagsOf, tagsToWire } from "./tags.ts";
 
 export interface SandboxesRpcDependencies {
+  readonly host: Pick<ContainerHost, "features">;
   readonly sandboxes: Sandboxes;
   readonly apps: Apps;
   readonly environments: Environments;
@@ -183,7 +186,7 @@ interface CreateRequest {
 }
 
 async function create(
-  { sandboxes, apps, images, mounts, secrets }: SandboxesRpcDependencies,
+  { host, sandboxes, apps, images, mounts, secrets }: SandboxesRpcDependencies,
   { generation, appId, definition, tags, secretSources, variables }: CreateRequest,
   { caller, headers }: CallContext<Caller>,
 ): Promise<SandboxRecord> {
@@ -191,6 +194,7 @@ async function create(
   const { workspaceId } = caller;
   const app = apps.requireLive(appId, workspaceId);
   const resolved = resolveSandbox(definition);
+  isolationOf(resolved.runtime, host.features);
   images.require(resolved.imageId, workspaceId);
   for (const mountId of resolved.mountIds) mounts.require(mountId, workspaceId);
   const rootfs = images.rootfs(resolved.imageId);
@@ -219,7 +223,7 @@ function metadataOf({ appId }: SandboxRecord, result: SandboxResult | undefined)
   return { appId, ...(result !== undefined && { result: resultOf(result) }) };
 }
 
-function infoOf({ record, resolved, startedAt, readyAt }: Sandbox) {
+function infoOf({ record, resolved, startedAt, readyAt, isolation }: Sandbox) {
   const { id, taskId, appId, name, imageId, createdAt, tags } = record;
   return {
     id,
@@ -234,6 +238,7 @@ function infoOf({ record, resolved, startedAt, readyAt }: Sandbox) {
     ...(readyAt > 0 && { readyAt: readyAt / 1000 }),
     ...(resolved.probe !== undefined && { readinessProbe: resolved.probe }),
     metadata: { appId },
+    lydianIsolation: isolation,
   };
 }
 

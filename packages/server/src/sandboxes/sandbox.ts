@@ -38,6 +38,8 @@ export class Sandbox implements ExecHome {
   mountedLayers: readonly string[] = [];
   /** Directories of layers that it needs beside those of its image. */
   readonly usedLayers: string[] = [];
+  /** What its container has; empty before there is one. */
+  isolation = "";
   /** Settles when there is a container, or none will come. */
   started: Promise<StartedContainer>;
   /** Its command; undefined when it has none, or before it runs. */

@@ -189,9 +189,9 @@ export class Sandboxes {
 
   /** Their containers, as those of functions are listed. */
   *tasks(): Generator<TaskRecord> {
-    for (const { record, startedAt } of this.#byId.values()) {
+    for (const { record, startedAt, isolation } of this.#byId.values()) {
       const { taskId, appId, workspaceId, environmentId, createdAt, finishedAt } = record;
-      yield { taskId, appId, workspaceId, environmentId, enqueuedAt: createdAt, startedAt, finishedAt };
+      yield { taskId, appId, workspaceId, environmentId, enqueuedAt: createdAt, startedAt, finishedAt, isolation };
     }
   }
 

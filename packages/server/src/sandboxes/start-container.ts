@@ -1,7 +1,7 @@
 // Starts the container of a sandbox: its image's layers, the local files on top, and our agent as its first process.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { agentProgram, type ContainerHost, type Limits, listenForAgent, type NetworkPolicy } from "@lydian/containers";
+import { agentProgram, type ContainerHost, type Isolation, type Limits, listenForAgent, type NetworkPolicy } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import { newId } from "../ids.ts";
 import type { StartedContainer } from "./sandbox.ts";
@@ -11,6 +11,8 @@ export interface ContainerPlan {
   readonly layers: readonly string[];
   readonly limits: Limits;
   readonly network: NetworkPolicy;
+  /** At least. */
+  readonly isolation: Isolation | undefined;
 }
 
 export interface StartContainerOptions {
@@ -46,7 +48,9 @@ export async function startContainer(plan: ContainerPlan, { host, dir }: StartCo
   try {
     const container = await host.start({
       id,
-      ...plan,
+      layers: plan.layers,
+      limits: plan.limits,
+      ...(plan.isolation !== undefined && { isolation: plan.isolation }),
       network,
       command: [PROGRAM, `${SOCKET_DIR}/${SOCKET}`],
       env: {},

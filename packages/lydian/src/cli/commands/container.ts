@@ -24,11 +24,18 @@ export function containerCommand(): Command {
             app: it.appDescription,
             started_at: it.startedAt || null,
             enqueued_at: it.enqueuedAt,
+            isolation: it.lydianIsolation || null,
           })),
         );
       }
-      const rows = tasks.map((it) => [it.taskId, it.appId, it.appDescription, it.startedAt ? formatTime(it.startedAt) : "starting"]);
-      process.stdout.write(formatTable(["CONTAINER", "APP", "NAME", "STARTED"], rows));
+      const rows = tasks.map((it) => [
+        it.taskId,
+        it.appId,
+        it.appDescription,
+        it.startedAt ? formatTime(it.startedAt) : "starting",
+        it.lydianIsolation || "-",
+      ]);
+      process.stdout.write(formatTable(["CONTAINER", "APP", "NAME", "STARTED", "ISOLATION"], rows));
     });
   container
     .command("stop")

@@ -11,6 +11,7 @@ interface ServerFlags {
   readonly host: string;
   readonly data?: string;
   readonly containerHost: ContainerHostKind;
+  readonly isolation?: ServeOptions["isolation"];
   readonly registryMirror?: Readonly<Record<string, string>>;
   readonly idleExit?: string;
   readonly logLevel: ServeOptions["logLevel"];
@@ -44,6 +45,11 @@ export function serverCommand(): Command {
         .choices(["auto", "oci", "process"])
         .default("auto")
         .env("LYDIAN_CONTAINER_HOST"),
+    )
+    .addOption(
+      new Option("--isolation <level>", "start no container that is isolated less (default: whatever the machine has)")
+        .choices(["namespaces", "user-namespace", "gvisor"])
+        .env("LYDIAN_ISOLATION"),
     )
     .addOption(
       new Option("--registry-mirror <registry=url>", "ask this registry first for images of that one; may be repeated")
@@ -91,6 +97,7 @@ function resolveOptions(flags: ServerFlags): ServeOptions {
     ...(flags.port === undefined ? {} : { port: flags.port }),
     host: flags.host,
     containerHost: flags.containerHost,
+    ...(flags.isolation !== undefined && { isolation: flags.isolation }),
     logLevel: flags.logLevel,
     registryMirrors: flags.registryMirror ?? {},
     ...(flags.idleExit === undefined ? {} : { idleExitMs: parseDuration(flags.idleExit, "--idle-exit") }),

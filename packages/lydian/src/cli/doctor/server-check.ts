@@ -29,7 +29,13 @@ async function ask({ serverUrl, token, source }: Omit<Target, "environment">): P
   try {
     const info = await connection.service(Lydian).serverInfo({}, { timeoutMs: TIMEOUT_MS, retry: false });
     const runtime = info.containerRuntime || info.containerHost;
-    return { ...BASE, status: "ok", found: `${serverUrl} (${source}): version ${info.version}, containers by ${runtime}`, fix: "" };
+    const apart = info.isolations.length === 0 ? "not isolated" : `isolated by ${info.isolations.join(", ")}`;
+    return {
+      ...BASE,
+      status: "ok",
+      found: `${serverUrl} (${source}): version ${info.version}, containers by ${runtime}, ${apart}`,
+      fix: "",
+    };
   } catch (error) {
     const fix =
       LydianError.is(error) && error.hint ? error.hint : "lydian config show says which server is meant; env | grep -E 'MODAL|LYDIAN' too.";

@@ -29,6 +29,7 @@ export async function listSandboxes(options: ListOptions): Promise<void> {
         image_id: it.imageId,
         created_at: it.createdAt,
         timeout_seconds: it.timeoutSecs,
+        isolation: it.lydianIsolation || null,
         tags: Object.fromEntries(it.tags.map(({ tagName, tagValue }) => [tagName, tagValue])),
       })),
     );
@@ -38,9 +39,10 @@ export async function listSandboxes(options: ListOptions): Promise<void> {
     it.name || "-",
     it.appId,
     formatTime(it.createdAt),
+    it.lydianIsolation || "-",
     it.tags.map(({ tagName, tagValue }) => `${tagName}=${tagValue}`).join(" ") || "-",
   ]);
-  process.stdout.write(formatTable(["SANDBOX", "NAME", "APP", "CREATED", "TAGS"], rows));
+  process.stdout.write(formatTable(["SANDBOX", "NAME", "APP", "CREATED", "ISOLATION", "TAGS"], rows));
 }
 
 async function allPages(client: Client, request: Parameters<Client["modal"]["sandboxListV2"]>[0]): Promise<SandboxInfo[]> {

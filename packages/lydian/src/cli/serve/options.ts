@@ -1,3 +1,5 @@
+import type { Isolation } from "@lydian/containers";
+
 export type ContainerHostKind = "auto" | "oci" | "process";
 
 /** What `lydian server` was asked for, checked. Travels to the server's process as JSON. */
@@ -7,6 +9,8 @@ export interface ServeOptions {
   readonly port?: number;
   readonly host: string;
   readonly containerHost: ContainerHostKind;
+  /** Nothing that is isolated less is started. Absent: whatever the machine has. */
+  readonly isolation?: Isolation;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   /** By registry: the URL of one that is asked first. */
   readonly registryMirrors: Readonly<Record<string, string>>;

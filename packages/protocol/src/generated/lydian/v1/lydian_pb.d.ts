@@ -46,6 +46,13 @@ export declare type ServerInfoResponse = Message<"lydian.v1.ServerInfoResponse">
    * @generated from field: string workspace = 5;
    */
   workspace: string;
+
+  /**
+   * Levels that containers can have, weakest first; empty: they are not isolated.
+   *
+   * @generated from field: repeated string isolations = 6;
+   */
+  isolations: string[];
 };
 
 /**

@@ -396,6 +396,13 @@ export declare type TaskStats = Message<"modal.client.TaskStats"> & {
    * @generated from field: double enqueued_at = 5;
    */
   enqueuedAt: number;
+
+  /**
+   * What keeps it apart, e.g. "user-namespace", or "none". Empty: it has not been started.
+   *
+   * @generated from field: string lydian_isolation = 1001;
+   */
+  lydianIsolation: string;
 };
 
 /**

@@ -916,6 +916,13 @@ export declare type SandboxInfo = Message<"modal.client.SandboxInfo"> & {
    * @generated from field: modal.client.SandboxHandleMetadata metadata = 16;
    */
   metadata?: SandboxHandleMetadata | undefined;
+
+  /**
+   * What keeps its container apart, e.g. "user-namespace". Empty: there is none yet.
+   *
+   * @generated from field: string lydian_isolation = 1001;
+   */
+  lydianIsolation: string;
 };
 
 /**
