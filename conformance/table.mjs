@@ -17,6 +17,7 @@ const TOPICS = {
   deploying: "deploy, lookup, autoscaler, history, rollback, logs, containers",
   managing: "environments, tokens, profiles, configuration",
   mistakes: "wrong tokens, names, options, images and code",
+  sandboxes: "life, tags, processes, files, snapshots, mounts, networks",
   restarts: "`kill -9` of the server meanwhile",
   calling: "lookup, calls, CBOR, errors, statistics",
   "official functions": "the client's own tests of functions, classes, calls and secrets",

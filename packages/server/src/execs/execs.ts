@@ -108,7 +108,9 @@ export class Execs {
   async #start(home: ExecHome, request: ExecRequest, process: Known["process"]): Promise<Exec> {
     const { id, keepsStdout, stderr } = request;
     const timeoutMs = request.timeoutMs || (home.longestMs ?? 0);
-    const agent = await home.agent();
+    const agent = await home.agent().catch((error: unknown) => {
+      throw request.argv[0] === FILE_TOOL ? notThere(error) : error;
+    });
     const use = home.use();
     try {
       const program = await startProgram(agent, home, request, process);
@@ -170,5 +172,9 @@ function startError(error: unknown, { argv, workdir }: ExecRequest, home: ExecHo
   const directory = JSON.stringify((workdir ?? home.workdir).slice(0, 200));
   return invalid(`${command} could not be started in ${directory} of ${home.taskId}: ${error.message}`, error);
 }
+
+/** Of a sandbox that is over: clients that ask for its files know that by "not found" alone. */
+const notThere = (cause: unknown) =>
+  LydianError.is(cause) && cause.code === "failed_precondition" ? new LydianError("not_found", cause.message, { cause }) : cause;
 
 const invalid = (message: string, cause?: unknown) => new LydianError("invalid_argument", message, cause === undefined ? {} : { cause });

@@ -61,7 +61,8 @@ export function createRouterRpc(dependencies: RouterRpcDependencies): Partial<Rp
       const { secretSources, secretIds, env } = request;
       await execs.start(home, {
         ...startOf(request),
-        env: { ...variables(secretSources, secretIds, env, home.workspaceId), ...ptyOf(request.ptyInfo)?.env },
+        // What is asked for by name counts more than what a terminal is known as.
+        env: { ...ptyOf(request.ptyInfo)?.env, ...variables(secretSources, secretIds, env, home.workspaceId) },
       });
       return {};
     },

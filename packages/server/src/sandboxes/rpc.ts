@@ -137,6 +137,17 @@ export function createSandboxesRpc(dependencies: SandboxesRpcDependencies): Part
     sandboxTagsSet: tagsSet,
     sandboxTagsSetV2: tagsSet,
 
+    async sandboxWaitUntilReady({ sandboxId, timeout }, { caller, signal, draining }) {
+      const sandbox = sandboxes.live(sandboxId, caller.workspaceId);
+      try {
+        return { readyAt: (await sandboxes.ready(sandbox, holdMs(timeout), signal, draining)) / 1000 };
+      } catch (error) {
+        // Nothing yet: those clients count the time themselves.
+        if (LydianError.is(error) && error.code === "deadline_exceeded") return {};
+        throw error;
+      }
+    },
+
     // Clients that look for one are told of it in the words of their own error.
     proxyGet({ name }) {
       const shown = name.slice(0, 100);

@@ -344,7 +344,7 @@ export class Sandboxes {
     const { command: argv, pty } = sandbox.resolved;
     if (argv.length === 0) return;
     const { logs, deadlines, now } = this.#options;
-    const env = { ...sandbox.env, ...pty?.env };
+    const env = { ...pty?.env, ...sandbox.env };
     const process = await agent.exec({
       argv,
       env,

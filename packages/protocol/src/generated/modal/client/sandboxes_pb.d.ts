@@ -1017,6 +1017,43 @@ export declare type SandboxSetNameResponse = Message<"modal.client.SandboxSetNam
 export declare const SandboxSetNameResponseSchema: GenMessage<SandboxSetNameResponse>;
 
 /**
+ * @generated from message modal.client.SandboxWaitUntilReadyRequest
+ */
+export declare type SandboxWaitUntilReadyRequest = Message<"modal.client.SandboxWaitUntilReadyRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: float timeout = 2;
+   */
+  timeout: number;
+};
+
+/**
+ * Describes the message modal.client.SandboxWaitUntilReadyRequest.
+ * Use `create(SandboxWaitUntilReadyRequestSchema)` to create a new message.
+ */
+export declare const SandboxWaitUntilReadyRequestSchema: GenMessage<SandboxWaitUntilReadyRequest>;
+
+/**
+ * @generated from message modal.client.SandboxWaitUntilReadyResponse
+ */
+export declare type SandboxWaitUntilReadyResponse = Message<"modal.client.SandboxWaitUntilReadyResponse"> & {
+  /**
+   * @generated from field: double ready_at = 1;
+   */
+  readyAt: number;
+};
+
+/**
+ * Describes the message modal.client.SandboxWaitUntilReadyResponse.
+ * Use `create(SandboxWaitUntilReadyResponseSchema)` to create a new message.
+ */
+export declare const SandboxWaitUntilReadyResponseSchema: GenMessage<SandboxWaitUntilReadyResponse>;
+
+/**
  * @generated from message modal.client.ProxyGetRequest
  */
 export declare type ProxyGetRequest = Message<"modal.client.ProxyGetRequest"> & {

@@ -13,7 +13,7 @@ import type { FunctionBindParamsRequestSchema, FunctionBindParamsResponseSchema,
 import type { ClassCreateRequestSchema, ClassCreateResponseSchema, ClassGetRequestSchema, ClassGetResponseSchema } from "./classes_pb.js";
 import type { DataChunkSchema, FunctionCallCancelRequestSchema, FunctionCallFromIdRequestSchema, FunctionCallFromIdResponseSchema, FunctionCallGetDataRequestSchema, FunctionCallGetInfoRequestSchema, FunctionCallGetInfoResponseSchema, FunctionCallPutDataRequestSchema, FunctionFinishInputsRequestSchema, FunctionGetOutputsRequestSchema, FunctionGetOutputsResponseSchema, FunctionMapRequestSchema, FunctionMapResponseSchema, FunctionPutInputsRequestSchema, FunctionPutInputsResponseSchema } from "./calls_pb.js";
 import type { ContainerHeartbeatRequestSchema, ContainerHeartbeatResponseSchema, ContainerStopRequestSchema, ContainerStopResponseSchema, FunctionGetDynamicConcurrencyRequestSchema, FunctionGetDynamicConcurrencyResponseSchema, FunctionGetInputsRequestSchema, FunctionGetInputsResponseSchema, FunctionPutOutputsRequestSchema, TaskGetInfoRequestSchema, TaskGetInfoResponseSchema, TaskListRequestSchema, TaskListResponseSchema, TaskResultRequestSchema } from "./containers_pb.js";
-import type { ProxyGetRequestSchema, ProxyGetResponseSchema, SandboxContainerCreateV2RequestSchema, SandboxContainerCreateV2ResponseSchema, SandboxCreateConnectTokenRequestSchema, SandboxCreateConnectTokenResponseSchema, SandboxCreateRequestSchema, SandboxCreateResponseSchema, SandboxCreateV2RequestSchema, SandboxCreateV2ResponseSchema, SandboxGetCommandRouterAccessRequestSchema, SandboxGetCommandRouterAccessResponseSchema, SandboxGetExitSnapshotRequestSchema, SandboxGetExitSnapshotResponseSchema, SandboxGetFromNameRequestSchema, SandboxGetFromNameResponseSchema, SandboxGetLogsRequestSchema, SandboxGetTaskIdRequestSchema, SandboxGetTaskIdResponseSchema, SandboxGetTunnelsRequestSchema, SandboxGetTunnelsResponseSchema, SandboxListRequestSchema, SandboxListResponseSchema, SandboxSetNameRequestSchema, SandboxSetNameResponseSchema, SandboxStdinWriteRequestSchema, SandboxStdinWriteResponseSchema, SandboxTagsGetRequestSchema, SandboxTagsGetResponseSchema, SandboxTagsSetRequestSchema, SandboxTerminateRequestSchema, SandboxTerminateResponseSchema, SandboxWaitRequestSchema, SandboxWaitResponseSchema, TaskGetCommandRouterAccessRequestSchema, TaskGetCommandRouterAccessResponseSchema } from "./sandboxes_pb.js";
+import type { ProxyGetRequestSchema, ProxyGetResponseSchema, SandboxContainerCreateV2RequestSchema, SandboxContainerCreateV2ResponseSchema, SandboxCreateConnectTokenRequestSchema, SandboxCreateConnectTokenResponseSchema, SandboxCreateRequestSchema, SandboxCreateResponseSchema, SandboxCreateV2RequestSchema, SandboxCreateV2ResponseSchema, SandboxGetCommandRouterAccessRequestSchema, SandboxGetCommandRouterAccessResponseSchema, SandboxGetExitSnapshotRequestSchema, SandboxGetExitSnapshotResponseSchema, SandboxGetFromNameRequestSchema, SandboxGetFromNameResponseSchema, SandboxGetLogsRequestSchema, SandboxGetTaskIdRequestSchema, SandboxGetTaskIdResponseSchema, SandboxGetTunnelsRequestSchema, SandboxGetTunnelsResponseSchema, SandboxListRequestSchema, SandboxListResponseSchema, SandboxSetNameRequestSchema, SandboxSetNameResponseSchema, SandboxStdinWriteRequestSchema, SandboxStdinWriteResponseSchema, SandboxTagsGetRequestSchema, SandboxTagsGetResponseSchema, SandboxTagsSetRequestSchema, SandboxTerminateRequestSchema, SandboxTerminateResponseSchema, SandboxWaitRequestSchema, SandboxWaitResponseSchema, SandboxWaitUntilReadyRequestSchema, SandboxWaitUntilReadyResponseSchema, TaskGetCommandRouterAccessRequestSchema, TaskGetCommandRouterAccessResponseSchema } from "./sandboxes_pb.js";
 import type { ContainerFilesystemExecGetOutputRequestSchema, ContainerFilesystemExecRequestSchema, ContainerFilesystemExecResponseSchema, FilesystemRuntimeOutputBatchSchema } from "./container_files_pb.js";
 import type { ImageDeleteRequestSchema, ImageFromIdRequestSchema, ImageFromIdResponseSchema, ImageGetOrCreateRequestSchema, ImageGetOrCreateResponseSchema, ImageJoinStreamingRequestSchema, ImageJoinStreamingResponseSchema } from "./images_pb.js";
 import type { MountBatchedCheckExistenceRequestSchema, MountBatchedCheckExistenceResponseSchema, MountGetOrCreateRequestSchema, MountGetOrCreateResponseSchema, MountPutFileRequestSchema, MountPutFileResponseSchema } from "./mounts_pb.js";
@@ -715,6 +715,16 @@ export declare const ModalClient: GenService<{
     methodKind: "unary";
     input: typeof SandboxSetNameRequestSchema;
     output: typeof SandboxSetNameResponseSchema;
+  },
+  /**
+   * Asked by clients before 1.5; later ones ask the command router.
+   *
+   * @generated from rpc modal.client.ModalClient.SandboxWaitUntilReady
+   */
+  sandboxWaitUntilReady: {
+    methodKind: "unary";
+    input: typeof SandboxWaitUntilReadyRequestSchema;
+    output: typeof SandboxWaitUntilReadyResponseSchema;
   },
   /**
    * @generated from rpc modal.client.ModalClient.ProxyGet
