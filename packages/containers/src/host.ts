@@ -20,6 +20,8 @@ export interface HostFeatures {
   readonly pause: boolean;
   /** Allow-lists of a network, and changes of its policy while a container runs, are honoured. */
   readonly networkPolicy: boolean;
+  /** Containers can be started in the network of another one. */
+  readonly sharedNetwork: boolean;
   /** Running containers can be committed, and directories of them. */
   readonly snapshots: boolean;
   /** Directories can be mounted into running containers. */
@@ -89,6 +91,11 @@ export interface ContainerSpec {
   /** At least this; refused where `features.isolations` has nothing that is. Default: the weakest of those. */
   readonly isolation?: Isolation;
   readonly binds: readonly Bind[];
+  /**
+   * Id of a running container of this host, in whose network it is started: its addresses, its ports, its policy; `network` says nothing then.
+   * It is removed before that one is. `features.sharedNetwork`.
+   */
+  readonly networkOf?: string;
   /** Keep the writable layer after exit, for `commit`. Default false. */
   readonly keepWritableLayer?: boolean;
   /** `outlive` may be called. What it prints by itself is lost with the process that has started it. Default false. */

@@ -14,6 +14,7 @@ import { isolationContract } from "./isolation.ts";
 import { networkPolicyContract } from "./network-policy.ts";
 import { pauseContract } from "./pause.ts";
 import { makeRootfs } from "./rootfs.ts";
+import { sharedNetworkContract } from "./shared-network.ts";
 
 export interface ContractOptions {
   readonly name: string;
@@ -428,6 +429,7 @@ export function hostContract(options: ContractOptions): void {
       networkPolicyContract(bench, needs);
       directoriesContract(bench, needs);
       isolationContract(bench);
+      sharedNetworkContract(bench, needs);
       adoptionContract(bench, needs, options.create);
 
       options.more?.(bench);

@@ -53,6 +53,9 @@ export interface OciContainerOptions {
   readonly onRemoved: () => void;
 }
 
+/** One that is started in the network of another. */
+export type Guest = Promise<OciContainer>;
+
 export class OciContainer implements Container {
   readonly id: string;
   readonly isolation: Isolation;
@@ -67,6 +70,8 @@ export class OciContainer implements Container {
   #nextMount: number;
   #policy: NetworkPolicy;
   #outlives: boolean;
+  /** In its network. */
+  readonly #guests = new Set<Guest>();
   #last: Promise<void> = Promise.resolve();
 
   constructor(options: OciContainerOptions) {
@@ -143,6 +148,8 @@ export class OciContainer implements Container {
       checkPolicy(policy);
       this.#assertRuns();
       const { spec, slot, policies } = this.#options;
+      if (spec.networkOf !== undefined)
+        throw new Error(`Container ${this.id} is in the network of ${spec.networkOf}: what it may reach is changed there.`);
       if (spec.network === "none")
         throw new Error(`Container ${this.id} was started without a network. Start it with the network "blocked" to open it later.`);
       const before = this.#policy;
@@ -159,6 +166,26 @@ export class OciContainer implements Container {
     });
   }
 
+  /** Starts a container in its network, given a process that is in there. */
+  async admit(start: (pid: number) => Guest): Guest {
+    this.#assertRuns();
+    const { slot } = this.#options;
+    const guest = start(slot.process.pid);
+    this.#guests.add(guest);
+    try {
+      const container = await guest;
+      // The pid would have been another process's.
+      if (slot.dead || this.#ended) {
+        await container.remove();
+        this.#assertRuns();
+      }
+      return container;
+    } catch (error) {
+      this.#guests.delete(guest);
+      throw error;
+    }
+  }
+
   /** It runs on when this process ends. */
   get outlives(): boolean {
     return this.#outlives && !this.#ended && this.#removed === undefined;
@@ -172,6 +199,7 @@ export class OciContainer implements Container {
     return this.#oneAtATime(async () => {
       this.#assertRuns();
       if (this.#outlives) return;
+      if (this.#options.spec.networkOf !== undefined) throw new Error(`Container ${this.id} goes with the one whose network it shares.`);
       if (this.#options.spec.mayOutlive !== true) throw new Error(`Container ${this.id} was not started with mayOutlive.`);
       await this.#writeDown();
       this.#options.slot.process.keep();
@@ -326,6 +354,8 @@ export class OciContainer implements Container {
     const { slot, policies, traces, onRemoved } = this.#options;
     slot.process.output.discard();
     if (!this.#ended) await this.stop(0);
+    // Its network is there as long as one of them is.
+    await Promise.all([...this.#guests].map(async (guest) => (await guest.catch(() => undefined))?.remove()));
     await slot.remove();
     // After its link is gone: the name stands for nothing then.
     await this.#oneAtATime(() => policies.set(slot.name, slot.address, "outbound"));

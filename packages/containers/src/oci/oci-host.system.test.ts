@@ -31,6 +31,7 @@ const features = {
   snapshots: findHostTool() !== undefined,
   mounts: findHostTool() !== undefined,
   adoption: !rootless,
+  sharedNetwork: !rootless,
 };
 
 const NOTHING: Traces = { mounts: 0, links: 0, loops: 0, cgroups: 0, processes: 0, files: 0 };

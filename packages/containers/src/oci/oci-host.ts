@@ -193,6 +193,8 @@ class OciHost implements ContainerHost {
       isolations: parts.isolations,
       pause,
       networkPolicy: true,
+      // There, processes are told apart by their network.
+      sharedNetwork: !parts.rootless,
       // The namespaces of a server without root end with it.
       adoption: !parts.rootless,
     };
@@ -214,7 +216,8 @@ class OciHost implements ContainerHost {
     this.#containers.set(spec.id, undefined);
     try {
       await checkSources(spec, { layers: true });
-      const container = await this.#parts.gate.run(() => this.#start(spec));
+      const start = (pid?: number) => this.#parts.gate.run(() => this.#start(spec, pid));
+      const container = await (spec.networkOf === undefined ? start() : this.#host(spec.networkOf).admit(start));
       this.#containers.set(spec.id, container);
       return container;
     } catch (error) {
@@ -223,12 +226,21 @@ class OciHost implements ContainerHost {
     }
   }
 
-  async #start(spec: ContainerSpec): Promise<OciContainer> {
+  /** The container in whose network another is to be started. */
+  #host(id: string): OciContainer {
+    if (!this.features.sharedNetwork) throw new Error("Without root no container can be started in the network of another one.");
+    const found = this.#containers.get(id);
+    if (found === undefined) throw new Error(`There is no container ${id} whose network could be shared.`);
+    return found;
+  }
+
+  /** `networkOf`: a process in the network that it is to share. */
+  async #start(spec: ContainerSpec, networkOf: number | undefined): Promise<OciContainer> {
     const diskMiB = spec.limits.diskMiB ?? DEFAULT_DISK_MIB;
     try {
       const slot = await this.#slots.take(diskMiB);
       try {
-        return await this.#startIn(slot, spec);
+        return await this.#startIn(slot, spec, networkOf);
       } catch (error) {
         this.#pids.forget(slot.name);
         await slot.remove();
@@ -241,8 +253,9 @@ class OciHost implements ContainerHost {
     }
   }
 
-  async #startIn(slot: Slot, spec: ContainerSpec): Promise<OciContainer> {
+  async #startIn(slot: Slot, spec: ContainerSpec, networkOf: number | undefined): Promise<OciContainer> {
     const { runtime, network, paths } = this.#parts;
+    const policy = spec.network === "none" || networkOf !== undefined ? undefined : spec.network;
     const at = (file: string) => join(slot.dir, file);
     const mapped = this.#mapped(spec);
     const ids = idsOf(slot.address);
@@ -260,14 +273,15 @@ class OciHost implements ContainerHost {
       writeFile(at("config.json"), JSON.stringify(config)),
       ...spec.layers.map((layer, index) => symlink(layer, at(index.toString(36)))),
       slot.group.setLimits(spec.limits),
-      spec.network === "none" ? undefined : network.policies.set(slot.name, slot.address, spec.network),
+      policy && network.policies.set(slot.name, slot.address, policy),
     ]);
     const started = this.#pids.wait(slot.name);
     slot.process.write(
       startLine({
         tool: this.#parts.slotOptions.tool,
         layers: spec.layers.length,
-        withoutNetwork: spec.network === "none",
+        withoutNetwork: spec.network === "none" && networkOf === undefined,
+        ...(networkOf !== undefined && { networkOf }),
         volatile: true,
         rootless: this.#parts.rootless,
         keep: spec.keepWritableLayer === true,
@@ -283,7 +297,7 @@ class OciHost implements ContainerHost {
       if (reason !== undefined) throw new Error(`Container ${spec.id} could not be started with ${this.runtime}: ${reason}`);
     }
     const pid = exit === undefined ? await started : undefined;
-    return this.#container({ spec, slot, pid, policy: spec.network === "none" ? "outbound" : spec.network });
+    return this.#container({ spec, slot, pid, policy: policy ?? "outbound" });
   }
 
   #container(of: Pick<OciContainerOptions, "spec" | "slot" | "pid" | "policy" | "adopted" | "firstMount">): OciContainer {

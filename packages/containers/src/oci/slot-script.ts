@@ -85,6 +85,8 @@ export interface StartLineOptions {
   /** The shell stays and, when the runtime has ended, writes its code into this file. Absent: the shell becomes the runtime. */
   readonly exitFile?: string;
   readonly runtime: readonly string[];
+  /** A process in whose network namespace the runtime is started. Absent: the slot's own. */
+  readonly networkOf?: number;
   /** What mounts the root directory, in place of the overlay at `rootfs`. */
   readonly mount?: string;
 }
@@ -111,7 +113,8 @@ export function startLine(o: StartLineOptions): string {
   const steps = [...(o.withoutNetwork ? ["ip link del eth0"] : []), o.mount ?? usual];
   // In a subshell: as a child of the runtime it would be waited for.
   const holder = o.keep ? "(sleep 2147483647 </dev/null >/dev/null 2>&1 & echo $! >holder); " : "";
-  const runtime = `${o.runtime.map(quote).join(" ")} </dev/null`;
+  const inNetwork = o.networkOf === undefined ? [] : ["nsenter", `--net=/proc/${o.networkOf}/ns/net`, "--"];
+  const runtime = `${[...inNetwork, ...o.runtime].map(quote).join(" ")} </dev/null`;
   const run = o.exitFile === undefined ? `exec ${runtime}` : tell(runtime, quote(o.exitFile));
   return `{ ${steps.join(" && ")}; } 2>error || exit ${PREPARE_FAILED}; ${holder}${run}\n`;
 }

@@ -15,6 +15,7 @@ hostContract({
     mounts: false,
     isolations: [],
     adoption: false,
+    sharedNetwork: false,
   },
   create: (stateDir) => createProcessHost({ stateDir }),
 });

@@ -48,6 +48,7 @@ class ProcessHost implements ContainerHost {
     mounts: false,
     isolations: [],
     adoption: false,
+    sharedNetwork: false,
   };
   readonly runtime = `node ${process.versions.node}`;
   readonly #launcher: Launcher;
@@ -67,6 +68,8 @@ class ProcessHost implements ContainerHost {
 
   async start(spec: ContainerSpec): Promise<Container> {
     checkSpec(spec, this.features.isolations);
+    if (spec.networkOf !== undefined)
+      throw new Error(`${spec.networkOf} has not a network of its own that could be shared: the process host has the machine's.`);
     if (this.#containers.has(spec.id)) throw new Error(`There is a container ${spec.id} already.`);
     this.#containers.set(spec.id, undefined);
     try {

@@ -42,6 +42,7 @@ const hostThatStartsNothing = (images: boolean): ContainerHost => ({
     mounts: false,
     isolations: [],
     adoption: false,
+    sharedNetwork: false,
   },
   runtime: "none",
   warm: async () => {},

@@ -251,6 +251,7 @@ class DoubleHost implements ContainerHost {
     mounts: true,
     isolations: ["namespaces"] as const,
     adoption: true,
+    sharedNetwork: true,
   };
   readonly runtime = "double";
   readonly #rig: Rig;
