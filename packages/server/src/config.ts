@@ -34,6 +34,8 @@ const schema = z.object({
     .default({}),
   /** Sandboxes at once. Default: by the memory of the machine. */
   maxSandboxes: z.number().int().min(1).optional(),
+  /** Sandboxes without a command of their own that were not used for so long, nor used the processor, are frozen until they are. 0: never. */
+  freezeIdleMs: z.number().int().min(0).default(0),
   maxContainers: z.number().int().min(1).optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   version: z.string().default("0.1.0"),

@@ -254,6 +254,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     startContainer: (sandbox) => containers.start(sandbox),
     dir: join(dataDir, "sb"),
     maxSandboxes: config.maxSandboxes ?? defaultMaxSandboxes(),
+    freezeIdleMs: config.freezeIdleMs,
     onError: (what, error) => log.error(what, error),
   });
   const snapshots = new Snapshots({
@@ -419,7 +420,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         }),
       ),
       service<typeof Runtime, Caller>(Runtime, createRuntimeRpc(pools)),
-      service<typeof Processes, Caller>(Processes, createProcessesRpc({ execs, home: execHome })),
+      service<typeof Processes, Caller>(Processes, createProcessesRpc({ execs, home: execHome, pausable: sandboxOf })),
       service<typeof TaskCommandRouter, Caller>(
         TaskCommandRouter,
         createRouterRpc({

@@ -1,13 +1,20 @@
 // What to say of an operation that this server does not have: clients show the text to whoever used the feature.
 
+const MEMORY_SNAPSHOTS = "memory snapshots of sandboxes (those of files keep what is on disk)";
+
 /** Beginnings of operations' names → what they are for. */
 const FEATURES: readonly (readonly [prefix: string, what: string])[] = [
   ["SharedVolume", "network file systems"],
   ["Volume", "volumes"],
   ["Dict", "dicts"],
   ["Queue", "queues"],
-  ["Sandbox", "sandboxes"],
-  ["PersistentSandbox", "sandboxes"],
+  ["SandboxSnapshotFs", "the older way to snapshots of files (unset MODAL_USE_LEGACY_FILESYSTEM_SNAPSHOT for the usual one)"],
+  ["SandboxSnapshot", MEMORY_SNAPSHOTS],
+  ["SandboxRestore", MEMORY_SNAPSHOTS],
+  ["TaskSnapshotMemory", MEMORY_SNAPSHOTS],
+  ["SandboxGetExitSnapshot", "snapshots at the end of a sandbox"],
+  ["PersistentSandbox", "persistent sandboxes"],
+  ["Sandbox", "this operation of sandboxes"],
   ["TaskGetCommandRouterAccess", "commands in running containers"],
   ["ContainerExec", "commands in running containers"],
   ["Proxy", "proxies"],

@@ -129,6 +129,13 @@ describe.skipIf(reason !== undefined)("commands for sandboxes", () => {
     expect(await lydian("container", "exec", container_id, "echo", "hi")).toEqual({ code: 0, stdout: "hi\n", stderr: "" });
   });
 
+  it("freeze it until somebody needs it, and let it go on", async () => {
+    expect(await lydian("sandbox", "pause", id)).toEqual({ code: 0, stdout: `${id} is paused\n`, stderr: "" });
+    expect((await lydian("sandbox", "exec", id, "echo", "awake")).stdout).toBe("awake\n");
+    expect(JSON.parse((await lydian("sandbox", "resume", "--json", id)).stdout)).toEqual([{ sandbox_id: id, state: "running" }]);
+    expect((await lydian("sandbox", "pause", "sb-none")).code).not.toBe(0);
+  });
+
   it("reach the container of a function, with its environment, until it ends", async () => {
     const deployed = await lydian("deploy", join(import.meta.dirname, "../../test/fixtures/kept.ts"));
     expect(deployed.code, deployed.stderr).toBe(0);

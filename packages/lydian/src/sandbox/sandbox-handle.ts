@@ -107,6 +107,19 @@ export class SandboxHandle extends RunningContainer implements AsyncDisposable {
     return this.exitCode;
   }
 
+  /**
+   * Freezes its processes: they keep memory and connections, and use no processor. The next exec, file operation, input or connection lets them
+   * go on, as `resume` does. Its timeouts go on meanwhile.
+   */
+  async pause(): Promise<void> {
+    await this.execPlace.router.call((router, taskId, call) => router.processes.pause({ taskId }, call));
+  }
+
+  /** Lets them go on. Nothing happens when they run. */
+  async resume(): Promise<void> {
+    await this.execPlace.router.call((router, taskId, call) => router.processes.resume({ taskId }, call));
+  }
+
   /** Ends it; nothing happens to one that has ended. With `wait` it resolves to the exit code when everything is gone. */
   async terminate({ wait = false }: { readonly wait?: boolean } = {}): Promise<number | undefined> {
     await this.#client.modal.sandboxTerminateV2({ sandboxId: this.id }).catch(rethrow);

@@ -281,6 +281,17 @@ describe.skipIf(reason !== undefined)("a sandbox of the SDK", () => {
       await expect(cat.exec(["true"])).rejects.toMatchObject({ code: expect.stringMatching(/not_found|failed_precondition/) });
     });
 
+    it("stands still while it is paused, and goes on when it is needed or told to", async () => {
+      const counting = sandbox.exec("i=0; while [ ! -e /tmp/enough ]; do i=$((i + 1)); echo $i; sleep 0.01; done");
+      await counting.started();
+      await sandbox.pause();
+      await sandbox.pause();
+      await sandbox.resume();
+      await sandbox.pause();
+      await sandbox.filesystem.writeText("/tmp/enough", "");
+      expect(await counting.wait()).toBe(0);
+    });
+
     it("ends when it is terminated, with its scope, and after its timeout", async () => {
       const first = await Sandbox.create({ app: "sdk" });
       expect(await first.poll()).toBeUndefined();

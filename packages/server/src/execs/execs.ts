@@ -93,6 +93,8 @@ export class Execs {
   async signal(home: ExecHome, execId: string, signal: NodeJS.Signals): Promise<void> {
     const exec = await this.get(home, execId);
     if (exec.exit !== undefined) return;
+    // The frozen heed no signals.
+    using _use = home.use();
     const agent = this.#byTask.get(home.taskId)?.get(execId)?.process.agent;
     if (agent) agent.signal(signal);
     else exec.kill();
@@ -150,9 +152,17 @@ async function startProgram(
   process: Known["process"],
 ): Promise<Program> {
   const { argv, env, workdir = home.workdir, pty } = request;
-  if (argv[0] === FILE_TOOL) return startFileTool(agent.files, argv);
+  if (argv[0] === FILE_TOOL) return startFileTool(agent.files, argv, () => home.use());
   process.agent = await agent.exec({ argv, env: { ...home.env, ...env }, workdir, ...(pty !== undefined && { pty }) });
-  return programOf(process.agent);
+  const program = programOf(process.agent);
+  return {
+    ...program,
+    kill: () => {
+      // The frozen do not die.
+      home.use()[Symbol.dispose]();
+      program.kill();
+    },
+  };
 }
 
 /** A process of the agent's as what an exec runs. */

@@ -31,8 +31,8 @@ const commandSchema = z.union([
 ]);
 type FileCommand = z.output<typeof commandSchema>;
 
-/** Throws `invalid_argument` for an argument that is no command. */
-export function startFileTool(files: AgentFiles, argv: readonly string[]): Program {
+/** `use`: the container counts as used until it is disposed. Throws `invalid_argument` for an argument that is no command. */
+export function startFileTool(files: AgentFiles, argv: readonly string[], use: () => Disposable): Program {
   const command = parse(argv[1]);
   const [name] = Object.keys(command) as [FileCommandName];
   const abort = new AbortController();
@@ -55,7 +55,7 @@ export function startFileTool(files: AgentFiles, argv: readonly string[]): Progr
   const exited = run();
   return {
     output,
-    ...("ReadFile" in command && { stdout: fileOutput(files, command.ReadFile.path, exited) }),
+    ...("ReadFile" in command && { stdout: fileOutput(files, command.ReadFile.path, exited, use) }),
     exited,
     write: (data) => input.push(data),
     endInput: async () => input.end(),
@@ -138,12 +138,13 @@ function withoutDrafts({ kind, paths }: FileEvent): { readonly event_type: strin
 }
 
 /** A file as the output of the tool: read when it is asked for, from where it is asked for, so that no copy is kept. */
-function fileOutput(files: AgentFiles, target: string, exited: Promise<Exit>): OutputSource {
+function fileOutput(files: AgentFiles, target: string, exited: Promise<Exit>, use: () => Disposable): OutputSource {
   return {
     ended: true,
     async *from(offset, ...signals) {
       // One that cannot be read is told of on stderr.
       if ((await exited).code !== 0) return;
+      using _use = use();
       using content = await files.read(target, { offset, largestBytes: MAX_READ_BYTES, signal: AbortSignal.any([...signals]) });
       let at = offset;
       for await (const data of content.data) {

@@ -8,12 +8,14 @@ import { type FindHome, routerHome } from "./router-home.ts";
 export interface ProcessesRpcDependencies {
   readonly execs: Execs;
   readonly home: FindHome;
+  /** Throws `not_found` for what is no sandbox. */
+  readonly pausable: (taskId: string) => { pause(): Promise<void>; resume(): Promise<void> };
 }
 
 /** As the kernel has it. */
 const MAX_SIZE = 0xffff;
 
-export function createProcessesRpc({ execs, home }: ProcessesRpcDependencies): Partial<Handlers<typeof Processes, Caller>> {
+export function createProcessesRpc({ execs, home, pausable }: ProcessesRpcDependencies): Partial<Handlers<typeof Processes, Caller>> {
   const homeOf = routerHome(home);
   return {
     async signal({ taskId, execId, signal }, context) {
@@ -33,6 +35,18 @@ export function createProcessesRpc({ execs, home }: ProcessesRpcDependencies): P
             `A terminal of ${columns} columns by ${rows} rows cannot be: 1 to ${MAX_SIZE} are possible.`,
           );
       await execs.resize(found, execId, rows, columns);
+      return {};
+    },
+
+    async pause({ taskId }, context) {
+      homeOf(context, taskId);
+      await pausable(taskId).pause();
+      return {};
+    },
+
+    async resume({ taskId }, context) {
+      homeOf(context, taskId);
+      await pausable(taskId).resume();
       return {};
     },
   };

@@ -168,6 +168,7 @@ export function createSandboxesRpc(dependencies: SandboxesRpcDependencies): Part
 
     async sandboxStdinWrite({ sandboxId, input, index, eof }, { caller }) {
       const sandbox = sandboxes.live(sandboxId, caller.workspaceId);
+      using _use = sandbox.use();
       await sandbox.indexedInput.write(index, input, eof);
       return {};
     },

@@ -7,6 +7,7 @@ import { Wakeup } from "../calls/wakeup.ts";
 import type { Exec } from "../execs/exec.ts";
 import type { ExecHome } from "../execs/exec-home.ts";
 import type { ResolvedSandbox } from "./definition.ts";
+import { Freezer } from "./freezer.ts";
 import type { SandboxResult } from "./results.ts";
 import { nextSandboxState, type SandboxEvent, type SandboxState } from "./sandbox-state.ts";
 import { commandOf, IndexedInput } from "./stdio.ts";
@@ -52,6 +53,8 @@ export class Sandbox implements ExecHome {
   end: SandboxResult | undefined;
   /** Woken by everything that happens to it. */
   readonly changed = new Wakeup();
+  /** Of its processes. Asking for its agent, and using it, lets them go on. */
+  readonly freezer = new Freezer(async () => (await this.started).container);
   lastUsedAt: number;
   #uses = 0;
   readonly #now: () => number;
@@ -108,18 +111,42 @@ export class Sandbox implements ExecHome {
     this.changed.wake();
   }
 
+  /** Its readiness probe has succeeded, or it has none. */
+  get isReady(): boolean {
+    return this.readyAt > 0;
+  }
+
   async agent(): Promise<Agent> {
     if (!this.live) throw this.over();
+    this.touch();
     const { agent } = await this.started.catch(() => {
       throw this.over();
+    });
+    await this.freezer.thaw().catch((error: unknown) => {
+      if (this.live) throw error;
     });
     if (!this.live) throw this.over();
     return agent;
   }
 
+  /** Freezes its processes until somebody needs them. Its times go on. */
+  async pause(): Promise<void> {
+    if (this.live && this.freezer.isFrozen) return;
+    await this.agent();
+    await this.freezer.freeze();
+  }
+
+  /** Lets them go on. */
+  async resume(): Promise<void> {
+    using _use = this.use();
+    await this.agent();
+  }
+
   use(): Disposable {
     this.#uses += 1;
     this.touch();
+    // Whoever waits for the agent is told of failures.
+    this.freezer.thaw().catch(() => {});
     let used = true;
     return {
       [Symbol.dispose]: () => {

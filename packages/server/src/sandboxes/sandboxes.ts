@@ -13,6 +13,7 @@ import type { Logs } from "../logs/logs.ts";
 import { OutputLines } from "../pools/output-lines.ts";
 import type { TaskRecord } from "../pools/tasks.ts";
 import { checkSandboxName, type ResolvedSandbox } from "./definition.ts";
+import { IdleFreeze } from "./idle-freeze.ts";
 import { waitUntilReady } from "./readiness.ts";
 import { exited, idledOut, notStarted, type SandboxResult, terminated, timedOut } from "./results.ts";
 import { Sandbox, type StartedContainer } from "./sandbox.ts";
@@ -30,6 +31,8 @@ export interface SandboxesOptions {
   readonly dir: string;
   /** At once. */
   readonly maxSandboxes: number;
+  /** See `IdleFreeze`. */
+  readonly freezeIdleMs: number;
   readonly onError: (what: string, error: unknown) => void;
 }
 
@@ -69,6 +72,7 @@ const RESTARTED = terminated("The server was restarted; its sandboxes ended with
 
 export class Sandboxes {
   readonly #options: SandboxesOptions;
+  readonly #idleFreeze: IdleFreeze;
   /** By id, oldest first. */
   readonly #byId = new Map<string, Sandbox>();
   readonly #byTask = new Map<string, Sandbox>();
@@ -80,6 +84,7 @@ export class Sandboxes {
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
+    this.#idleFreeze = new IdleFreeze({ ...options, afterMs: options.freezeIdleMs });
   }
 
   /** Ends in the database what an earlier process left behind, and removes its files. */
@@ -254,6 +259,8 @@ export class Sandboxes {
   /** When it became ready. Throws `deadline_exceeded` when it did not in time, `failed_precondition` when it ended before. */
   async ready(sandbox: Sandbox, timeoutMs: number, ...signals: readonly AbortSignal[]): Promise<number> {
     const until = this.#options.now() + timeoutMs;
+    // What is frozen does not become ready.
+    if (!sandbox.isReady) sandbox.freezer.thaw().catch(() => {});
     for (;;) {
       if (sandbox.readyAt > 0) return sandbox.readyAt;
       if (!sandbox.live) throw sandbox.over();
@@ -387,6 +394,7 @@ export class Sandboxes {
   }
 
   #watchIdle(sandbox: Sandbox): void {
+    this.#idleFreeze.watch(sandbox);
     const { idleTimeoutMs } = sandbox.resolved;
     const since = sandbox.unusedSince;
     if (idleTimeoutMs === 0 || since === undefined || !sandbox.live) return;

@@ -67,6 +67,20 @@ export function sandboxCommand(): Command {
     .addOption(jsonOption())
     .action(async (id: string, flags: SnapshotFlags) => (await import("../sandboxes/snapshot.ts")).snapshot(id, flags));
   sandbox
+    .command("pause")
+    .description("freeze them until the next exec, file, input or connection")
+    .argument("<sandbox-id...>")
+    .addOption(environmentOption())
+    .addOption(jsonOption())
+    .action(async (ids: string[], flags: CommonOptions) => (await import("../sandboxes/pause.ts")).pause(ids, flags));
+  sandbox
+    .command("resume")
+    .description("let them go on")
+    .argument("<sandbox-id...>")
+    .addOption(environmentOption())
+    .addOption(jsonOption())
+    .action(async (ids: string[], flags: CommonOptions) => (await import("../sandboxes/pause.ts")).resume(ids, flags));
+  sandbox
     .command("terminate")
     .description("end them")
     .argument("<sandbox-id...>")

@@ -14,6 +14,7 @@ interface ServerFlags {
   readonly isolation?: ServeOptions["isolation"];
   readonly registryMirror?: Readonly<Record<string, string>>;
   readonly idleExit?: string;
+  readonly freezeIdle?: string;
   readonly logLevel: ServeOptions["logLevel"];
 }
 
@@ -56,6 +57,7 @@ export function serverCommand(): Command {
         .argParser(parseMirrors)
         .env("LYDIAN_REGISTRY_MIRRORS"),
     )
+    .option("--freeze-idle <duration>", "freeze sandboxes that nobody has used for so long, until somebody does (default: never)")
     .option("--idle-exit <duration>", "stop after no app has lived for this long, e.g. 60s (default: never)")
     .addOption(
       new Option("--log-level <level>", "what is written to stderr")
@@ -100,6 +102,7 @@ function resolveOptions(flags: ServerFlags): ServeOptions {
     ...(flags.isolation !== undefined && { isolation: flags.isolation }),
     logLevel: flags.logLevel,
     registryMirrors: flags.registryMirror ?? {},
+    ...(flags.freezeIdle === undefined ? {} : { freezeIdleMs: parseDuration(flags.freezeIdle, "--freeze-idle") }),
     ...(flags.idleExit === undefined ? {} : { idleExitMs: parseDuration(flags.idleExit, "--idle-exit") }),
   };
 }

@@ -14,6 +14,8 @@ export interface ServeOptions {
   readonly logLevel: "debug" | "info" | "warn" | "error";
   /** By registry: the URL of one that is asked first. */
   readonly registryMirrors: Readonly<Record<string, string>>;
+  /** Freeze sandboxes that nobody has used for this long. Absent: never. */
+  readonly freezeIdleMs?: number;
   /** Stop after no app has lived for this long. Absent: never. */
   readonly idleExitMs?: number;
 }

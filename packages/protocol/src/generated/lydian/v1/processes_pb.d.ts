@@ -42,6 +42,38 @@ export declare type ProcessSignalRequest = Message<"lydian.v1.ProcessSignalReque
 export declare const ProcessSignalRequestSchema: GenMessage<ProcessSignalRequest>;
 
 /**
+ * @generated from message lydian.v1.ProcessesPauseRequest
+ */
+export declare type ProcessesPauseRequest = Message<"lydian.v1.ProcessesPauseRequest"> & {
+  /**
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+};
+
+/**
+ * Describes the message lydian.v1.ProcessesPauseRequest.
+ * Use `create(ProcessesPauseRequestSchema)` to create a new message.
+ */
+export declare const ProcessesPauseRequestSchema: GenMessage<ProcessesPauseRequest>;
+
+/**
+ * @generated from message lydian.v1.ProcessesResumeRequest
+ */
+export declare type ProcessesResumeRequest = Message<"lydian.v1.ProcessesResumeRequest"> & {
+  /**
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+};
+
+/**
+ * Describes the message lydian.v1.ProcessesResumeRequest.
+ * Use `create(ProcessesResumeRequestSchema)` to create a new message.
+ */
+export declare const ProcessesResumeRequestSchema: GenMessage<ProcessesResumeRequest>;
+
+/**
  * @generated from message lydian.v1.ProcessResizeRequest
  */
 export declare type ProcessResizeRequest = Message<"lydian.v1.ProcessResizeRequest"> & {
@@ -94,6 +126,24 @@ export declare const Processes: GenService<{
   resize: {
     methodKind: "unary";
     input: typeof ProcessResizeRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * Freezes all of a sandbox's until they are needed, or `Resume` lets them go on.
+   *
+   * @generated from rpc lydian.v1.Processes.Pause
+   */
+  pause: {
+    methodKind: "unary";
+    input: typeof ProcessesPauseRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * @generated from rpc lydian.v1.Processes.Resume
+   */
+  resume: {
+    methodKind: "unary";
+    input: typeof ProcessesResumeRequestSchema;
     output: typeof EmptySchema;
   },
 }>;

@@ -11,7 +11,7 @@ import { file_google_protobuf_empty } from "@bufbuild/protobuf/wkt";
  * Describes the file lydian/v1/processes.proto.
  */
 export const file_lydian_v1_processes = /*@__PURE__*/
-  fileDesc("ChlseWRpYW4vdjEvcHJvY2Vzc2VzLnByb3RvEglseWRpYW4udjEiSAoUUHJvY2Vzc1NpZ25hbFJlcXVlc3QSDwoHdGFza19pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg4KBnNpZ25hbBgDIAEoCSJXChRQcm9jZXNzUmVzaXplUmVxdWVzdBIPCgd0YXNrX2lkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkSDAoEcm93cxgDIAEoDRIPCgdjb2x1bW5zGAQgASgNMpEBCglQcm9jZXNzZXMSQQoGU2lnbmFsEh8ubHlkaWFuLnYxLlByb2Nlc3NTaWduYWxSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EkEKBlJlc2l6ZRIfLmx5ZGlhbi52MS5Qcm9jZXNzUmVzaXplUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eWIGcHJvdG8z", [file_google_protobuf_empty]);
+  fileDesc("ChlseWRpYW4vdjEvcHJvY2Vzc2VzLnByb3RvEglseWRpYW4udjEiSAoUUHJvY2Vzc1NpZ25hbFJlcXVlc3QSDwoHdGFza19pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg4KBnNpZ25hbBgDIAEoCSIoChVQcm9jZXNzZXNQYXVzZVJlcXVlc3QSDwoHdGFza19pZBgBIAEoCSIpChZQcm9jZXNzZXNSZXN1bWVSZXF1ZXN0Eg8KB3Rhc2tfaWQYASABKAkiVwoUUHJvY2Vzc1Jlc2l6ZVJlcXVlc3QSDwoHdGFza19pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEgwKBHJvd3MYAyABKA0SDwoHY29sdW1ucxgEIAEoDTKZAgoJUHJvY2Vzc2VzEkEKBlNpZ25hbBIfLmx5ZGlhbi52MS5Qcm9jZXNzU2lnbmFsUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJBCgZSZXNpemUSHy5seWRpYW4udjEuUHJvY2Vzc1Jlc2l6ZVJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSQQoFUGF1c2USIC5seWRpYW4udjEuUHJvY2Vzc2VzUGF1c2VSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EkMKBlJlc3VtZRIhLmx5ZGlhbi52MS5Qcm9jZXNzZXNSZXN1bWVSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5YgZwcm90bzM", [file_google_protobuf_empty]);
 
 /**
  * Describes the message lydian.v1.ProcessSignalRequest.
@@ -21,11 +21,25 @@ export const ProcessSignalRequestSchema = /*@__PURE__*/
   messageDesc(file_lydian_v1_processes, 0);
 
 /**
+ * Describes the message lydian.v1.ProcessesPauseRequest.
+ * Use `create(ProcessesPauseRequestSchema)` to create a new message.
+ */
+export const ProcessesPauseRequestSchema = /*@__PURE__*/
+  messageDesc(file_lydian_v1_processes, 1);
+
+/**
+ * Describes the message lydian.v1.ProcessesResumeRequest.
+ * Use `create(ProcessesResumeRequestSchema)` to create a new message.
+ */
+export const ProcessesResumeRequestSchema = /*@__PURE__*/
+  messageDesc(file_lydian_v1_processes, 2);
+
+/**
  * Describes the message lydian.v1.ProcessResizeRequest.
  * Use `create(ProcessResizeRequestSchema)` to create a new message.
  */
 export const ProcessResizeRequestSchema = /*@__PURE__*/
-  messageDesc(file_lydian_v1_processes, 1);
+  messageDesc(file_lydian_v1_processes, 3);
 
 /**
  * @generated from service lydian.v1.Processes
