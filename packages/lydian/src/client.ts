@@ -1,4 +1,4 @@
-import { type Connection, connect, Lydian, ModalClient, type Client as Stub } from "@lydian/protocol";
+import { Bulk, type Connection, connect, Lydian, ModalClient, type Client as Stub } from "@lydian/protocol";
 import { knownServer } from "./config/known-server.ts";
 import { findSession } from "./session.ts";
 
@@ -11,7 +11,7 @@ export interface ClientOptions {
   readonly environment?: string | undefined;
 }
 
-/** A connection to a server, with both of its services. */
+/** A connection to a server, with its services. */
 export class Client {
   readonly serverUrl: string;
   readonly environment: string;
@@ -19,6 +19,7 @@ export class Client {
   readonly connection: Connection;
   readonly modal: Stub<typeof ModalClient>;
   readonly lydian: Stub<typeof Lydian>;
+  readonly bulk: Stub<typeof Bulk>;
 
   private constructor({ serverUrl, token, environment = "" }: ClientOptions) {
     this.serverUrl = serverUrl;
@@ -28,6 +29,7 @@ export class Client {
     this.connection = connect({ url: serverUrl, headers });
     this.modal = this.connection.service(ModalClient);
     this.lydian = this.connection.service(Lydian);
+    this.bulk = this.connection.service(Bulk);
   }
 
   /** Opens nothing yet: the connection is made by the first call. */

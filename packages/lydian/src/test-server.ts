@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createServer, type Handlers, Lydian, ModalClient, Processes, service, TaskCommandRouter } from "@lydian/protocol";
+import { Bulk, createServer, type Handlers, Lydian, ModalClient, Processes, service, TaskCommandRouter } from "@lydian/protocol";
 import { type Client, currentClient } from "./client.ts";
 import { setSession } from "./session.ts";
 
@@ -13,6 +13,7 @@ export interface TestServer extends AsyncDisposable {
 
 export interface TestServerOptions {
   readonly modal?: Partial<Handlers<typeof ModalClient, unknown>>;
+  readonly bulk?: Partial<Handlers<typeof Bulk, unknown>>;
   readonly lydian?: Partial<Handlers<typeof Lydian, unknown>>;
   readonly router?: Partial<Handlers<typeof TaskCommandRouter, unknown>>;
   readonly processes?: Partial<Handlers<typeof Processes, unknown>>;
@@ -22,6 +23,7 @@ export interface TestServerOptions {
 
 export async function startTestServer({
   modal = {},
+  bulk = {},
   lydian = {},
   router = {},
   processes = {},
@@ -30,6 +32,7 @@ export async function startTestServer({
   const directory = await mkdtemp(join(tmpdir(), "ly-sdk-"));
   const services = [
     service(ModalClient, modal),
+    service(Bulk, bulk),
     service(Lydian, lydian),
     service(TaskCommandRouter, router),
     service(Processes, processes),

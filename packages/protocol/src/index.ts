@@ -3,7 +3,13 @@ export { clone, create, equals, fromBinary, toBinary } from "@bufbuild/protobuf"
 export type { Empty, Timestamp } from "@bufbuild/protobuf/wkt";
 export { EmptySchema, TimestampSchema, timestampDate, timestampFromMs, timestampMs, timestampNow } from "@bufbuild/protobuf/wkt";
 export { Bag, type Bagged } from "./bag.ts";
+export { packCallIds, unpackCallIds } from "./bulk/call-ids.ts";
+export { deliveriesOf, deliveryColumns, inputColumns, inputsOf } from "./bulk/input-columns.ts";
+export { inputId, MAX_IDX, parseInputId } from "./bulk/input-ids.ts";
+export { answerColumns, answersOf, resultColumns, resultsOf } from "./bulk/output-columns.ts";
 export * from "./errors.ts";
+export * from "./generated/lydian/v1/bulk_pb.js";
+export * from "./generated/lydian/v1/columns_pb.js";
 export * from "./generated/lydian/v1/lydian_pb.js";
 export * from "./generated/lydian/v1/processes_pb.js";
 export * from "./generated/lydian/v1/runtime_pb.js";

@@ -20,13 +20,13 @@ import {
   type StartResponse,
 } from "@lydian/protocol";
 import { realPath } from "./bind-paths.ts";
-import { type ControlPlane, controlPlane } from "./control-plane.ts";
+import { type ControlPlane, controlPlane, type OutputInit } from "./control-plane.ts";
 import { ExitCalled, exitAfterFlush, ignoreClosedPipes, interceptExit } from "./exit.ts";
 import { describeFailure } from "./failure.ts";
 import { heartbeat } from "./heartbeat.ts";
 import { runInputLoop } from "./input-loop.ts";
 import { loadFunction } from "./load-function.ts";
-import { type OutputInit, OutputQueue } from "./outputs.ts";
+import { OutputQueue } from "./outputs.ts";
 import { PayloadTransfer } from "./payload-transfer.ts";
 import { rehearseWhileWaiting } from "./rehearsal.ts";
 import { runBatch } from "./run-batch.ts";
@@ -143,7 +143,6 @@ class Container {
     const { batchMaxSize: maxSize, batchLingerMs: lingerMs } = given;
     await runInputLoop({
       client: this.#client,
-      functionId: given.functionId,
       // The server counts inputs.
       slots: maxSize > 0 ? Math.max(1, Math.floor(given.slots / maxSize)) : given.slots,
       maxInputs: given.maxInputs,

@@ -4,7 +4,6 @@ import type { ControlPlane } from "./control-plane.ts";
 
 export interface InputLoopOptions {
   readonly client: ControlPlane;
-  readonly functionId: string;
   /** Inputs, or batches, that may run at once. */
   readonly slots: number;
   /** Stop after this many inputs; 0 is no bound. */
@@ -48,10 +47,10 @@ export async function runInputLoop(options: InputLoopOptions): Promise<void> {
       continue;
     }
     const askedAt = Date.now();
-    const response = await fetchInputs(options, batch ? Math.min(batch.maxSize, left) : free);
-    if (!response) break;
+    const inputs = await fetchInputs(options, batch ? Math.min(batch.maxSize, left) : free);
+    if (!inputs) break;
     const together: FunctionGetInputsItem[] = [];
-    for (const item of response.inputs) {
+    for (const item of inputs) {
       if (item.killSwitch) {
         last = true;
         continue;
@@ -62,9 +61,8 @@ export async function runInputLoop(options: InputLoopOptions): Promise<void> {
       else running.add(options.run(item));
     }
     if (batch && together.length > 0) running.add(batch.run(together));
-    const pauseMs =
-      response.rateLimitSleepDuration > 0 ? response.rateLimitSleepDuration * 1000 : MIN_EMPTY_POLL_MS - (Date.now() - askedAt);
-    if (response.inputs.length === 0 && pauseMs > 0) await pause(pauseMs, options.signal);
+    const pauseMs = MIN_EMPTY_POLL_MS - (Date.now() - askedAt);
+    if (inputs.length === 0 && pauseMs > 0) await pause(pauseMs, options.signal);
   }
   while (running.count > 0) await running.nextEnd();
 }
@@ -90,10 +88,9 @@ class Running {
   }
 }
 
-async function fetchInputs({ client, functionId, slots, batch, signal }: InputLoopOptions, max: number) {
-  const batching = batch && { batchMaxSize: max, batchLingerMs: BigInt(batch.lingerMs) };
+async function fetchInputs({ client, batch, signal }: InputLoopOptions, max: number) {
   try {
-    return await client.functionGetInputs({ functionId, inputConcurrency: slots, lydianMaxInputs: max, ...batching }, { signal });
+    return await client.getInputs({ max, batchLingerMs: batch?.lingerMs }, { signal });
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;

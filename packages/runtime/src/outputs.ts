@@ -1,9 +1,8 @@
 // Answers on their way to the server: at once when nothing else is being sent, together with others under load.
-import { type FunctionPutOutputsItemSchema, type GenericResultSchema, LydianError, type MessageInitShape } from "@lydian/protocol";
-import type { ControlPlane } from "./control-plane.ts";
+import { type GenericResultSchema, LydianError, type MessageInitShape } from "@lydian/protocol";
+import type { ControlPlane, OutputInit } from "./control-plane.ts";
 
 export type ResultInit = Exclude<MessageInitShape<typeof GenericResultSchema>, { $typeName: string }>;
-export type OutputInit = Exclude<MessageInitShape<typeof FunctionPutOutputsItemSchema>, { $typeName: string }>;
 
 const MAX_ITEMS = 1_000;
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -53,17 +52,13 @@ export class OutputQueue {
 
   async #deliver(outputs: readonly OutputInit[]): Promise<void> {
     try {
-      await this.#putOutputs(outputs);
+      await this.#options.client.putOutputs(outputs);
     } catch (error) {
       const [first] = outputs;
       if (!first || !LydianError.is(error) || !REFUSALS.has(error.code)) throw error;
-      if (outputs.length === 1) return this.#putOutputs([this.#options.refused(first, error)]);
+      if (outputs.length === 1) return this.#options.client.putOutputs([this.#options.refused(first, error)]);
       for (const output of outputs) await this.#deliver([output]);
     }
-  }
-
-  async #putOutputs(outputs: readonly OutputInit[]): Promise<void> {
-    await this.#options.client.functionPutOutputs({ outputs: [...outputs], requestedAt: Date.now() / 1000 });
   }
 
   #take(): OutputInit[] {

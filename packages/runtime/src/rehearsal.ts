@@ -4,13 +4,17 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  answerColumns,
   create,
   DataFormat,
+  deliveriesOf,
+  deliveryColumns,
   encodePayload,
-  FunctionGetInputsResponseSchema,
-  FunctionPutOutputsRequestSchema,
   fromBinary,
+  GetInputsResponseSchema,
   type InputContext,
+  inputId,
+  PutOutputsRequestSchema,
   StartResponseSchema,
   toBinary,
 } from "@lydian/protocol";
@@ -25,6 +29,7 @@ import { functionService } from "./service.ts";
 /** A container that was made for a function gets it sooner than this, and must not wait for a rehearsal. */
 const STANDBY_AFTER_MS = 30;
 
+const CALL_ID = `fc-${"0".repeat(22)}`;
 const EMPTY_MODULE: string = "data:text/javascript,export{}";
 
 /** Rehearses unless `given` settles soon. Never rejects: it only ever makes things faster. */
@@ -52,7 +57,6 @@ async function rehearse(currentInput: AsyncLocalStorage<InputContext>): Promise<
   const service = functionService({ handler: async (value: unknown) => value, isGenerator: false });
   await runInputLoop({
     client,
-    functionId: "",
     slots: 1,
     maxInputs: 0,
     signal: never,
@@ -68,17 +72,16 @@ async function rehearse(currentInput: AsyncLocalStorage<InputContext>): Promise<
 function madeUpControlPlane(): ControlPlane {
   let given = false;
   return {
-    functionGetInputs: async () => {
+    getInputs: async () => {
       const args = encodePayload([[{ text: "", list: [1, 2.5, true, null] }], {}], { rich: true });
       const input = { argsOneof: { case: "args" as const, value: args }, dataFormat: DataFormat.CBOR_TS };
-      const inputs = given ? [{ killSwitch: true }] : [{ inputId: "in", functionCallId: "fc", input }];
+      const items = given ? [{ killSwitch: true }] : [{ inputId: inputId(CALL_ID, 0), functionCallId: CALL_ID, input }];
       given = true;
-      const bytes = toBinary(FunctionGetInputsResponseSchema, create(FunctionGetInputsResponseSchema, { inputs }));
-      return fromBinary(FunctionGetInputsResponseSchema, bytes);
+      const bytes = toBinary(GetInputsResponseSchema, create(GetInputsResponseSchema, deliveryColumns(items)));
+      return deliveriesOf(fromBinary(GetInputsResponseSchema, bytes));
     },
-    functionPutOutputs: async (request: Parameters<ControlPlane["functionPutOutputs"]>[0]) => {
-      toBinary(FunctionPutOutputsRequestSchema, create(FunctionPutOutputsRequestSchema, request));
-      return {};
+    putOutputs: async (outputs: Parameters<ControlPlane["putOutputs"]>[0]) => {
+      toBinary(PutOutputsRequestSchema, create(PutOutputsRequestSchema, answerColumns(outputs)));
     },
-  } as unknown as ControlPlane;
+  } satisfies Pick<ControlPlane, "getInputs" | "putOutputs"> as unknown as ControlPlane;
 }

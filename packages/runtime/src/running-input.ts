@@ -6,7 +6,8 @@ import {
   LydianError,
   GenericResult_GenericStatus as Status,
 } from "@lydian/protocol";
-import type { OutputInit, ResultInit } from "./outputs.ts";
+import type { OutputInit } from "./control-plane.ts";
+import type { ResultInit } from "./outputs.ts";
 
 /** Answers wait for the server's acknowledgement elsewhere; here one input has exactly one answer, and later ones are dropped. */
 export class RunningInput implements Bagged {

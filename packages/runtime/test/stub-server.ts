@@ -7,13 +7,16 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
+  answersOf,
   createServer,
   DataFormat,
   decodePayload,
+  deliveryColumns,
   encodePayload,
   type FunctionGetInputsItemSchema,
   type FunctionPutOutputsItem,
   GenericResult_GenericStatus,
+  inputId,
   LydianError,
   type MessageInitShape,
   ModalClient,
@@ -125,13 +128,14 @@ export class StubContainer implements AsyncDisposable {
 
   /** Hands out an input. Returns its id. */
   send(args: unknown[], more: { named?: Record<string, unknown>; format?: DataFormat; blob?: boolean; method?: string } = {}): string {
-    const inputId = `in-${++this.#count}`;
+    const functionCallId = `fc-${String(++this.#count).padStart(22, "0")}`;
+    const id = inputId(functionCallId, 0);
     const format = more.format ?? DataFormat.CBOR_TS;
     const bytes = encodePayload([args, more.named ?? {}], { rich: format === DataFormat.CBOR_TS });
     if (more.blob) this.blobs.set("args", Buffer.from(bytes));
     const argsOneof = more.blob ? { case: "argsBlobId" as const, value: "args" } : { case: "args" as const, value: bytes };
-    this.#hand({ inputId, functionCallId: `fc-${this.#count}`, input: { argsOneof, dataFormat: format, methodName: more.method ?? "" } });
-    return inputId;
+    this.#hand({ inputId: id, functionCallId, input: { argsOneof, dataFormat: format, ...(more.method && { methodName: more.method }) } });
+    return id;
   }
 
   sendKillSwitch(): void {
@@ -223,6 +227,25 @@ export class StubContainer implements AsyncDisposable {
           ...this.#options.start,
         };
       },
+      functionGetInputs: async ({ max, batchLingerMs }, { signal }) => {
+        this.lingers.add(batchLingerMs);
+        this.calls.push("get");
+        this.asked.push(max);
+        if (this.#items.length === 0) await this.#until((wake) => (this.#wakeFetch = wake), signal);
+        return deliveryColumns(this.#items.splice(0, max));
+      },
+      functionPutOutputs: (request) => {
+        const outputs = answersOf(request);
+        this.calls.push("put");
+        for (const { result } of this.#options.refuse === undefined ? [] : outputs) {
+          const data = result?.dataOneof.case === "data" && result.status === GenericResult_GenericStatus.SUCCESS;
+          if (data && this.#options.refuse === decodePayload(result.dataOneof.value as Uint8Array)) {
+            throw new LydianError("resource_exhausted", "over the limit");
+          }
+        }
+        for (const output of outputs) this.outputs.push(output);
+        return {};
+      },
     });
   }
 
@@ -235,24 +258,6 @@ export class StubContainer implements AsyncDisposable {
       containerHeartbeat: async (_request, { signal }) => {
         if (this.#cancelled.length === 0) await this.#until((wake) => (this.#wakeBeat = wake), signal);
         return { cancelInputEvent: { inputIds: this.#cancelled.splice(0) } };
-      },
-      functionGetInputs: async ({ lydianMaxInputs, batchLingerMs }, { signal }) => {
-        this.lingers.add(Number(batchLingerMs));
-        this.calls.push("get");
-        this.asked.push(lydianMaxInputs);
-        if (this.#items.length === 0) await this.#until((wake) => (this.#wakeFetch = wake), signal);
-        return { inputs: this.#items.splice(0, lydianMaxInputs) };
-      },
-      functionPutOutputs: ({ outputs }) => {
-        this.calls.push("put");
-        for (const { result } of this.#options.refuse === undefined ? [] : outputs) {
-          const data = result?.dataOneof.case === "data" && result.status === GenericResult_GenericStatus.SUCCESS;
-          if (data && this.#options.refuse === decodePayload(result.dataOneof.value as Uint8Array)) {
-            throw new LydianError("resource_exhausted", "over the limit");
-          }
-        }
-        for (const output of outputs) this.outputs.push(output);
-        return {};
       },
       functionCallPutDataOut: ({ dataChunks }) => {
         this.chunkRequests.push(dataChunks.map(({ index, dataOneof }) => ({ index: Number(index), value: dataOneof.value as Uint8Array })));

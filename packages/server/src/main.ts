@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { BaseImages, createHost, ImageBuilder, LayerStore } from "@lydian/containers";
 import {
+  Bulk,
   createServer,
   type GrpcServer,
   Lydian,
@@ -416,10 +417,10 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
           tokens,
           apps,
           pools,
-          mapMany: callsRpc.mapMany,
         }),
       ),
-      service<typeof Runtime, Caller>(Runtime, createRuntimeRpc(pools)),
+      service<typeof Bulk, Caller>(Bulk, callsRpc.bulk),
+      service<typeof Runtime, Caller>(Runtime, createRuntimeRpc({ pools, calls })),
       service<typeof Processes, Caller>(Processes, createProcessesRpc({ execs, home: execHome, pausable: sandboxOf })),
       service<typeof TaskCommandRouter, Caller>(
         TaskCommandRouter,

@@ -1,10 +1,13 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  type BulkMapRequest,
   decodePayload,
   type FunctionInput,
   FunctionCallInvocationType as Invocation,
+  inputsOf,
   LydianError,
+  packCallIds,
   FunctionCallType as Type,
 } from "@lydian/protocol";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -28,6 +31,12 @@ const call = (text: string) => {
   const [arg = "", functionId = "fu-1"] = text.split("/");
   return makeCall({ functionId, type: Type.UNARY, invocation: Invocation.SYNC, input: encodeInline([arg]).input });
 };
+/** Ids of calls have one length. */
+const idOf = (text: string) => `fc-${text.padEnd(22, "0")}`;
+/** What the server answers to calls in one message, each by what `make` makes of it. */
+const answer = (inputs: BulkMapRequest["inputs"], make = (input: FunctionInput) => idOf(argOf(input))) => ({
+  calls: packCallIds(inputsOf(inputs).map(make)),
+});
 const argOf = (input: FunctionInput | undefined) => {
   const args = input?.argsOneof.case === "args" ? input.argsOneof.value : new Uint8Array();
   return String(((decodePayload(args) as unknown[])[0] as unknown[])[0]);
@@ -50,8 +59,8 @@ describe("makeCall", () => {
           return { functionCallId: "fc-a", lydianOutputs: lydianWait > 0 ? [{ idx: 0, taskId: "ta-1" }] : [] };
         },
       },
-      lydian: {
-        functionMapMany: ({ inputs }) => ({ functionCallIds: inputs.map(() => "fc-b") }),
+      bulk: {
+        functionMap: ({ inputs }) => answer(inputs),
       },
     });
     const { input } = encodeInline([1]);
@@ -63,38 +72,56 @@ describe("makeCall", () => {
     expect(waits).toEqual([7, 0]);
   });
 
-  it("sends the calls of one turn as one FunctionMapMany, and gives each its own answer", async () => {
+  it("sends the calls of one turn as one message, and gives each its own answer", async () => {
     const sizes: number[] = [];
     await start({
-      lydian: {
-        functionMapMany({ inputs }) {
-          sizes.push(inputs.length);
-          return { functionCallIds: inputs.map((input) => `fc-${argOf(input)}`) };
+      bulk: {
+        functionMap({ inputs }) {
+          sizes.push(inputsOf(inputs).length);
+          return answer(inputs);
         },
       },
     });
     const ids = (await Promise.all(["a", "b", "c"].map(call))).map(({ functionCallId }) => functionCallId);
-    expect(ids).toEqual(["fc-a", "fc-b", "fc-c"]);
+    expect(ids).toEqual(["a", "b", "c"].map(idOf));
     expect(sizes).toEqual([3]);
   });
 
   it("sends calls of different functions in messages of their own, also when they alternate", async () => {
     const messages: unknown[] = [];
     await start({
-      modal: { functionMap: ({ functionId, pipelinedInputs: [one] }) => ({ functionCallId: `${functionId}-${argOf(one?.input)}` }) },
-      lydian: {
-        functionMapMany({ functionId, inputs }) {
-          messages.push([functionId, inputs.length]);
-          return { functionCallIds: inputs.map((input) => `${functionId}-${argOf(input)}`) };
+      modal: { functionMap: ({ functionId, pipelinedInputs: [one] }) => ({ functionCallId: idOf(`${functionId}-${argOf(one?.input)}`) }) },
+      bulk: {
+        functionMap({ functionId, inputs }) {
+          messages.push([functionId, inputsOf(inputs).length]);
+          return answer(inputs, (input) => idOf(`${functionId}-${argOf(input)}`));
         },
       },
     });
     const made = await Promise.all(["a/fu-1", "b/fu-2", "c/fu-1", "d/fu-3", "e/fu-2"].map(call));
-    expect(made.map(({ functionCallId }) => functionCallId)).toEqual(["fu-1-a", "fu-2-b", "fu-1-c", "fu-3-d", "fu-2-e"]);
+    expect(made.map(({ functionCallId }) => functionCallId)).toEqual(["fu-1-a", "fu-2-b", "fu-1-c", "fu-3-d", "fu-2-e"].map(idOf));
     expect(messages.sort()).toEqual([
       ["fu-1", 2],
       ["fu-2", 2],
     ]);
+  });
+
+  it("sends a call that is not like the others in a message of its own", async () => {
+    const sizes: number[] = [];
+    await start({
+      modal: { functionMap: ({ pipelinedInputs: [one] }) => ({ functionCallId: idOf(one?.input?.methodName ?? "") }) },
+      bulk: {
+        functionMap({ inputs }) {
+          sizes.push(inputsOf(inputs).length);
+          return answer(inputs);
+        },
+      },
+    });
+    const { input } = encodeInline(["x"], { method: "other" });
+    const other = makeCall({ functionId: "fu-1", type: Type.UNARY, invocation: Invocation.SYNC, input });
+    const made = await Promise.all([call("a"), other, call("b")]);
+    expect(made.map(({ functionCallId }) => functionCallId)).toEqual(["a", "other", "b"].map(idOf));
+    expect(sizes).toEqual([2]);
   });
 
   it("keeps calls of different turns apart", async () => {
@@ -115,15 +142,15 @@ describe("makeCall", () => {
   it("splits more calls than one message may have", async () => {
     const sizes: number[] = [];
     await start({
-      lydian: {
-        functionMapMany({ inputs }) {
-          sizes.push(inputs.length);
-          return { functionCallIds: inputs.map(argOf) };
+      bulk: {
+        functionMap({ inputs }) {
+          sizes.push(inputsOf(inputs).length);
+          return answer(inputs);
         },
       },
     });
     const made = await Promise.all(Array.from({ length: 1_500 }, (_, i) => call(String(i))));
-    expect(made.map(({ functionCallId }) => functionCallId)).toEqual(Array.from({ length: 1_500 }, (_, i) => String(i)));
+    expect(made.map(({ functionCallId }) => functionCallId)).toEqual(Array.from({ length: 1_500 }, (_, i) => idOf(String(i))));
     expect(sizes.sort()).toEqual([1_000, 500]);
   });
 
@@ -131,7 +158,7 @@ describe("makeCall", () => {
     const refuse = () => {
       throw new LydianError("failed_precondition", "the app has stopped");
     };
-    await start({ modal: { functionMap: refuse }, lydian: { functionMapMany: refuse } });
+    await start({ modal: { functionMap: refuse }, bulk: { functionMap: refuse } });
     const outcomes = await Promise.allSettled(["a", "b", "c"].map(call));
     expect(outcomes).toHaveLength(3);
     for (const outcome of outcomes)
@@ -141,21 +168,21 @@ describe("makeCall", () => {
   it("lets the others of a refused message pass", async () => {
     const make = (input: FunctionInput | undefined) => {
       if (argOf(input) === "bad") throw new LydianError("invalid_argument", "it is too large");
-      return `fc-${argOf(input)}`;
+      return idOf(argOf(input));
     };
     await start({
       modal: { functionMap: ({ pipelinedInputs: [one] }) => ({ functionCallId: make(one?.input) }) },
-      lydian: { functionMapMany: ({ inputs }) => ({ functionCallIds: inputs.map(make) }) },
+      bulk: { functionMap: ({ inputs }) => answer(inputs, make) },
     });
     const [a, bad, b] = await Promise.allSettled(["a", "bad", "b"].map(call));
-    expect([a, b]).toMatchObject([{ value: { functionCallId: "fc-a" } }, { value: { functionCallId: "fc-b" } }]);
+    expect([a, b]).toMatchObject(["a", "b"].map((text) => ({ value: { functionCallId: idOf(text) } })));
     expect(bad).toMatchObject({ status: "rejected", reason: { code: "invalid_argument" } });
   });
 
   it("rejects the calls that the server did not answer", async () => {
-    await start({ lydian: { functionMapMany: () => ({ functionCallIds: ["fc-a"] }) } });
+    await start({ bulk: { functionMap: () => ({ calls: packCallIds([idOf("a")]) }) } });
     const [first, second] = await Promise.allSettled([call("a"), call("b")]);
-    expect(first).toMatchObject({ status: "fulfilled", value: { functionCallId: "fc-a" } });
+    expect(first).toMatchObject({ status: "fulfilled", value: { functionCallId: idOf("a") } });
     expect(second).toMatchObject({ status: "rejected", reason: { code: "internal" } });
   });
 

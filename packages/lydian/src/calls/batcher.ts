@@ -3,8 +3,10 @@ import {
   type FunctionCallInvocationType,
   type FunctionGetOutputsItem,
   type FunctionMapResponse,
+  inputColumns,
   LydianError,
   FunctionCallType as Type,
+  unpackCallIds,
 } from "@lydian/protocol";
 import { currentClient } from "../client.ts";
 import { currentInput } from "../context.ts";
@@ -58,8 +60,8 @@ class Batch {
     if (first === undefined) return true;
     const { functionId, invocation, type, input } = first.request;
     const isSame = functionId === request.functionId && invocation === request.invocation && parentInputId === first.parentInputId;
-    const isUnary = type === Type.UNARY && request.type === Type.UNARY && input !== undefined && request.input !== undefined;
-    return isSame && isUnary && this.calls.length < MAX_BATCH && this.#bytes < MAX_BATCH_BYTES;
+    const isUnary = type === Type.UNARY && request.type === Type.UNARY;
+    return isSame && isUnary && isAlike(input, request.input) && this.calls.length < MAX_BATCH && this.#bytes < MAX_BATCH_BYTES;
   }
 }
 
@@ -111,9 +113,16 @@ function makeOne({ request, parentInputId }: Waiting): Promise<CallMade> {
 
 async function makeMany({ request, parentInputId }: Waiting, batch: readonly Waiting[]): Promise<readonly string[]> {
   const { functionId, invocation } = request;
-  const inputs = batch.flatMap(({ request: { input } }) => input ?? []);
-  const { functionCallIds } = await currentClient().lydian.functionMapMany({ functionId, invocation, parentInputId, inputs });
-  return functionCallIds;
+  const inputs = inputColumns(batch.flatMap(({ request: { input } }) => input ?? []));
+  if (inputs === undefined) throw new LydianError("internal", "Calls that are not alike were put into one message.");
+  const { calls } = await currentClient().bulk.functionMap({ functionId, invocation, parentInputId, inputs });
+  return unpackCallIds(calls);
+}
+
+/** Whether one message of the bulk service can carry both. */
+function isAlike(one: WireInput | undefined, other: WireInput | undefined): boolean {
+  if (one?.argsOneof?.case !== "args" || other?.argsOneof?.case !== "args") return false;
+  return one.dataFormat === other.dataFormat && one.methodName === other.methodName;
 }
 
 /** One of them was refused, and with it the message. The others must not pay for it. */

@@ -12,7 +12,7 @@ afterEach(async () => {
 
 async function serve(options: TestMapOptions = {}): Promise<TestMap> {
   const map = new TestMap(options);
-  server = await startTestServer({ modal: map.handlers });
+  server = await startTestServer(map.services);
   return map;
 }
 

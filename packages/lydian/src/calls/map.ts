@@ -3,6 +3,7 @@
 import {
   type FunctionGetOutputsItem,
   FunctionCallInvocationType as Invocation,
+  inputColumns,
   GenericResult_GenericStatus as Status,
   FunctionCallType as Type,
 } from "@lydian/protocol";
@@ -130,13 +131,18 @@ class RunningMap {
   async #send(source: AnyIterable<unknown[]>): Promise<void> {
     for await (const batch of this.#batches(source)) {
       if (this.#ended.signal.aborted) return;
-      await currentClient().modal.functionPutInputs(
-        { functionId: this.#functionId, functionCallId: this.#callId, inputs: batch },
-        { signal: this.#ended.signal },
-      );
+      await this.#put(batch);
     }
     this.#sourceDone = true;
     this.#changed.notify();
+  }
+
+  async #put(batch: readonly { readonly idx: number; readonly input: WireInput }[]): Promise<void> {
+    const { modal, bulk } = currentClient();
+    const [functionCallId, options] = [this.#callId, { signal: this.#ended.signal }];
+    const inputs = inputColumns(batch.map(({ input }) => input));
+    if (inputs !== undefined) await bulk.functionPutInputs({ functionCallId, firstIdx: batch[0]?.idx ?? 0, inputs }, options);
+    else await modal.functionPutInputs({ functionId: this.#functionId, functionCallId, inputs: [...batch] }, options);
   }
 
   async *#batches(source: AnyIterable<unknown[]>): AsyncGenerator<{ idx: number; input: WireInput }[]> {

@@ -1,11 +1,14 @@
 // For tests: one map call as a server keeps it. The test decides what is answered, and when.
 import {
+  type Bulk,
   DataFormat,
   decodePayload,
   encodePayload,
   errorToWire,
   type FunctionGetOutputsItemSchema,
+  type FunctionInput,
   type Handlers,
+  inputsOf,
   type MessageInitShape,
   type ModalClient,
   GenericResult_GenericStatus as Status,
@@ -43,39 +46,51 @@ export async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
 export class TestMap {
   readonly inputs: TestInput[] = [];
   readonly cancelled = deferred<string>();
-  readonly handlers: Partial<Handlers<typeof ModalClient, unknown>>;
+  /** Of the server. */
+  readonly services: {
+    readonly modal: Partial<Handlers<typeof ModalClient, unknown>>;
+    readonly bulk: Partial<Handlers<typeof Bulk, unknown>>;
+  };
   /** Inputs per request. */
   readonly batches: number[] = [];
   made = 0;
   readonly #outputs: Output[] = [];
+  readonly #onInput: NonNullable<TestMapOptions["onInput"]>;
   readonly #waiters = new Set<() => void>();
 
   constructor({ window = 0, onInput = () => undefined }: TestMapOptions = {}) {
-    this.handlers = {
+    const modal: Partial<Handlers<typeof ModalClient, unknown>> = {
       functionMap: () => {
         this.made++;
         return { functionCallId: "fc-map", maxInputsOutstanding: window };
       },
-      functionPutInputs: ({ inputs }) => {
-        this.batches.push(inputs.length);
-        for (const { idx, input } of inputs) {
-          const [args] = decodePayload(input?.argsOneof.value as Uint8Array) as [unknown[]];
-          this.inputs.push({ idx, args });
-          onInput({ idx, args }, this);
-        }
-        this.#wake();
-        return {};
-      },
-      functionGetOutputs: async ({ lastEntryId }, { signal }) => {
-        const from = Number.parseInt(lastEntryId, 10);
-        await this.until(() => this.#outputs.length > from, signal);
-        return { outputs: this.#outputs.slice(from), lastEntryId: `${this.#outputs.length}-0` };
-      },
+      functionPutInputs: ({ inputs }) => this.#put(inputs),
       functionCallCancel: ({ functionCallId }) => {
         this.cancelled.resolve(functionCallId);
         return {};
       },
     };
+    const bulk: Partial<Handlers<typeof Bulk, unknown>> = {
+      functionPutInputs: ({ firstIdx, inputs }) => this.#put(inputsOf(inputs).map((input, i) => ({ idx: firstIdx + i, input }))),
+      functionGetOutputs: async ({ lastEntryId }, { signal }) => {
+        const from = Number.parseInt(lastEntryId, 10);
+        await this.until(() => this.#outputs.length > from, signal);
+        return { others: this.#outputs.slice(from), lastEntryId: `${this.#outputs.length}-0` };
+      },
+    };
+    this.services = { modal, bulk };
+    this.#onInput = onInput;
+  }
+
+  #put(inputs: readonly { readonly idx: number; readonly input?: FunctionInput | undefined }[]) {
+    this.batches.push(inputs.length);
+    for (const { idx, input } of inputs) {
+      const [args] = decodePayload(input?.argsOneof.value as Uint8Array) as [unknown[]];
+      this.inputs.push({ idx, args });
+      this.#onInput({ idx, args }, this);
+    }
+    this.#wake();
+    return {};
   }
 
   answer(idx: number, value: unknown): void {

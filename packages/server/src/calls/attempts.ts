@@ -10,13 +10,13 @@ import {
   type FunctionInput,
   LydianError,
   type MessageInitShape,
+  parseInputId,
   GenericResult_GenericStatus as Status,
 } from "@lydian/protocol";
 import type { Call, Input, Output, ResultInit } from "./call.ts";
 import type { CallTable } from "./call-table.ts";
 import type { Clock, Deadlines } from "./deadlines.ts";
 import { type FunctionsPort, retryPolicyOf, timeoutMsOf } from "./functions-port.ts";
-import { parseInputId } from "./input-ids.ts";
 import type { Journal } from "./journal.ts";
 import type { Lane, Lanes } from "./lanes.ts";
 import type { OutputPolls } from "./output-polls.ts";

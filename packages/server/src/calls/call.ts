@@ -5,12 +5,12 @@ import {
   type FunctionCallInvocationType,
   type FunctionInput,
   type GenericResultSchema,
+  inputId,
   LydianError,
   type MessageInitShape,
   GenericResult_GenericStatus as Status,
 } from "@lydian/protocol";
 import type { Deadline } from "./deadlines.ts";
-import { inputId } from "./input-ids.ts";
 import { type InputEvent, type InputState, nextInputState } from "./input-state.ts";
 
 export type ResultInit = MessageInitShape<typeof GenericResultSchema>;

@@ -1,4 +1,4 @@
-import { create, FunctionMapManyRequestSchema, GenericResult_GenericStatus as Status } from "@lydian/protocol";
+import { BulkMapRequestSchema, create, DataFormat, GenericResult_GenericStatus as Status, unpackCallIds } from "@lydian/protocol";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   FAILURE,
@@ -141,12 +141,15 @@ describe("calls", () => {
 
   it("makes many calls in one request, and the same ones when it is repeated", async () => {
     const rig = await start({ program: echo });
-    const requests = () =>
-      create(FunctionMapManyRequestSchema, { functionId: "fu-1", inputs: ["a", "b", "c"].map((text) => inputOf(text)) });
-    const { functionCallIds: ids } = await rig.mapMany(requests(), rig.client({ "x-idempotency-key": "k" }));
+    const inputs = { format: DataFormat.CBOR, args: ["a", "b", "c"].map((text) => Buffer.from(text)) };
+    const make = async (headers: Record<string, string>) => {
+      const { calls } =
+        (await rig.bulk.functionMap?.(create(BulkMapRequestSchema, { functionId: "fu-1", inputs }), rig.client(headers))) ?? {};
+      return unpackCallIds(calls ?? new Uint8Array());
+    };
+    const ids = await make({ "x-idempotency-key": "k" });
     expect(await Promise.all(ids.map(async (id) => (await rig.output(id)).text))).toEqual(["a", "b", "c"]);
-    const again = await rig.mapMany(requests(), rig.client({ "x-idempotency-key": "k", "x-retry-attempt": "1" }));
-    expect(again.functionCallIds).toEqual(ids);
+    expect(await make({ "x-idempotency-key": "k", "x-retry-attempt": "1" })).toEqual(ids);
   });
 
   it("keeps the cursor of a client valid over a restart, and every output once", async () => {

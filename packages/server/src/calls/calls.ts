@@ -4,6 +4,7 @@ import {
   type FunctionCallInvocationType,
   type FunctionInput,
   LydianError,
+  MAX_IDX,
   GenericResult_GenericStatus as Status,
 } from "@lydian/protocol";
 import type { Database } from "../database/database.ts";
@@ -14,7 +15,6 @@ import { CallTable } from "./call-table.ts";
 import { type Clock, Deadlines, systemClock } from "./deadlines.ts";
 import type { AppsPort, CalledFunction, FunctionsPort } from "./functions-port.ts";
 import { GeneratorData } from "./generator-data.ts";
-import { MAX_IDX } from "./input-ids.ts";
 import { Journal } from "./journal.ts";
 import { type Lane, Lanes } from "./lanes.ts";
 import { OutputPolls } from "./output-polls.ts";

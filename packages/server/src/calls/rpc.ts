@@ -1,27 +1,30 @@
 // What clients ask about function calls, on the wire.
 import {
-  type CallContext,
+  type Bulk,
   type DataFormat,
   FunctionCallType,
   type FunctionGetOutputsItemSchema,
+  type FunctionGetOutputsRequest,
   type FunctionInput,
-  type FunctionMapManyRequest,
   type FunctionMapRequest,
   type FunctionMapResponseSchema,
   type FunctionPutInputsItem,
   type FunctionPutInputsResponseItemSchema,
   type Handlers,
   type Headers,
+  inputId,
+  inputsOf,
   LydianError,
   type MessageInitShape,
   type ModalClient,
+  packCallIds,
+  resultColumns,
 } from "@lydian/protocol";
 import type { Caller } from "../identity/caller.ts";
 import type { Call, Output } from "./call.ts";
 import type { Calls, NewCall, NewInput } from "./calls.ts";
 import { DrainWatch } from "./drain-watch.ts";
 import { type CalledFunction, type FunctionsPort, MAX_INLINE_BYTES, retryPolicyOf, slotsOf } from "./functions-port.ts";
-import { inputId } from "./input-ids.ts";
 import type { ChunkRow } from "./store.ts";
 
 export interface CallsRpcDependencies {
@@ -33,8 +36,7 @@ export interface CallsRpcDependencies {
 
 export interface CallsRpc {
   readonly modal: Partial<Handlers<typeof ModalClient, Caller>>;
-  /** lydian.v1 FunctionMapMany. */
-  mapMany(request: FunctionMapManyRequest, context: CallContext<Caller>): Promise<{ functionCallIds: string[] }>;
+  readonly bulk: Handlers<typeof Bulk, Caller>;
 }
 
 const MAX_POLL_SECONDS = 55;
@@ -50,7 +52,7 @@ type OutputItem = MessageInitShape<typeof FunctionGetOutputsItemSchema>;
 type PutItem = MessageInitShape<typeof FunctionPutInputsResponseItemSchema>;
 
 export function createCallsRpc(dependencies: CallsRpcDependencies): CallsRpc {
-  return { modal: modalHandlers(dependencies), mapMany: (request, context) => mapMany(dependencies, request, context) };
+  return { modal: modalHandlers(dependencies), bulk: bulkHandlers(dependencies) };
 }
 
 function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
@@ -89,21 +91,9 @@ function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
 
     async functionGetOutputs(request, { caller, draining }) {
       drains.note(draining);
-      const call = calls.require(request.functionCallId, caller.workspaceId);
-      const seconds = Number.isFinite(request.timeout) ? Math.min(MAX_POLL_SECONDS, Math.max(0, request.timeout)) : MAX_POLL_SECONDS;
-      const { startIdx, endIdx } = request;
-      const range = startIdx === undefined && endIdx === undefined ? undefined : { from: startIdx ?? 0, to: endIdx ?? 2 ** 31 - 1 };
-      const maxCount = request.maxValues > 0 ? Math.min(MAX_OUTPUTS, request.maxValues) : MAX_OUTPUTS;
-      const after = range === undefined ? cursorOf(request.lastEntryId) : 0;
-      const page = await calls.polls.next(call, { after, range, maxCount, timeoutMs: seconds * 1000 });
-      // The client has everything: it will send no more inputs, and need nothing of it in memory.
-      if (request.clearOnSuccess && !call.closed && call.unfinished === 0 && call.size > 0) void calls.close(call).catch(() => undefined);
-      return {
-        outputs: page.outputs.map((output) => outputItem(call, output)),
-        idxs: page.outputs.map(({ idx }) => idx),
-        lastEntryId: `${page.after}-0`,
-        numUnfinishedInputs: page.unfinished,
-      };
+      const { call, outputs, lastEntryId, numUnfinishedInputs } = await nextOutputs(dependencies, request, caller);
+      const idxs = outputs.map(({ idx }) => idx);
+      return { outputs: outputs.map((output) => outputItem(call, output)), idxs, lastEntryId, numUnfinishedInputs };
     },
 
     async functionCallCancel(request, { caller }) {
@@ -156,23 +146,55 @@ function modalHandlers(dependencies: CallsRpcDependencies): CallsRpc["modal"] {
   };
 }
 
-async function mapMany(
-  { calls, requireFunction }: CallsRpcDependencies,
-  { functionId, invocation, parentInputId, inputs }: FunctionMapManyRequest,
-  { caller, headers }: CallContext<Caller>,
-): Promise<{ functionCallIds: string[] }> {
-  if (inputs.length > MAX_CALLS_A_REQUEST) {
-    const message = `The request has ${inputs.length} calls; at most ${MAX_CALLS_A_REQUEST} are taken at once.`;
-    throw new LydianError("invalid_argument", message);
-  }
-  const fn = requireFunction(functionId, caller);
-  const { key, repeated } = requestKey(caller, headers);
-  const news = inputs.map((input): NewCall => {
-    const payload = withArguments(input, 0);
-    return { fn, kind: "unary", invocation, parentInputId, inputs: [{ idx: 0, payload }] };
-  });
-  const opened = await calls.open(news, key, repeated);
-  return { functionCallIds: opened.map(({ id }) => id) };
+function bulkHandlers(dependencies: CallsRpcDependencies): CallsRpc["bulk"] {
+  const { calls, requireFunction } = dependencies;
+  const drains = new DrainWatch(() => calls.drain());
+  return {
+    async functionMap({ functionId, invocation, parentInputId, inputs }, { caller, headers }) {
+      const given = inputsOf(inputs);
+      if (given.length > MAX_CALLS_A_REQUEST) {
+        const message = `The request has ${given.length} calls; at most ${MAX_CALLS_A_REQUEST} are taken at once.`;
+        throw new LydianError("invalid_argument", message);
+      }
+      const fn = requireFunction(functionId, caller);
+      const { key, repeated } = requestKey(caller, headers);
+      const news = given.map((input): NewCall => {
+        const payload = withArguments(input, 0);
+        return { fn, kind: "unary", invocation, parentInputId, inputs: [{ idx: 0, payload }] };
+      });
+      const opened = await calls.open(news, key, repeated);
+      return { calls: packCallIds(opened.map(({ id }) => id)) };
+    },
+
+    async functionPutInputs({ functionCallId, firstIdx, inputs }, { caller }) {
+      const call = calls.require(functionCallId, caller.workspaceId);
+      await calls.put(
+        call,
+        inputsOf(inputs).map((input, i) => ({ idx: firstIdx + i, payload: withArguments(input, firstIdx + i) })),
+      );
+      return {};
+    },
+
+    async functionGetOutputs(request, { caller, draining }) {
+      drains.note(draining);
+      const { call, outputs, lastEntryId, numUnfinishedInputs } = await nextOutputs(dependencies, request, caller);
+      return { ...resultColumns(outputs, (output) => outputItem(call, output)), lastEntryId, numUnfinishedInputs };
+    },
+  };
+}
+
+/** Waits until there are some, or nothing to wait for. */
+async function nextOutputs({ calls }: CallsRpcDependencies, request: FunctionGetOutputsRequest, caller: Caller) {
+  const call = calls.require(request.functionCallId, caller.workspaceId);
+  const seconds = Number.isFinite(request.timeout) ? Math.min(MAX_POLL_SECONDS, Math.max(0, request.timeout)) : MAX_POLL_SECONDS;
+  const { startIdx, endIdx } = request;
+  const range = startIdx === undefined && endIdx === undefined ? undefined : { from: startIdx ?? 0, to: endIdx ?? 2 ** 31 - 1 };
+  const maxCount = request.maxValues > 0 ? Math.min(MAX_OUTPUTS, request.maxValues) : MAX_OUTPUTS;
+  const after = range === undefined ? cursorOf(request.lastEntryId) : 0;
+  const { outputs, ...page } = await calls.polls.next(call, { after, range, maxCount, timeoutMs: seconds * 1000 });
+  // The client has everything: it will send no more inputs, and need nothing of it in memory.
+  if (request.clearOnSuccess && !call.closed && call.unfinished === 0 && call.size > 0) void calls.close(call).catch(() => undefined);
+  return { call, outputs, lastEntryId: `${page.after}-0`, numUnfinishedInputs: page.unfinished };
 }
 
 function newCall({ requireFunction }: CallsRpcDependencies, request: FunctionMapRequest, caller: Caller): NewCall {

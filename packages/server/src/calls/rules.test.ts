@@ -1,7 +1,7 @@
+import { inputId, MAX_IDX, parseInputId } from "@lydian/protocol";
 // The pure parts of calls: states, retries, ids.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { inputId, MAX_IDX, parseInputId } from "./input-ids.ts";
 import { type InputEvent, type InputState, nextInputState } from "./input-state.ts";
 import { type AttemptEnd, afterAttempt, MAX_LOSSES, retryDelayMs } from "./retry-policy.ts";
 

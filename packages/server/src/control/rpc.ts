@@ -2,7 +2,6 @@
 import type { ContainerHost } from "@lydian/containers";
 import type { Handlers, Lydian } from "@lydian/protocol";
 import type { Apps } from "../apps/apps.ts";
-import type { CallsRpc } from "../calls/rpc.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { Workspace } from "../identity/first-start.ts";
 import type { Tokens } from "../identity/tokens.ts";
@@ -16,7 +15,6 @@ export interface ControlRpcDependencies {
   readonly tokens: Tokens;
   readonly apps: Apps;
   readonly pools: Pools;
-  readonly mapMany: CallsRpc["mapMany"];
 }
 
 export function createControlRpc(d: ControlRpcDependencies): Handlers<typeof Lydian, Caller> {
@@ -51,7 +49,5 @@ export function createControlRpc(d: ControlRpcDependencies): Handlers<typeof Lyd
       d.apps.requireLive(appId, caller.workspaceId);
       return d.pools.watch(appId, signal, draining);
     },
-
-    functionMapMany: d.mapMany,
   };
 }

@@ -1,5 +1,6 @@
 // Who calls: a token's owner on any listener, a container on the socket that is its own.
 import {
+  Bulk,
   type Headers,
   LydianError,
   ModalClient,
@@ -35,8 +36,7 @@ const FOR_CONTAINERS: readonly (keyof typeof ModalClient.method)[] = [
 
 const ALLOWED = new Set([
   ...FOR_CONTAINERS.map((name) => `/${ModalClient.typeName}/${ModalClient.method[name].name}`),
-  `/${Runtime.typeName}/${Runtime.method.start.name}`,
-  "/lydian.v1.Lydian/FunctionMapMany",
+  ...[Runtime, Bulk].flatMap(({ typeName, methods }) => methods.map(({ name }) => `/${typeName}/${name}`)),
 ]);
 
 const ROUTERS = [TaskCommandRouter, Processes].map(({ typeName }) => `/${typeName}/`);

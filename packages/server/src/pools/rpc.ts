@@ -1,5 +1,14 @@
 // What containers ask of the control plane, and what clients ask about containers, on the wire.
-import { type FunctionPutOutputsItem, type Handlers, LydianError, type ModalClient, type Runtime } from "@lydian/protocol";
+import {
+  answersOf,
+  type CallContext,
+  deliveryColumns,
+  type FunctionPutOutputsItem,
+  type Handlers,
+  LydianError,
+  type ModalClient,
+  type Runtime,
+} from "@lydian/protocol";
 import type { Answer, Delivery } from "../calls/attempts.ts";
 import type { Calls } from "../calls/calls.ts";
 import { DrainWatch } from "../calls/drain-watch.ts";
@@ -34,41 +43,17 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
   const { pools, calls, requireApp, describeApp } = dependencies;
   const drains = new DrainWatch(() => pools.drain());
 
-  const heard = (caller: Caller): PoolContainer => {
-    if (caller.kind !== "container") throw new LydianError("permission_denied", "Only a container may ask this.");
-    const container = pools.container(caller.taskId);
-    container.heardAt = calls.clock.now();
-    return container;
-  };
-
-  const serving = (caller: Caller): { container: PoolContainer; pool: Pool } => {
-    const container = heard(caller);
-    const pool = pools.poolOf(container);
-    if (pool === undefined) throw new LydianError("failed_precondition", "This container serves no function.");
-    return { container, pool };
-  };
-
   return {
     containerHello(_request, { caller }) {
-      pools.hello(heard(caller));
+      pools.hello(heard(dependencies, caller));
       return {};
     },
 
-    async functionGetInputs(request, context) {
+    async functionGetInputs({ batchMaxSize, batchLingerMs }, context) {
       drains.note(context.draining);
-      const { container, pool } = serving(context.caller);
-      pools.asksForInputs(container);
-      const key = context.headers["x-idempotency-key"];
-      if (key !== undefined && container.lastFetch?.key === key) return { inputs: [...container.lastFetch.items] };
-      if (container.abandoned.size > 0 && slotsOf(pool.fn.definition).max === 1)
-        pools.watchdog.gaveUp(container, [...container.abandoned.keys()]);
-      const max = maxOf(request, container, pool);
-      const first = await nextInputs(dependencies, container, pool, max, context);
-      const lingerMs = Number(request.batchLingerMs);
-      const isWhole = !(lingerMs > 0) || first.length === 0 || first.length >= max || first[0]?.killSwitch === true;
-      const items = isWhole ? first : await gather(dependencies, { container, pool, first, max, lingerMs }, context);
-      if (key !== undefined && items.length > 0) container.lastFetch = { key, items };
-      return { inputs: [...items] };
+      // The official runtime takes one input at a time unless it batches.
+      const inputs = await takeInputs(dependencies, { max: batchMaxSize || 1, lingerMs: Number(batchLingerMs) }, context);
+      return { inputs: [...inputs] };
     },
 
     /** Nothing here measures how much a container could do: it runs what its function allows. */
@@ -76,22 +61,14 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
       return { concurrency: maxConcurrency || targetConcurrency || 1 };
     },
 
-    async functionPutOutputs(request, { caller }) {
-      const { container, pool } = serving(caller);
-      await calls.answer(container.taskId, request.outputs.map(answerOf));
-      // A container with one slot shows that it has given up an input by asking for the next.
-      if (container.abandoned.size > 0 && slotsOf(pool.fn.definition).max > 1)
-        pools.watchdog.gaveUp(
-          container,
-          request.outputs.map(({ inputId }) => inputId),
-        );
-      pool.freed(container);
+    async functionPutOutputs({ outputs }, { caller }) {
+      await takeOutputs(dependencies, outputs, caller);
       return {};
     },
 
     async containerHeartbeat(_request, { caller, signal, draining }) {
       drains.note(draining);
-      const container = heard(caller);
+      const container = heard(dependencies, caller);
       if (container.cancels.length === 0 && container.live && !draining.aborted) {
         await new Promise<void>((resolve) => {
           const wake = () => {
@@ -113,7 +90,7 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
     },
 
     taskResult({ result }, { caller }) {
-      const container = heard(caller);
+      const container = heard(dependencies, caller);
       // A ready container has told all that matters by its outputs.
       if (result !== undefined && container.state !== "ready") container.startFailure = result;
       return {};
@@ -166,18 +143,82 @@ export function createPoolsRpc(dependencies: PoolsRpcDependencies): Partial<Hand
   };
 }
 
-export function createRuntimeRpc(pools: Pools): Handlers<typeof Runtime, Caller> {
+type Work = Pick<PoolsRpcDependencies, "pools" | "calls">;
+
+/** What our own runtime asks. */
+export function createRuntimeRpc(dependencies: Work): Handlers<typeof Runtime, Caller> {
+  const { pools } = dependencies;
+  const drains = new DrainWatch(() => pools.drain());
   return {
     async start(_request, { caller, signal }) {
       if (caller.kind !== "container") throw new LydianError("permission_denied", "Only a container may ask this.");
       return pools.argumentsFor(pools.container(caller.taskId), signal);
     },
+
+    async functionGetInputs({ max, batchLingerMs }, context) {
+      drains.note(context.draining);
+      return deliveryColumns(await takeInputs(dependencies, { max: max || 1, lingerMs: batchLingerMs }, context));
+    },
+
+    async functionPutOutputs(request, { caller }) {
+      await takeOutputs(dependencies, answersOf(request), caller);
+      return {};
+    },
   };
+}
+
+function heard({ pools, calls }: Work, caller: Caller): PoolContainer {
+  if (caller.kind !== "container") throw new LydianError("permission_denied", "Only a container may ask this.");
+  const container = pools.container(caller.taskId);
+  container.heardAt = calls.clock.now();
+  return container;
+}
+
+function serving(work: Work, caller: Caller): { container: PoolContainer; pool: Pool } {
+  const container = heard(work, caller);
+  const pool = work.pools.poolOf(container);
+  if (pool === undefined) throw new LydianError("failed_precondition", "This container serves no function.");
+  return { container, pool };
+}
+
+/** Inputs for a container that can start up to `max` of them, or the first of a batch and what comes while it lingers. */
+async function takeInputs(
+  work: Work,
+  { max, lingerMs }: { readonly max: number; readonly lingerMs: number },
+  context: CallContext<Caller>,
+): Promise<readonly Delivery[]> {
+  const { pools } = work;
+  const { container, pool } = serving(work, context.caller);
+  pools.asksForInputs(container);
+  const key = context.headers["x-idempotency-key"];
+  if (key !== undefined && container.lastFetch?.key === key) return container.lastFetch.items;
+  if (container.abandoned.size > 0 && slotsOf(pool.fn.definition).max === 1)
+    pools.watchdog.gaveUp(container, [...container.abandoned.keys()]);
+  const lifetime = maxInputsOf(pool.fn.definition);
+  const most = lifetime > 0 ? Math.min(max, Math.max(0, lifetime - container.taken)) : max;
+  const first = await nextInputs(work, container, pool, most, context);
+  const isWhole = !(lingerMs > 0) || first.length === 0 || first.length >= most || first[0]?.killSwitch === true;
+  const items = isWhole ? first : await gather(work, { container, pool, first, max: most, lingerMs }, context);
+  if (key !== undefined && items.length > 0) container.lastFetch = { key, items };
+  return items;
+}
+
+/** Resolves when they are durable. */
+async function takeOutputs(work: Work, outputs: readonly FunctionPutOutputsItem[], caller: Caller): Promise<void> {
+  const { container, pool } = serving(work, caller);
+  await work.calls.answer(container.taskId, outputs.map(answerOf));
+  // A container with one slot shows that it has given up an input by asking for the next.
+  if (container.abandoned.size > 0 && slotsOf(pool.fn.definition).max > 1)
+    work.pools.watchdog.gaveUp(
+      container,
+      outputs.map(({ inputId }) => inputId),
+    );
+  pool.freed(container);
 }
 
 /** What is queued, at once; else waits until there is something. Answers a kill switch when the container is to leave. */
 async function nextInputs(
-  { calls }: PoolsRpcDependencies,
+  { calls }: Work,
   container: PoolContainer,
   pool: Pool,
   max: number,
@@ -217,7 +258,7 @@ async function nextInputs(
 
 /** The inputs of a batch that waits for more, for so long. */
 function gather(
-  { calls }: PoolsRpcDependencies,
+  { calls }: Work,
   {
     container,
     pool,
@@ -239,13 +280,6 @@ function gather(
     for (const reason of [signal, draining]) reason.addEventListener("abort", done, { once: true });
     pool.gather(batch);
   });
-}
-
-/** The official runtime takes one input at a time unless it batches; ours says how many. */
-function maxOf(request: { lydianMaxInputs: number; batchMaxSize: number }, container: PoolContainer, { fn }: Pool): number {
-  const asked = request.lydianMaxInputs || request.batchMaxSize || 1;
-  const lifetime = maxInputsOf(fn.definition);
-  return Math.min(asked, lifetime > 0 ? Math.max(0, lifetime - container.taken) : asked);
 }
 
 function answerOf({ inputId, retryCount, result, dataFormat, inputStartedAt, outputCreatedAt }: FunctionPutOutputsItem): Answer {

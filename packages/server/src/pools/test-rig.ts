@@ -7,9 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Container, ContainerHost, ContainerSpec, Exit, OutputChunk } from "@lydian/containers";
 import {
+  answerColumns,
   type CallContext,
   create,
   DataFormat,
+  deliveriesOf,
   Function_FunctionType,
   FunctionCallInvocationType,
   FunctionCallType,
@@ -18,8 +20,11 @@ import {
   type FunctionMapRequest,
   FunctionSchema$,
   type GenericResultSchema,
+  GetInputsRequestSchema,
+  GetInputsResponseSchema,
   LydianError,
   type MessageInitShape,
+  PutOutputsRequestSchema,
   GenericResult_GenericStatus as Status,
 } from "@lydian/protocol";
 import type { CallLimits } from "../calls/calls.ts";
@@ -99,7 +104,7 @@ export class Rig {
   readonly liveApps = new Set(["ap-1"]);
   readonly host: DoubleHost;
   readonly modal: CallsRpc["modal"] & ReturnType<typeof createPoolsRpc>;
-  readonly mapMany: CallsRpc["mapMany"];
+  readonly bulk: CallsRpc["bulk"];
   readonly runtime: ReturnType<typeof createRuntimeRpc>;
   readonly draining = new AbortController();
   program: Program;
@@ -154,8 +159,8 @@ export class Rig {
       environmentId: () => "en-1",
     });
     this.modal = { ...callsRpc.modal, ...poolsRpc };
-    this.mapMany = callsRpc.mapMany;
-    this.runtime = createRuntimeRpc(this.pools);
+    this.bulk = callsRpc.bulk;
+    this.runtime = createRuntimeRpc({ pools: this.pools, calls: this.calls });
   }
 
   define(id: string, definition: MessageInitShape<typeof FunctionSchema$>, definitionId = "de-1"): void {
@@ -400,8 +405,10 @@ class DoubleContainer implements Container {
       exit: (exit) => this.#end({ oomKilled: false, ...exit }),
       start: async () => void (await rig.runtime.start?.(message({}), context())),
       hello: async () => void (await rig.modal.containerHello?.(message({}), context())),
-      fetch: async (max = 1) =>
-        (await rig.modal.functionGetInputs?.(message({ functionId: "", lydianMaxInputs: max }), context()))?.inputs ?? [],
+      fetch: async (max = 1) => {
+        const given = (await rig.runtime.functionGetInputs?.(create(GetInputsRequestSchema, { max }), context())) ?? {};
+        return deliveriesOf(create(GetInputsResponseSchema, given));
+      },
       put: async (outputs) => {
         const items = outputs.map(({ item, result }) => ({
           inputId: item.inputId ?? "",
@@ -411,7 +418,7 @@ class DoubleContainer implements Container {
           inputStartedAt: 1,
           outputCreatedAt: 2,
         }));
-        await rig.modal.functionPutOutputs?.(message({ outputs: items }), context());
+        await rig.runtime.functionPutOutputs?.(create(PutOutputsRequestSchema, answerColumns(items)), context());
       },
       heartbeat: async () => (await rig.modal.containerHeartbeat?.(message({}), context()))?.cancelInputEvent?.inputIds ?? [],
       serve: async (handle, max = 1) => {
@@ -466,7 +473,6 @@ export function message<T>(fields: Record<string, unknown>): T {
     lastEntryId: "0-0",
     clearOnSuccess: false,
     terminateContainers: false,
-    lydianMaxInputs: 0,
     batchMaxSize: 0,
     environmentName: "",
     appId: "",

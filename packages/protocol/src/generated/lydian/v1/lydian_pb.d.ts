@@ -6,7 +6,6 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { FunctionCallInvocationType, FunctionInput } from "../../modal/client/execution_pb.js";
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -294,57 +293,6 @@ export declare type AppWatchResponse = Message<"lydian.v1.AppWatchResponse"> & {
 export declare const AppWatchResponseSchema: GenMessage<AppWatchResponse>;
 
 /**
- * Calls of one function with one input each, which differ in nothing but that: what is the same is said once.
- *
- * @generated from message lydian.v1.FunctionMapManyRequest
- */
-export declare type FunctionMapManyRequest = Message<"lydian.v1.FunctionMapManyRequest"> & {
-  /**
-   * @generated from field: string function_id = 1;
-   */
-  functionId: string;
-
-  /**
-   * @generated from field: modal.client.FunctionCallInvocationType invocation = 2;
-   */
-  invocation: FunctionCallInvocationType;
-
-  /**
-   * @generated from field: string parent_input_id = 3;
-   */
-  parentInputId: string;
-
-  /**
-   * @generated from field: repeated modal.client.FunctionInput inputs = 4;
-   */
-  inputs: FunctionInput[];
-};
-
-/**
- * Describes the message lydian.v1.FunctionMapManyRequest.
- * Use `create(FunctionMapManyRequestSchema)` to create a new message.
- */
-export declare const FunctionMapManyRequestSchema: GenMessage<FunctionMapManyRequest>;
-
-/**
- * @generated from message lydian.v1.FunctionMapManyResponse
- */
-export declare type FunctionMapManyResponse = Message<"lydian.v1.FunctionMapManyResponse"> & {
-  /**
-   * In the order of the inputs.
-   *
-   * @generated from field: repeated string function_call_ids = 1;
-   */
-  functionCallIds: string[];
-};
-
-/**
- * Describes the message lydian.v1.FunctionMapManyResponse.
- * Use `create(FunctionMapManyResponseSchema)` to create a new message.
- */
-export declare const FunctionMapManyResponseSchema: GenMessage<FunctionMapManyResponse>;
-
-/**
  * For clients: the CLI, the SDK and the dashboard.
  *
  * @generated from service lydian.v1.Lydian
@@ -391,16 +339,6 @@ export declare const Lydian: GenService<{
     methodKind: "server_streaming";
     input: typeof AppWatchRequestSchema;
     output: typeof AppWatchResponseSchema;
-  },
-  /**
-   * Many calls in one durable write. Each is what FunctionMap would have made of it.
-   *
-   * @generated from rpc lydian.v1.Lydian.FunctionMapMany
-   */
-  functionMapMany: {
-    methodKind: "unary";
-    input: typeof FunctionMapManyRequestSchema;
-    output: typeof FunctionMapManyResponseSchema;
   },
 }>;
 

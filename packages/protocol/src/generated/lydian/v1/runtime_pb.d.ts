@@ -7,6 +7,9 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { InputColumns, InputIds, OutputColumns } from "./columns_pb.js";
+import type { FunctionGetInputsItem, FunctionPutOutputsItem } from "../../modal/client/containers_pb.js";
+import type { EmptySchema } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file lydian/v1/runtime.proto.
@@ -154,6 +157,113 @@ export declare type StartResponse = Message<"lydian.v1.StartResponse"> & {
 export declare const StartResponseSchema: GenMessage<StartResponse>;
 
 /**
+ * @generated from message lydian.v1.GetInputsRequest
+ */
+export declare type GetInputsRequest = Message<"lydian.v1.GetInputsRequest"> & {
+  /**
+   * Inputs that the container can start now.
+   *
+   * @generated from field: uint32 max = 1;
+   */
+  max: number;
+
+  /**
+   * How long the first may wait for others of its batch; 0 for inputs that come one by one.
+   *
+   * @generated from field: uint32 batch_linger_ms = 2;
+   */
+  batchLingerMs: number;
+};
+
+/**
+ * Describes the message lydian.v1.GetInputsRequest.
+ * Use `create(GetInputsRequestSchema)` to create a new message.
+ */
+export declare const GetInputsRequestSchema: GenMessage<GetInputsRequest>;
+
+/**
+ * @generated from message lydian.v1.GetInputsResponse
+ */
+export declare type GetInputsResponse = Message<"lydian.v1.GetInputsResponse"> & {
+  /**
+   * @generated from field: lydian.v1.InputIds ids = 1;
+   */
+  ids?: InputIds | undefined;
+
+  /**
+   * Attempts before this one.
+   *
+   * @generated from field: repeated uint32 retry_counts = 2;
+   */
+  retryCounts: number[];
+
+  /**
+   * @generated from field: lydian.v1.InputColumns inputs = 3;
+   */
+  inputs?: InputColumns | undefined;
+
+  /**
+   * Those that the columns cannot say, and the kill switch.
+   *
+   * @generated from field: repeated modal.client.FunctionGetInputsItem others = 4;
+   */
+  others: FunctionGetInputsItem[];
+};
+
+/**
+ * Describes the message lydian.v1.GetInputsResponse.
+ * Use `create(GetInputsResponseSchema)` to create a new message.
+ */
+export declare const GetInputsResponseSchema: GenMessage<GetInputsResponse>;
+
+/**
+ * @generated from message lydian.v1.PutOutputsRequest
+ */
+export declare type PutOutputsRequest = Message<"lydian.v1.PutOutputsRequest"> & {
+  /**
+   * @generated from field: lydian.v1.InputIds ids = 1;
+   */
+  ids?: InputIds | undefined;
+
+  /**
+   * As they came with the inputs.
+   *
+   * @generated from field: repeated uint32 retry_counts = 2;
+   */
+  retryCounts: number[];
+
+  /**
+   * @generated from field: lydian.v1.OutputColumns outputs = 3;
+   */
+  outputs?: OutputColumns | undefined;
+
+  /**
+   * Seconds since the epoch.
+   *
+   * @generated from field: repeated double started_at = 4;
+   */
+  startedAt: number[];
+
+  /**
+   * @generated from field: repeated double ended_at = 5;
+   */
+  endedAt: number[];
+
+  /**
+   * Those that the columns cannot say.
+   *
+   * @generated from field: repeated modal.client.FunctionPutOutputsItem others = 6;
+   */
+  others: FunctionPutOutputsItem[];
+};
+
+/**
+ * Describes the message lydian.v1.PutOutputsRequest.
+ * Use `create(PutOutputsRequestSchema)` to create a new message.
+ */
+export declare const PutOutputsRequestSchema: GenMessage<PutOutputsRequest>;
+
+/**
  * Over the socket that is the container's identity.
  *
  * @generated from service lydian.v1.Runtime
@@ -168,6 +278,24 @@ export declare const Runtime: GenService<{
     methodKind: "unary";
     input: typeof StartRequestSchema;
     output: typeof StartResponseSchema;
+  },
+  /**
+   * As the namesakes in Modal's service.
+   *
+   * @generated from rpc lydian.v1.Runtime.FunctionGetInputs
+   */
+  functionGetInputs: {
+    methodKind: "unary";
+    input: typeof GetInputsRequestSchema;
+    output: typeof GetInputsResponseSchema;
+  },
+  /**
+   * @generated from rpc lydian.v1.Runtime.FunctionPutOutputs
+   */
+  functionPutOutputs: {
+    methodKind: "unary";
+    input: typeof PutOutputsRequestSchema;
+    output: typeof EmptySchema;
   },
 }>;
 

@@ -107,13 +107,6 @@ export declare type FunctionGetInputsRequest = Message<"modal.client.FunctionGet
    * @generated from field: uint64 batch_linger_ms = 12;
    */
   batchLingerMs: bigint;
-
-  /**
-   * Ours: inputs the caller can start at once. Absent or 0 means one, as the official runtime expects.
-   *
-   * @generated from field: uint32 lydian_max_inputs = 1001;
-   */
-  lydianMaxInputs: number;
 };
 
 /**

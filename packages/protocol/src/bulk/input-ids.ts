@@ -4,9 +4,9 @@
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const VALUES = new Map([...ALPHABET].map((character, value) => [character, value]));
-const CALL_PREFIX = "fc-";
+export const CALL_PREFIX = "fc-";
 const PREFIX = "in-";
-const CALL_CHARACTERS = 22;
+export const CALL_CHARACTERS = 22;
 /** The wire's index is an int32. */
 export const MAX_IDX = 2 ** 31 - 1;
 
