@@ -103,6 +103,22 @@ describe("group commit", () => {
     again.close();
   });
 
+  it("answers large commits whose sync is under way when it closes", async () => {
+    const database = openDatabase({ path, migrations });
+    const many = (from: number) =>
+      database.commit(() => {
+        for (let n = from; n < from + 10; n++) insert(database, n);
+      });
+    const first = many(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    const second = many(10);
+    database.close();
+    await Promise.all([first, second]);
+    const again = openDatabase({ path, migrations });
+    expect(numbers(again)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    again.close();
+  });
+
   it("names a broken rule of the schema without ending the group", async () => {
     const database = openDatabase({ path, migrations });
     const [first, second, third] = await Promise.allSettled([1, 1, 2].map((n) => database.commit(() => insert(database, n))));
