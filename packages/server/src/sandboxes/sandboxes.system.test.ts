@@ -270,7 +270,11 @@ describe.skipIf(reason !== undefined)("sandboxes of the server", () => {
       over ||= eof;
     }
     expect([text, over]).toEqual(["grün it is\n", true]);
-    expect((await modal.sandboxWait({ sandboxId, timeout: 30 })).result).toMatchObject({ status: Status.SUCCESS, exitcode: 0, exception: "" });
+    expect((await modal.sandboxWait({ sandboxId, timeout: 30 })).result).toMatchObject({
+      status: Status.SUCCESS,
+      exitcode: 0,
+      exception: "",
+    });
   });
 
   it("are over after a restart of the server, and say so", async () => {
