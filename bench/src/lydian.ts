@@ -19,13 +19,26 @@ export interface LydianBench extends AsyncDisposable {
   /** The process that serves, not its parent. */
   serverPid(): number;
   readonly dataDir: string;
+  /** What the server has said since this was asked the last time. */
+  said(): string[];
 }
+
+const MAX_SAID = 10_000;
 
 export async function lydian(dataDir: string): Promise<LydianBench> {
   const home = await mkdtemp(join(tmpdir(), "bench-lydian-"));
-  const server = service(process.execPath, [join(root, "packages/lydian/dist/cli.js"), "server", "--data", dataDir], {
-    env: { ...process.env, LYDIAN_HOME: home },
-  });
+  const said: string[] = [];
+  const server = service(
+    process.execPath,
+    [join(root, "packages/lydian/dist/cli.js"), "server", "--data", dataDir, "--log-level", "debug"],
+    {
+      env: { ...process.env, LYDIAN_HOME: home },
+      onLine: (line) => {
+        if (said.push(line) > MAX_SAID) said.shift();
+        if (process.env.BENCH_DEBUG) console.error(line);
+      },
+    },
+  );
   await accepting({ path: join(dataDir, "api.sock") });
   const token = JSON.parse(await readFile(join(dataDir, "local-token.json"), "utf8")) as { tokenId: string; tokenSecret: string };
   const env = {
@@ -38,6 +51,7 @@ export async function lydian(dataDir: string): Promise<LydianBench> {
   return {
     serverPid: () => (JSON.parse(readFileSync(join(dataDir, "server.lock"), "utf8")) as { pid: number }).pid,
     dataDir,
+    said: () => said.splice(0),
     async client(command, args, extra) {
       await promisify(execFile)(command, args, { env: { ...env, ...extra }, maxBuffer: 64 << 20 });
     },

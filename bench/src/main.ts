@@ -1,4 +1,4 @@
-// Every figure, each beside its peer in the same run: node bench/run.mjs [cold] [calls] [hundred] [python] [sandboxes]. Prints Markdown.
+// Every figure, each beside its peer in the same run: node bench/run.mjs [cold] [calls] [hundred] [python] [sandboxes] [idle-sandboxes] [sandbox-rounds]. Prints Markdown.
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { calls } from "./calls.ts";
@@ -10,6 +10,7 @@ import { graphileWorkerProcess } from "./peers/graphile-worker.ts";
 import { workerOf } from "./peers/worker-process.ts";
 import { python } from "./python.ts";
 import { sandboxes } from "./sandboxes.ts";
+import { idleSandboxes, sandboxRounds } from "./sandboxes-at-rest.ts";
 
 const peer = workerOf();
 if (peer === undefined) await benchmark();
@@ -20,7 +21,15 @@ else {
 
 async function benchmark(): Promise<void> {
   const dataDir = process.env.BENCH_DATA ?? "/var/tmp/lydian-bench";
-  const parts = { cold: coldStart, calls, hundred, python, sandboxes } as const;
+  const parts = {
+    cold: coldStart,
+    calls,
+    hundred,
+    python,
+    sandboxes,
+    "idle-sandboxes": idleSandboxes,
+    "sandbox-rounds": sandboxRounds,
+  } as const;
   const wanted = process.argv.slice(2).filter((name): name is keyof typeof parts => name in parts);
 
   const kernel = readFileSync("/proc/version", "utf8").split(" ")[2];

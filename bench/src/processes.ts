@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
@@ -27,9 +28,11 @@ export interface Service extends AsyncDisposable {
 export function service(
   command: string,
   args: readonly string[],
-  options: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv } = {},
+  { onLine, ...options }: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv; onLine?: (line: string) => void } = {},
 ): Service {
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", process.env.BENCH_DEBUG ? "inherit" : "ignore"], ...options });
+  const said = onLine ? "pipe" : process.env.BENCH_DEBUG ? "inherit" : "ignore";
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", said], ...options });
+  if (onLine && child.stderr) createInterface({ input: child.stderr }).on("line", onLine);
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());

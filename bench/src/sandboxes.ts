@@ -24,20 +24,24 @@ export async function sandboxes(bench: LydianBench): Promise<string[]> {
     await using docker = await dockerEngine(rootfs.path);
     await using runc = await runcRunner(rootfs.path, COMMAND);
     const before = loadavg()[0];
+    bench.said();
     const one = {
       lydian: await oneByOne(lydian, TIMES),
+      stages: stages(bench.said()),
       docker: await oneByOne(docker, TIMES),
       dockerRun: await sequential(TIMES, 2, () => docker.run(COMMAND)),
       runc: await sequential(TIMES, 2, () => runc.run()),
     };
+    bench.said();
     const spread = { lydian: await staggered(lydian, TIMES, STAGGER_MS), docker: await staggered(docker, TIMES, STAGGER_MS) };
     const burst = {
       lydian: await staggered(lydian, BURST, 0),
+      stages: stages(bench.said()),
       docker: await staggered(docker, BURST, 0),
       runc: await Promise.all(Array.from({ length: BURST }, () => timed(() => runc.run()))),
     };
     const execs = await measureExecs(lydian, docker);
-    const freezes = await measureFreezes(docker);
+    const freezes = await measureFreezes(lydian, docker);
     const ratio = (a: readonly number[], b: readonly number[], p: number) => (percentile(a, p) / percentile(b, p)).toFixed(2);
     return [
       "### Sandboxes: from asking for one to the first output of a command in it\n",
@@ -53,11 +57,14 @@ export async function sandboxes(bench: LydianBench): Promise<string[]> {
       `| Docker, ${BURST} at once | ${spreadOf(burst.docker)} |`,
       `| runc run, ${BURST} at once | ${spreadOf(burst.runc)} |`,
       `| exec in a sandbox that runs, to its exit code | Lydian ${spreadOf(execs.lydian)}; Docker ${spreadOf(execs.docker)} |`,
-      `| pause, unpause | Docker ${spreadOf(freezes.pause)}; ${spreadOf(freezes.unpause)} |`,
+      `| freeze | Lydian ${spreadOf(freezes.lydian.pause)}; Docker ${spreadOf(freezes.docker.pause)} |`,
+      `| thaw | Lydian ${spreadOf(freezes.lydian.unpause)}; Docker ${spreadOf(freezes.docker.unpause)} |`,
+      `| exec in a frozen sandbox, to its exit code | Lydian ${spreadOf(freezes.exec)} |`,
       "",
       `One after the other, p50: Lydian ÷ Docker **${ratio(one.lydian, one.docker, 50)}** (bar: 0.15), ÷ Docker's own command ${ratio(one.lydian, one.dockerRun, 50)}, ÷ runc ${ratio(one.lydian, one.runc, 50)}.`,
       `${BURST} at once, p95: Lydian ÷ Docker **${ratio(burst.lydian, burst.docker, 95)}** (bar: 0.25), ÷ runc ${ratio(burst.lydian, burst.runc, 95)}.`,
-      `exec p50 ${percentile(execs.lydian, 50).toFixed(1)} ms (bar: 15). Load of the machine before and after: ${before?.toFixed(1)}, ${loadavg()[0]?.toFixed(1)}.`,
+      `Stages (p50): one after the other ${one.stages}; ${BURST} at once ${burst.stages}.`,
+      `exec p50 ${percentile(execs.lydian, 50).toFixed(1)} ms (bar: 15); freeze and thaw p50 ${percentile(freezes.lydian.pause, 50).toFixed(1)} and ${percentile(freezes.lydian.unpause, 50).toFixed(1)} ms (bar: 20). Load of the machine before and after: ${before?.toFixed(1)}, ${loadavg()[0]?.toFixed(1)}.`,
     ];
   } finally {
     await rootfs.unmount();
@@ -77,15 +84,46 @@ async function measureExecs(lydian: LydianSandboxes, docker: DockerEngine) {
   return result;
 }
 
-async function measureFreezes(docker: DockerEngine) {
-  const theirs = await docker.create();
+async function measureFreezes(lydian: LydianSandboxes, docker: DockerEngine) {
+  const [ours, theirs] = [await lydian.create(), await docker.create()];
+  const sandbox = lydian.handle(ours);
+  const result = {
+    lydian: await pauses(
+      () => sandbox.pause(),
+      () => sandbox.resume(),
+    ),
+    docker: await pauses(
+      () => docker.pause(theirs),
+      () => docker.unpause(theirs),
+    ),
+    exec: [] as number[],
+  };
+  for (let i = 0; i < FREEZES; i++) {
+    await sandbox.pause();
+    result.exec.push(await timed(async () => sandbox.exec(COMMAND)));
+  }
+  await Promise.all([lydian.remove(ours), docker.remove(theirs)]);
+  return result;
+}
+
+async function pauses(doPause: () => Promise<void>, doUnpause: () => Promise<void>) {
   const [pause, unpause]: [number[], number[]] = [[], []];
   for (let i = 0; i < FREEZES; i++) {
-    pause.push(await timed(() => docker.pause(theirs)));
-    unpause.push(await timed(() => docker.unpause(theirs)));
+    pause.push(await timed(doPause));
+    unpause.push(await timed(doUnpause));
   }
-  await docker.remove(theirs);
   return { pause, unpause };
+}
+
+/** What the server says of each start: "the sandbox sb-… runs: store 1.0 ms, …". */
+function stages(said: readonly string[]): string {
+  const byStage = new Map<string, number[]>();
+  for (const line of said) {
+    const [, list] = / the sandbox \S+ runs: (.*)$/.exec(line) ?? [];
+    for (const [, name = "", ms] of list?.matchAll(/([a-z ]+) ([\d.]+) ms(?:, )?/g) ?? [])
+      byStage.set(name, [...(byStage.get(name) ?? []), Number(ms)]);
+  }
+  return [...byStage].map(([name, ms]) => `${name.trim()} ${percentile(ms, 50).toFixed(1)} ms (n=${ms.length})`).join(", ");
 }
 
 async function timed(run: () => Promise<unknown>): Promise<number> {

@@ -256,6 +256,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     dir: join(dataDir, "sb"),
     maxSandboxes: config.maxSandboxes ?? defaultMaxSandboxes(),
     freezeIdleMs: config.freezeIdleMs,
+    onStarted: log.debug,
     onError: (what, error) => log.error(what, error),
   });
   const snapshots = new Snapshots({

@@ -61,6 +61,7 @@ export class SandboxContainers {
       sandbox.mountedLayers = await Promise.all(mountIds.map((mountId) => mounts.layer(mountId)));
       return this.#run({ layers: [...[...sandbox.mountedLayers].reverse(), ...rootfs.layers], limits, network, isolation });
     }
+    sandbox.waited = true;
     try {
       await Promise.all([
         isLimited(limits) && waiting.container.update(limits),

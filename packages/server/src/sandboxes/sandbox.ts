@@ -33,6 +33,8 @@ export class Sandbox implements ExecHome {
   startedAt = 0;
   /** 0 before. */
   readyAt = 0;
+  /** Its container was there before it was asked for. */
+  waited = false;
   /** Milliseconds of each stage of its start. */
   readonly stages: Record<string, number> = {};
   /** Directories of the layers with its local files, the lowest first. */
@@ -49,6 +51,8 @@ export class Sandbox implements ExecHome {
   readonly indexedInput = new IndexedInput(() => commandOf(this));
   /** Its time is up then. */
   deadline: Deadline | undefined;
+  /** It ends for being idle then, unless it is used before. */
+  idleDeadline: Deadline | undefined;
   /** Why it ends; set once. */
   end: SandboxResult | undefined;
   /** Woken by everything that happens to it. */

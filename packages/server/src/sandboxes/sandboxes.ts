@@ -33,6 +33,8 @@ export interface SandboxesOptions {
   readonly maxSandboxes: number;
   /** See `IdleFreeze`. */
   readonly freezeIdleMs: number;
+  /** Told of each that runs, with the times of its stages. */
+  readonly onStarted: (what: string) => void;
   readonly onError: (what: string, error: unknown) => void;
 }
 
@@ -68,6 +70,10 @@ export interface SandboxFilter {
 const MAX_ENDED = 500;
 const ENDED_MS = 3_600_000;
 const LOOK_AGAIN_MS = 3_600_000;
+/** How long the database knows how one ended, and of how many. */
+const KEPT_MS = 30 * 86_400_000;
+const MAX_KEPT = 100_000;
+const PRUNE_EVERY = 500;
 const RESTARTED = terminated("The server was restarted; its sandboxes ended with it.");
 
 export class Sandboxes {
@@ -79,6 +85,7 @@ export class Sandboxes {
   /** Of those that live: app and name → sandbox. */
   readonly #names = new Map<string, string>();
   #liveCount = 0;
+  #endedCount = 0;
   #lastCreatedAt = 0;
   #stopping = false;
 
@@ -103,6 +110,7 @@ export class Sandboxes {
       throw new LydianError("resource_exhausted", `${this.#liveCount} sandboxes exist, the most this server runs at once.`, {
         hint: "Terminate some.",
       });
+    const askedAt = performance.now();
     const { sandboxId, taskId } = newSandboxIds(generation, now());
     const { name, imageId } = resolved;
     const free = this.#reserve(place.appId, name, sandboxId);
@@ -140,6 +148,7 @@ export class Sandboxes {
       now,
       onUnused: () => this.#watchIdle(sandbox),
     });
+    sandbox.stages.store = performance.now() - askedAt;
     this.#byId.set(sandboxId, sandbox);
     this.#byTask.set(taskId, sandbox);
     sandbox.started = this.#start(sandbox);
@@ -321,21 +330,28 @@ export class Sandboxes {
   }
 
   async #start(sandbox: Sandbox): Promise<StartedContainer> {
-    const { now, startContainer, deadlines } = this.#options;
+    const { now, startContainer, deadlines, onStarted } = this.#options;
     const begun = now();
+    const stage = (name: string, from: number): number => {
+      const at = performance.now();
+      sandbox.stages[name] = at - from;
+      return at;
+    };
+    let at = performance.now();
     // Its time counts from here: waiting for a container is a part of it.
     sandbox.deadline = deadlines.add(begun + sandbox.resolved.timeoutMs, () => this.#end(sandbox, timedOut(sandbox.resolved.timeoutMs)));
     try {
       await mkdir(sandbox.dir, { recursive: true, mode: 0o700 });
       const started = await startContainer(sandbox);
-      sandbox.stages.container = now() - begun;
+      at = stage(sandbox.waited ? "waiting container" : "new container", at);
       if (!sandbox.live) {
         await started.remove();
         throw sandbox.over();
       }
       await this.#run(sandbox, started);
       sandbox.startedAt = now();
-      sandbox.stages.command = sandbox.startedAt - begun - sandbox.stages.container;
+      stage("command", at);
+      onStarted(startedText(sandbox));
       if (sandbox.state === "starting") sandbox.apply("started");
       this.#watch(sandbox, started);
       return started;
@@ -398,7 +414,8 @@ export class Sandboxes {
     const { idleTimeoutMs } = sandbox.resolved;
     const since = sandbox.unusedSince;
     if (idleTimeoutMs === 0 || since === undefined || !sandbox.live) return;
-    this.#options.deadlines.add(since + idleTimeoutMs, () => {
+    this.#options.deadlines.cancel(sandbox.idleDeadline);
+    sandbox.idleDeadline = this.#options.deadlines.add(since + idleTimeoutMs, () => {
       if (sandbox.unusedSince === since) this.#end(sandbox, idledOut(idleTimeoutMs));
       else this.#watchIdle(sandbox);
     });
@@ -416,6 +433,7 @@ export class Sandboxes {
     const { store, now, onError } = this.#options;
     const { id, record } = sandbox;
     this.#options.deadlines.cancel(sandbox.deadline);
+    this.#options.deadlines.cancel(sandbox.idleDeadline);
     const started = await sandbox.started.catch(() => undefined);
     sandbox.command?.kill();
     try {
@@ -431,6 +449,8 @@ export class Sandboxes {
     const at = now();
     if (sandbox.end !== undefined)
       await store.finish(id, sandbox.end, at).catch((error: unknown) => onError(`the end of the sandbox ${id} could not be stored`, error));
+    if (++this.#endedCount % PRUNE_EVERY === 0)
+      await store.prune(at - KEPT_MS, MAX_KEPT).catch((error: unknown) => onError("records of old sandboxes could not be dropped", error));
     sandbox.record = { ...sandbox.record, finishedAt: at, result: sandbox.end };
     this.#names.delete(nameKey(record.appId, sandbox.record.name));
     this.#liveCount -= 1;
@@ -449,5 +469,11 @@ export class Sandboxes {
 }
 
 const isKill = (end: SandboxResult | undefined): boolean => end?.status === Status.FAILURE && end.exitCode === 137;
+
+function startedText({ id, stages }: Sandbox): string {
+  return `the sandbox ${id} runs: ${Object.entries(stages)
+    .map(([name, ms]) => `${name} ${ms.toFixed(1)} ms`)
+    .join(", ")}`;
+}
 
 const nameKey = (appId: string, name: string): string => `${appId}/${name}`;

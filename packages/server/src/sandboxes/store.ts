@@ -92,6 +92,18 @@ export class SandboxStore {
     );
   }
 
+  /** Drops those that ended before this time, and all but the `most` that were created last. What lives stays. */
+  prune(endedBefore: number, most: number): Promise<unknown> {
+    return this.#database.commit(() => {
+      this.#database.prepare("DELETE FROM sandboxes WHERE finished_at < ?").run(endedBefore);
+      const { count } = this.#database.prepare("SELECT count(*) AS count FROM sandboxes").get<{ count: number }>() ?? { count: 0 };
+      if (count <= most) return;
+      this.#database
+        .prepare("DELETE FROM sandboxes WHERE id IN (SELECT id FROM sandboxes WHERE finished_at IS NOT NULL ORDER BY created_at LIMIT ?)")
+        .run(count - most);
+    });
+  }
+
   setTags(id: string, tags: Readonly<Record<string, string>>): Promise<unknown> {
     return this.#database.commit(() => this.#database.prepare("UPDATE sandboxes SET tags = ? WHERE id = ?").run(JSON.stringify(tags), id));
   }
