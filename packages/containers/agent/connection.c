@@ -61,9 +61,17 @@ static int take_in(struct connection *c, const uint8_t *data, size_t length) {
   return 0;
 }
 
+// The server closes. If it found us gone while it still writes, it would drop what it has not read yet, which is how it all ended.
+static void wait_for_close(struct connection *c) {
+  if (shutdown(c->source.fd, SHUT_WR) < 0)
+    lost(c);
+  else
+    wait_for(c);
+}
+
 static void sent(struct connection *c) {
   if (c->close_when_sent) {
-    lost(c);
+    wait_for_close(c);
     return;
   }
   wait_for(c);
@@ -153,7 +161,7 @@ void connection_send(struct connection *c, uint8_t type, const void *payload, si
 void connection_finish(struct connection *c) {
   if (c->source.fd < 0) return;
   c->close_when_sent = 1;
-  if (c->out_length == 0) lost(c);
+  if (c->out_length == 0) wait_for_close(c);
 }
 
 void connection_close(struct connection *c) {

@@ -349,6 +349,8 @@ void exec_reaped(pid_t pid, int status) {
   if (e == NULL) return;
   // It may have ended before we looked whether it began.
   if (!e->started) status_known(e);
+  // Its pid may be another's from now on.
+  if (e->failed) e->reaped = 1;
   if (e->gone || e->failed || (e->note == NULL && !attached(e))) return;
   e->reaped = 1;
   e->wait_status = status;

@@ -60,6 +60,17 @@ describe("a process of the agent", () => {
     expect(await finish(await shell(test.agent, `kill -${signal.slice(3)} $$`))).toEqual({ stdout: "", stderr: "", signal });
   });
 
+  it("tells how it ended when it ends while it is still being written to", async () => {
+    const ends = Array.from({ length: 200 }, async () => {
+      const process = await shell(test.agent, "read word; echo $word; exit 7");
+      await process.write(Buffer.from("word\n")).catch(() => undefined);
+      process.write(Buffer.from("more\n")).catch(() => undefined);
+      void process.endInput();
+      return finish(process);
+    });
+    for (const end of await Promise.all(ends)) expect(end).toEqual({ stdout: "word\n", stderr: "", code: 7 });
+  });
+
   it("has its own output streams, environment, working directory, session and no inherited descriptors", async () => {
     const process = await test.agent.exec({
       argv: ["sh", "-c", 'echo out; echo err >&2; pwd; echo "$A"; export -p | wc -l; ls /proc/self/fd; ps -o sid= -p $$'],

@@ -150,6 +150,7 @@ it("is killed when it is closed, and not kept when it cannot be started", async 
 it("keeps a terminal, and the order of two streams in one", async () => {
   await using rig = await start();
   const pty = await rig.run(rig.agent, "stty size; read x; stty size; echo got $x", { pty: { rows: 10, columns: 20 } });
+  await pty.output[Symbol.asyncIterator]().next();
   const again = await attach(await rig.next(), { stdout: 0, stderr: 0 }, true);
   again.process.resize(30, 40);
   await again.process.write(Buffer.from("word\r"));
