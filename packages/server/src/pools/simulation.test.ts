@@ -207,10 +207,13 @@ class Simulation {
     if (rig.host.most > MAX_CONTAINERS) this.#problems.push(`${rig.host.most} containers at once`);
   }
 
-  /** Until nothing happens without time going on. Files and directories take real time. */
+  /** Until nothing happens without time going on. Files, directories and commits take real time. */
   async #settle(): Promise<void> {
     const beingMade = () => [...(this.#rig?.pools.tasks() ?? [])].some(({ startedAt, finishedAt }) => startedAt === 0 && finishedAt === 0);
-    for (let turn = 0; turn < 12 || beingMade(); turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let quiet = 0; quiet < 12; quiet++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (beingMade() || (this.#rig?.committing ?? 0) > 0) quiet = 0;
+    }
   }
 
   #sleep(ms: number, inside: Inside): Promise<void> {

@@ -108,10 +108,17 @@ export class Rig {
   readonly runtime: ReturnType<typeof createRuntimeRpc>;
   readonly draining = new AbortController();
   program: Program;
+  /** Commits that are not durable yet. */
+  committing = 0;
 
   constructor(dir: string, database: Database, options: RigOptions) {
     this.dir = dir;
     this.database = database;
+    const commit = database.commit.bind(database);
+    database.commit = async (work) => {
+      this.committing++;
+      return commit(work).finally(() => this.committing--);
+    };
     this.program = options.program ?? (({ serve }) => serve((item) => SUCCESS(`${textOf(item)}!`)));
     this.define("fu-1", options.definition ?? {});
     const functions = { get: (id: string) => this.functions.get(id) };
