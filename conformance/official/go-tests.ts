@@ -215,7 +215,6 @@ export const OF_THE_SDK = [
 
 const notYet = (what: string) => `It needs ${what}, which the server does not offer yet.`;
 const WEB = notYet("a web endpoint");
-const SIDECARS = notYet("further containers of a sandbox");
 const VOLUMES = notYet("volumes");
 
 /** What cannot pass here, and why. Each of them is run all the same with `LYDIAN_CONFORMANCE=full`: one that passes is to be taken out. */
@@ -232,11 +231,6 @@ export const IMPOSSIBLE: Readonly<Record<string, string>> = {
   TestSandboxWithSubPathVolume: VOLUMES,
   TestSandboxReloadVolumes: VOLUMES,
   TestSandboxDirectorySnapshotCustomerSuppliedEncryptionKeyTransitions: notYet("snapshots that are sealed with a key of the client's"),
-  TestSidecarBasicLifecycle: SIDECARS,
-  TestSidecarWaitAfterNaturalExit: SIDECARS,
-  TestSidecarCreateForwardsSecretsAndEnv: SIDECARS,
   TestSidecarCreateMountsVolume: VOLUMES,
-  TestSidecarExec: SIDECARS,
-  TestSidecarFilesystem: SIDECARS,
   TestCreateSandboxWithProxy: notYet("proxies"),
 };

@@ -105,7 +105,6 @@ export const GROUPS = {
 
 const notYet = (what: string) => `It needs ${what}, which the server does not offer yet.`;
 const WEB = notYet("a web endpoint");
-const SIDECARS = notYet("further containers of a sandbox");
 const VOLUMES = notYet("volumes");
 
 /** What cannot pass here, and why. Each of them is run all the same with `LYDIAN_CONFORMANCE=full`: one that passes is to be taken out. */
@@ -123,11 +122,6 @@ export const IMPOSSIBLE: Readonly<Record<string, string>> = {
   SandboxWithSubPathVolume: VOLUMES,
   SandboxReloadVolumes: VOLUMES,
   SandboxSnapshotDirectoryCustomerSuppliedEncryptionKeyTransitions: notYet("snapshots that are sealed with a key of the client's"),
-  SidecarBasicLifecycle: SIDECARS,
-  SidecarWaitAfterNaturalExit: SIDECARS,
-  SidecarCreateForwardsSecretsAndEnv: SIDECARS,
-  SidecarExec: SIDECARS,
-  SidecarFilesystem: SIDECARS,
   CreateSandboxWithNetworkAccessParams: "It asks for another sentence about a wrong range of addresses than the newest client's suite.",
   CreateSandboxWithProxy: notYet("proxies"),
 };

@@ -1,4 +1,4 @@
-// Object ids: a two-letter kind, one dash, 22 base-62 characters. The official clients split on the dash and take an
+// Object ids: a kind of two letters (mostly), one dash, 22 base-62 characters. The official clients split on the dash and take an
 // app argument for an id only in this shape. The first eight characters are the time, so that ids sort by creation
 // and inserts go to the end of an index; the other fourteen are random (83 bits).
 import { randomBytes } from "node:crypto";
@@ -7,8 +7,8 @@ const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const TIME_CHARACTERS = 8;
 const RANDOM_CHARACTERS = 14;
 
-/** ac workspace, ak token, ap app, bl blob, cs class, de definition, en environment, fc function call, fu function, im image, in input, mo mount, sb sandbox, st secret, ta container. */
-export type IdKind = "ac" | "ak" | "ap" | "bl" | "cs" | "de" | "en" | "fc" | "fu" | "im" | "in" | "mo" | "sb" | "st" | "ta";
+/** ac workspace, ak token, ap app, bl blob, cs class, ctr further container of a sandbox, de definition, en environment, fc function call, fu function, im image, in input, mo mount, sb sandbox, st secret, ta container. */
+export type IdKind = "ac" | "ak" | "ap" | "bl" | "cs" | "ctr" | "de" | "en" | "fc" | "fu" | "im" | "in" | "mo" | "sb" | "st" | "ta";
 
 export function newId(kind: IdKind, now: number = Date.now()): string {
   let time = "";

@@ -44,7 +44,6 @@ import { FileCommands } from "./execs/file-commands.ts";
 import { createFilesRpc } from "./execs/files-rpc.ts";
 import { createProcessesRpc } from "./execs/processes-rpc.ts";
 import { RouterTokens } from "./execs/router-access.ts";
-import { createRouterRpc } from "./execs/rpc.ts";
 import { Functions } from "./functions/functions.ts";
 import { createFunctionsRpc } from "./functions/rpc.ts";
 import { FunctionStore } from "./functions/store.ts";
@@ -72,13 +71,13 @@ import { Pools } from "./pools/pools.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
 import { functionEnvironment } from "./pools/runtimes/environment.ts";
 import { SandboxContainers } from "./sandboxes/containers.ts";
-import { variablesOf } from "./sandboxes/environment.ts";
-import { networkOf } from "./sandboxes/network.ts";
+import { createSandboxRouterRpc } from "./sandboxes/router-rpc.ts";
 import { createSandboxesRpc } from "./sandboxes/rpc.ts";
 import type { Sandbox } from "./sandboxes/sandbox.ts";
 import { defaultMaxSandboxes, Sandboxes } from "./sandboxes/sandboxes.ts";
+import { Sidecars } from "./sandboxes/sidecars.ts";
+import { createSidecarsRpc } from "./sandboxes/sidecars-rpc.ts";
 import { Snapshots } from "./sandboxes/snapshots.ts";
-import { commandOf } from "./sandboxes/stdio.ts";
 import { SandboxStore } from "./sandboxes/store.ts";
 import { scheduledOf } from "./schedules/schedule.ts";
 import { Schedules } from "./schedules/schedules.ts";
@@ -259,12 +258,19 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     onStarted: log.debug,
     onError: (what, error) => log.error(what, error),
   });
+  const sidecars = new Sidecars({
+    logs,
+    deadlines: calls.deadlines,
+    now: () => calls.clock.now(),
+    startContainer: (sidecar) => containers.startBeside(sidecar),
+    onError: (what, error) => log.error(what, error),
+  });
   const snapshots = new Snapshots({
     host,
     layers,
     images,
     now: () => calls.clock.now(),
-    isUsed: (layer) => containers.uses(layer) || sandboxes.uses(layer),
+    isUsed: (layer) => containers.uses(layer) || sandboxes.uses(layer) || sidecars.uses(layer),
     onError: (what, error) => log.error(what, error),
   });
   ends.defer(() => snapshots.stop());
@@ -311,7 +317,8 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     after: (ms, fire) => calls.deadlines.add(calls.clock.now() + ms, fire),
     onError: (what, error) => log.error(what, error),
   });
-  const execHome = (taskId: string): ExecHome => sandboxes.ofTask(taskId) ?? execHomes.of(taskId);
+  const execHome = (taskId: string, containerId = ""): ExecHome =>
+    containerId === "" ? (sandboxes.ofTask(taskId) ?? execHomes.of(taskId)) : sidecars.require(sandboxOf(taskId), containerId);
 
   apps.onStopping((appId) => schedules.drop(appId));
   buildFunctions = new BuildFunctions({ calls, pools, functions, host });
@@ -389,6 +396,13 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
             if (execHome(taskId).workspaceId !== workspaceId) throw new LydianError("not_found", `There is no container "${taskId}".`);
           },
         }),
+        ...createSidecarsRpc({
+          sidecars,
+          images,
+          mounts,
+          secrets,
+          live: (sandboxId, workspaceId) => sandboxes.live(sandboxId, workspaceId),
+        }),
         ...createFilesRpc({
           commands: new FileCommands({ deadlines: calls.deadlines, now: () => calls.clock.now() }),
           home: execHome,
@@ -425,19 +439,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
       service<typeof Processes, Caller>(Processes, createProcessesRpc({ execs, home: execHome, pausable: sandboxOf })),
       service<typeof TaskCommandRouter, Caller>(
         TaskCommandRouter,
-        createRouterRpc({
-          execs,
-          home: execHome,
-          command: (taskId) => commandOf(sandboxOf(taskId)),
-          ready: (taskId, timeoutMs, ...signals) => sandboxes.ready(sandboxOf(taskId), timeoutMs, ...signals),
-          snapshotFilesystem: (taskId, request) => snapshots.filesystem(sandboxOf(taskId), request),
-          snapshotDirectory: (taskId, path, request) => snapshots.directory(sandboxOf(taskId), path, request),
-          mount: (taskId, path, imageId) => snapshots.mount(sandboxOf(taskId), path, imageId),
-          unmount: (taskId, path) => snapshots.unmount(sandboxOf(taskId), path),
-          setNetwork: async (taskId, access) => sandboxes.setNetwork(sandboxOf(taskId), networkOf(access)),
-          variables: (secretSources, secretIds, variables, workspaceId) =>
-            variablesOf({ secretSources, secretIds, variables }, workspaceId, secrets),
-        }),
+        createSandboxRouterRpc({ execs, home: execHome, sandboxOf, sandboxes, sidecars, snapshots, images, mounts, secrets }),
       ),
     ],
     authenticate: createAuthenticate(
@@ -478,7 +480,13 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     // Containers first: while the server drains, their last answers would not be heard.
-    await Promise.all([pools.stop(), sandboxes.stop().then(() => containers.close())]);
+    await Promise.all([
+      pools.stop(),
+      sidecars
+        .stop()
+        .then(() => sandboxes.stop())
+        .then(() => containers.close()),
+    ]);
     await server?.drain(DRAIN_MS);
     await ends.end();
     log.info("stopped");

@@ -136,6 +136,22 @@ describe.skipIf(reason !== undefined)("commands for sandboxes", () => {
     expect((await lydian("sandbox", "pause", "sb-none")).code).not.toBe(0);
   });
 
+  it("reach the further containers of a sandbox by their names", async () => {
+    const made = await lydian("run", join(import.meta.dirname, "../../test/fixtures/beside.ts"), "--id", id);
+    expect(made.code, made.stderr).toBe(0);
+    expect(await lydian("sandbox", "exec", `${id}:db`, "sh", "-c", "echo $ROLE; exit 3")).toEqual({
+      code: 3,
+      stdout: "store\n",
+      stderr: "",
+    });
+    expect((await lydian("shell", `${id}:db`, "--cmd", "cat /proc/1/cmdline")).stdout).toContain("lydian-agent");
+    expect((await lydian("sandbox", "exec", `${id}:main`, "sh", "-c", "echo $GREETING")).stdout).toBe("hello\n");
+    expect(await lydian("sandbox", "exec", `${id}:none`, "true")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no container "none"'),
+    });
+  });
+
   it("reach the container of a function, with its environment, until it ends", async () => {
     const deployed = await lydian("deploy", join(import.meta.dirname, "../../test/fixtures/kept.ts"));
     expect(deployed.code, deployed.stderr).toBe(0);

@@ -59,6 +59,31 @@ describe.skipIf(reason !== undefined)("a sandbox of the SDK", () => {
     rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
   });
 
+  it("has further containers, which share its network and nothing else", async () => {
+    const serve = "require('http').createServer((_, answer) => answer.end(process.env.ROLE)).listen(7001, '127.0.0.1')";
+    const beside = await sandbox.containers.create({ name: "web", command: ["node", "-e", serve], env: { ROLE: "beside" } });
+    const ask = `
+      for (;;)
+        try {
+          console.log(await (await fetch("http://127.0.0.1:7001")).text());
+          break;
+        } catch {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }`;
+    expect(await sandbox.exec(["node", "--input-type=module", "-e", ask])).toMatchObject({ exitCode: 0, stdout: "beside\n" });
+    await beside.filesystem.writeText("/tmp/own", "x");
+    expect(await sandbox.filesystem.exists("/tmp/own")).toBe(false);
+    expect((await beside.exec("echo $ROLE $GREETING")).stdout).toBe("beside\n");
+    expect((await sandbox.containers.list()).map(({ name }) => name)).toEqual(["web"]);
+    await expect(sandbox.containers.create({ name: "web" })).rejects.toThrow(AlreadyExistsError);
+    expect(await beside.poll()).toBeUndefined();
+    expect(await beside.terminate({ wait: true })).toBe(137);
+    expect(await sandbox.containers.list()).toEqual([]);
+    const once = await sandbox.containers.create({ name: "web", command: ["sh", "-c", "exit 5"] });
+    expect(await once.wait()).toBe(5);
+    await expect(sandbox.containers.create({ name: "closed", network: "none" })).rejects.toThrow("share its network");
+  });
+
   describe("running processes", () => {
     it("gives output, errors and exit code of a program and of a line for the shell", async () => {
       expect(await sandbox.exec(["node", "-p", "6 * 7"])).toEqual({ exitCode: 0, stdout: "42\n", stderr: "" });

@@ -29,10 +29,10 @@ export interface RouterRpcDependencies {
   readonly command: (taskId: string) => Promise<Exec | undefined>;
   /** When a sandbox became ready. */
   readonly ready: (taskId: string, timeoutMs: number, ...signals: readonly AbortSignal[]) => Promise<number>;
-  readonly snapshotFilesystem: (taskId: string, request: SnapshotRequest) => Promise<string>;
-  readonly snapshotDirectory: (taskId: string, path: string, request: SnapshotRequest) => Promise<string>;
-  readonly mount: (taskId: string, path: string, imageId: string) => Promise<void>;
-  readonly unmount: (taskId: string, path: string) => Promise<void>;
+  readonly snapshotFilesystem: (taskId: string, containerId: string, request: SnapshotRequest) => Promise<string>;
+  readonly snapshotDirectory: (taskId: string, containerId: string, path: string, request: SnapshotRequest) => Promise<string>;
+  readonly mount: (taskId: string, containerId: string, path: string, imageId: string) => Promise<void>;
+  readonly unmount: (taskId: string, containerId: string, path: string) => Promise<void>;
   readonly setNetwork: (taskId: string, access: NetworkAccess | undefined) => Promise<void>;
   /** Variables of secrets that the workspace has, and others, later over earlier. */
   readonly variables: (
@@ -156,25 +156,27 @@ export function createRouterRpc(dependencies: RouterRpcDependencies): Partial<Rp
     async taskSnapshotFilesystem({ taskId, containerId, snapshotId, ttlSeconds, customerSuppliedEncryptionKey: key }, context) {
       homeOf(context, taskId, containerId);
       refuseKey(key);
-      return { imageId: await dependencies.snapshotFilesystem(taskId, { snapshotId, ttlSeconds: optional(ttlSeconds) }) };
+      return { imageId: await dependencies.snapshotFilesystem(taskId, containerId, { snapshotId, ttlSeconds: optional(ttlSeconds) }) };
     },
 
     async taskSnapshotDirectory({ taskId, containerId, path, snapshotId, ttlSeconds, customerSuppliedEncryptionKey: key }, context) {
       homeOf(context, taskId, containerId);
       refuseKey(key);
-      return { imageId: await dependencies.snapshotDirectory(taskId, text(path), { snapshotId, ttlSeconds: optional(ttlSeconds) }) };
+      return {
+        imageId: await dependencies.snapshotDirectory(taskId, containerId, text(path), { snapshotId, ttlSeconds: optional(ttlSeconds) }),
+      };
     },
 
     async taskMountDirectory({ taskId, containerId, path, imageId, customerSuppliedEncryptionKey: key }, context) {
       homeOf(context, taskId, containerId);
       refuseKey(key);
-      await dependencies.mount(taskId, text(path), imageId);
+      await dependencies.mount(taskId, containerId, text(path), imageId);
       return {};
     },
 
     async taskUnmountDirectory({ taskId, containerId, path }, context) {
       homeOf(context, taskId, containerId);
-      await dependencies.unmount(taskId, text(path));
+      await dependencies.unmount(taskId, containerId, text(path));
       return {};
     },
 

@@ -6,6 +6,7 @@ import type { Images, RootFilesystem } from "../images/images.ts";
 import type { Mounts } from "../mounts/mounts.ts";
 import { isolationOf } from "./isolation.ts";
 import type { Sandbox, StartedContainer } from "./sandbox.ts";
+import type { Sidecar } from "./sidecar.ts";
 import { Standbys } from "./standbys.ts";
 import { type ContainerPlan, startContainer } from "./start-container.ts";
 
@@ -72,6 +73,27 @@ export class SandboxContainers {
       await waiting.remove();
       throw error;
     }
+  }
+
+  /** In the network of its sandbox. Resolves when its agent answers. */
+  async startBeside(sidecar: Sidecar): Promise<StartedContainer> {
+    const { imageId, mountIds, limits, runtime } = sidecar.resolved;
+    const { host, mounts } = this.#options;
+    if (!host.features.sharedNetwork)
+      throw new LydianError("unimplemented", "Further containers of a sandbox are not possible on this machine: they need root.", {
+        hint: "`lydian doctor` says what is missing.",
+      });
+    const { container } = await sidecar.sandbox.started;
+    const { layers } = this.#rootfs(imageId);
+    sidecar.mountedLayers = await Promise.all(mountIds.map((mountId) => mounts.layer(mountId)));
+    return this.#run({
+      layers: [...[...sidecar.mountedLayers].reverse(), ...layers],
+      // Without limits of its own it has those of its sandbox.
+      limits: { ...sidecar.sandbox.resolved.limits, ...limits },
+      network: "outbound",
+      networkOf: container.id,
+      isolation: isolationOf(runtime, host.features),
+    });
   }
 
   /** Whether a container stands on the layer in this directory. */

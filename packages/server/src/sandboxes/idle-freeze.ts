@@ -1,7 +1,7 @@
 // Freezes sandboxes that nobody needs: what is left in the background, a server that nobody asks, uses no processor then.
 //
 // Only those that have no command of their own, and only after a time in which no process of a client ran, nothing was connected, and what is in
-// the background used next to nothing. A command may wait for a time of day that nobody sees from outside: it is never frozen unasked.
+// the background used next to nothing. A command, or a further container, may wait for a time of day that nobody sees from outside: neither is ever frozen unasked.
 import type { Deadlines } from "../calls/deadlines.ts";
 import type { Sandbox } from "./sandbox.ts";
 
@@ -44,7 +44,8 @@ export class IdleFreeze {
       await new Promise<void>((resolve) => deadlines.add(from + afterMs, resolve));
       if (!sandbox.live || sandbox.unusedSince === undefined || sandbox.freezer.isFrozen) break;
       const usedMs = (await container.stats()).cpuMs - before.cpuMs;
-      const isQuiet = () => sandbox.live && since !== undefined && sandbox.unusedSince === since && sandbox.isReady;
+      const isQuiet = () =>
+        sandbox.live && since !== undefined && sandbox.unusedSince === since && sandbox.isReady && sandbox.beside.size === 0;
       if (!isQuiet() || usedMs > (now() - from) * BUSY_SHARE) continue;
       await sandbox.freezer.freeze(isQuiet);
       if (sandbox.freezer.isFrozen) break;

@@ -89,10 +89,10 @@ describe.skipIf(reason !== undefined)("frozen sandboxes", () => {
     const router = connection.service(TaskCommandRouter);
     const processes = connection.service(Processes);
     let execs = 0;
-    const exec = async (command: string, timeoutSecs = 0) => {
+    const exec = async (command: string, timeoutSecs = 0, containerId = "") => {
       const request = { taskId, execId: `e${++execs}` };
       const output = { stdoutConfig: StdoutConfig.PIPE, stderrConfig: StderrConfig.DEVNULL };
-      await router.taskExecStart({ ...request, ...output, commandArgs: ["sh", "-c", command], timeoutSecs });
+      await router.taskExecStart({ ...request, ...output, commandArgs: ["sh", "-c", command], timeoutSecs, containerId });
       return {
         write: (text: string) => router.taskExecStdinWrite({ ...request, offset: 0n, data: Buffer.from(text), eof: true }),
         exit: async () => (await router.taskExecWait(request)).exitStatus,
@@ -131,6 +131,22 @@ describe.skipIf(reason !== undefined)("frozen sandboxes", () => {
     await processes.pause({ taskId });
     await end();
     await expect(processes.resume({ taskId })).rejects.toMatchObject({ code: "failed_precondition" });
+  });
+
+  it("stand still with their further containers, and go on with them", async () => {
+    const { sandboxId, taskId, processes, exec, end } = await create();
+    const marker = `${process.pid}14`;
+    const definition = { imageId, entrypointArgs: ["sleep", marker] };
+    const { containerId } = await modal.sandboxContainerCreateV2({ sandboxId, containerName: "beside", definition });
+    await processes.pause({ taskId });
+    expect(isFrozen(marker)).toBe(true);
+    expect(await (await exec("echo on")).stdout()).toBe("on\n");
+    expect(isFrozen(marker)).toBe(false);
+    await processes.pause({ taskId });
+    expect(await (await exec("cat /proc/[0-9]*/cmdline", 0, containerId)).stdout()).toContain(marker);
+    expect(isFrozen(marker)).toBe(false);
+    await processes.pause({ taskId });
+    await end();
   });
 
   it("keep their times", async () => {

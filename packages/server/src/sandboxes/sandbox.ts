@@ -57,8 +57,10 @@ export class Sandbox implements ExecHome {
   end: SandboxResult | undefined;
   /** Woken by everything that happens to it. */
   readonly changed = new Wakeup();
+  /** Its further containers. They are frozen with it. */
+  readonly beside = new Set<Container>();
   /** Of its processes. Asking for its agent, and using it, lets them go on. */
-  readonly freezer = new Freezer(async () => (await this.started).container);
+  readonly freezer = new Freezer(async () => together([(await this.started).container, ...this.beside]));
   lastUsedAt: number;
   #uses = 0;
   readonly #now: () => number;
@@ -178,4 +180,18 @@ export class Sandbox implements ExecHome {
     await this.command?.remove();
     await rm(this.dir, { recursive: true, force: true });
   }
+}
+
+/** Frozen all or none. */
+function together(containers: readonly Container[]): Pick<Container, "pause" | "resume"> {
+  return {
+    pause: async () => {
+      const done = await Promise.allSettled(containers.map((container) => container.pause()));
+      const failed = done.find((each) => each.status === "rejected");
+      if (failed === undefined) return;
+      await Promise.allSettled(containers.map((container) => container.resume()));
+      throw failed.reason;
+    },
+    resume: async () => void (await Promise.all(containers.map((container) => container.resume()))),
+  };
 }

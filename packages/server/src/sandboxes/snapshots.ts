@@ -5,6 +5,7 @@ import { type BuiltImage, type ContainerHost, DEFAULT_PATH, type LayerStore } fr
 import { LydianError } from "@lydian/protocol";
 import type { Images } from "../images/images.ts";
 import type { Sandbox } from "./sandbox.ts";
+import type { Sidecar } from "./sidecar.ts";
 
 export interface SnapshotsOptions {
   readonly host: ContainerHost;
@@ -15,6 +16,9 @@ export interface SnapshotsOptions {
   readonly isUsed: (layer: string) => boolean;
   readonly onError: (what: string, error: unknown) => void;
 }
+
+/** A sandbox, or a further container of one. */
+type Snapshotted = Sandbox | Sidecar;
 
 export interface SnapshotRequest {
   /** The client's choice: a request that is sent again gets the same image. */
@@ -59,7 +63,7 @@ export class Snapshots {
   }
 
   /** All that differs from its image. Processes are frozen while it is copied. */
-  filesystem(sandbox: Sandbox, request: SnapshotRequest): Promise<string> {
+  filesystem(sandbox: Snapshotted, request: SnapshotRequest): Promise<string> {
     return this.#make(sandbox, request, undefined, (layer) => {
       const { images } = this.#options;
       const { imageId } = sandbox.resolved;
@@ -70,12 +74,12 @@ export class Snapshots {
   }
 
   /** The content of a directory, as the root of an image. */
-  async directory(sandbox: Sandbox, path: string, request: SnapshotRequest): Promise<string> {
+  async directory(sandbox: Snapshotted, path: string, request: SnapshotRequest): Promise<string> {
     return this.#make(sandbox, request, checkPath(path), (layer) => ({ layers: [layer], config: { env: { PATH: DEFAULT_PATH } } }));
   }
 
   /** Mounts an image, or an empty directory when there is none, writable, over what is at the path. */
-  async mount(sandbox: Sandbox, path: string, imageId: string): Promise<void> {
+  async mount(sandbox: Snapshotted, path: string, imageId: string): Promise<void> {
     const { host, images, layers } = this.#options;
     if (!host.features.mounts) throw notHere("Mounting into a sandbox that runs");
     const image = imageId === "" ? undefined : images.built(imageId, sandbox.workspaceId);
@@ -86,14 +90,14 @@ export class Snapshots {
     await container.mount(checkPath(path), directories).catch(refuse(`${JSON.stringify(path)} could not be mounted`));
   }
 
-  async unmount(sandbox: Sandbox, path: string): Promise<void> {
+  async unmount(sandbox: Snapshotted, path: string): Promise<void> {
     await sandbox.agent();
     const { container } = await sandbox.started;
     await container.unmount(checkPath(path)).catch(refuse(`${JSON.stringify(path)} could not be unmounted`));
   }
 
   async #make(
-    sandbox: Sandbox,
+    sandbox: Snapshotted,
     { snapshotId, ttlSeconds }: SnapshotRequest,
     directory: string | undefined,
     imageOf: (layer: string) => BuiltImage,
@@ -114,7 +118,7 @@ export class Snapshots {
   }
 
   async #run(
-    sandbox: Sandbox,
+    sandbox: Snapshotted,
     key: string,
     directory: string | undefined,
     imageOf: (layer: string) => BuiltImage,

@@ -13,6 +13,8 @@ export interface ContainerPlan {
   readonly network: NetworkPolicy;
   /** At least. */
   readonly isolation: Isolation | undefined;
+  /** Id of the container in whose network it is to be; `network` says nothing then. */
+  readonly networkOf?: string;
 }
 
 export interface StartContainerOptions {
@@ -52,6 +54,7 @@ export async function startContainer(plan: ContainerPlan, { host, dir }: StartCo
       limits: plan.limits,
       ...(plan.isolation !== undefined && { isolation: plan.isolation }),
       network,
+      ...(plan.networkOf !== undefined && { networkOf: plan.networkOf }),
       command: [PROGRAM, `${SOCKET_DIR}/${SOCKET}`],
       env: {},
       binds: [

@@ -24,7 +24,7 @@ const GOODBYE_MS = 10_000;
 export async function openShell(reference: string | undefined, flags: ShellFlags): Promise<void> {
   const argv = flags.cmd === undefined ? ANY_SHELL : ["/bin/sh", "-c", flags.cmd];
   const execution = { pty: flags.pty, workdir: flags.workdir, env: pairs(flags.env, "--env") };
-  if (reference !== undefined && /^(sb|ta)-[0-9A-Za-z]+$/.test(reference))
+  if (reference !== undefined && /^(sb-[0-9A-Za-z]+(:[^:/]+)?|ta-[0-9A-Za-z]+)$/.test(reference))
     return withServer(flags, async (client) => runCommand(await findPlace(client, reference), argv, execution));
   const own = fromFlags(flags);
   const fn = reference === undefined ? undefined : await loadShellFunction(reference);

@@ -21,6 +21,8 @@ export interface RunCommandOptions {
 export const ANY_SHELL = ["/bin/sh", "-c", "if [ -x /bin/bash ]; then exec /bin/bash; else exec /bin/sh; fi"] as const;
 
 const CODE_OF_TIMEOUT = 124;
+/** What the sandbox's own container is called. */
+const MAIN = "main";
 
 /** Throws ExitError with the command's code unless that is 0. */
 export async function runCommand(
@@ -49,8 +51,11 @@ export async function runCommand(
   if (code !== 0) throw new ExitError(code);
 }
 
-/** Of a sandbox (sb-…) or a container (ta-…). Throws UsageError for what is neither, NotFoundError when there is none. */
+/** Of a sandbox (sb-…), a further container of one (sb-…:NAME) or a container (ta-…). Throws UsageError for what is none, NotFoundError when there is none. */
 export async function findPlace(client: Client, id: string): Promise<ExecPlace> {
+  const [, sandboxId = "", name = MAIN] = /^(sb-[0-9A-Za-z]+):(.+)$/.exec(id) ?? [];
+  if (name !== MAIN) return (await (await sandboxFromId(sandboxId, client)).containers.get(name)).execPlace;
+  if (sandboxId !== "") return findPlace(client, sandboxId);
   if (id.startsWith("sb-")) return (await sandboxFromId(id, client)).execPlace;
   if (!/^ta-[0-9A-Za-z]+$/.test(id))
     throw new UsageError(`"${id}" is no id of a sandbox or a container`, "lydian sandbox list and lydian container list show them.");
