@@ -1,7 +1,7 @@
 // Builds every part from the configuration, starts and stops them. The only place where parts meet.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { BaseImages, createHost, ImageBuilder, LayerStore } from "@lydian/containers";
+import { createHost } from "@lydian/containers";
 import {
   Bulk,
   createServer,
@@ -27,7 +27,6 @@ import { createCallsRpc } from "./calls/rpc.ts";
 import { Classes } from "./classes/classes.ts";
 import { createClassesRpc } from "./classes/rpc.ts";
 import { ClassStore } from "./classes/store.ts";
-import { ClientPackages } from "./clients/client-packages.ts";
 import { type ResolvedServerConfig, resolveConfig, type ServerConfig } from "./config.ts";
 import { createControlRpc } from "./control/rpc.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
@@ -55,6 +54,7 @@ import { Environments } from "./identity/environments.ts";
 import { ensureLocalToken, ensureWorkspace } from "./identity/first-start.ts";
 import { createIdentityRpc } from "./identity/rpc.ts";
 import { Tokens } from "./identity/tokens.ts";
+import { openImageParts } from "./images/image-parts.ts";
 import { Images } from "./images/images.ts";
 import { createImagesRpc } from "./images/rpc.ts";
 import { ImageStore } from "./images/store.ts";
@@ -128,7 +128,7 @@ export async function startServer(options: ServerConfig): Promise<RunningServer>
 }
 
 async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): Promise<RunningServer> {
-  const { dataDir, npmRegistry } = config;
+  const { dataDir } = config;
   ends.defer(lockDataDir(dataDir));
   const database = openDatabase({ path: join(dataDir, "lydian.db") });
   ends.defer(() => database.close());
@@ -149,10 +149,8 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   const workspace = await ensureWorkspace(database, environments);
   const tokenFile = await ensureLocalToken(dataDir, workspace, tokens);
 
-  const registry = npmRegistry === undefined ? {} : { npmRegistry };
-  const layers = await LayerStore.open({ dir: join(dataDir, "layers") });
-  const bases = new BaseImages({ store: layers, mirrors: config.registryMirrors, ...registry });
-  const builder = new ImageBuilder({ store: layers, host, bases, ...registry });
+  const imageParts = await openImageParts(config, host);
+  const { layers, builder } = imageParts;
   const contents = await Contents.open(join(dataDir, "contents"));
   const blobStore = new BlobStore(database);
   const urlKey = await loadKey(
@@ -181,12 +179,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   });
   ends.defer(() => images.stop());
 
-  const clients = new ClientPackages({
-    build: async (lines, onLog) => (await builder.build({ lines, bases: {}, context: [], buildArgs: {} }, { onLog })).layers,
-    path: (layer) => layers.path(layer),
-    python: (imageId) => images.python(imageId),
-    log: (message) => log.warn(message),
-  });
+  const clients = imageParts.clients(images, (message) => log.warn(message));
   const logs = new Logs({ store: new LogStore(database), onError: (error) => log.error("log lines could not be stored", error) });
   ends.defer(() => logs.stop());
   const apps = new Apps(new AppStore(database), (what, error) => log.error(what, error));
