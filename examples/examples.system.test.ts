@@ -89,4 +89,18 @@ describe("the examples", () => {
       ].join("\n"),
     );
   });
+
+  it("tunnels: a sandbox's port with and without TLS, and with a token", async () => {
+    const { code, stdout, stderr } = await run("examples/tunnels.ts");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(
+      [
+        "without TLS: hello, stranger",
+        "with TLS: hello, stranger",
+        "with a token: hello, Ada",
+        "without: This address needs a token",
+        "",
+      ].join("\n"),
+    );
+  });
 });

@@ -5,6 +5,9 @@ import { installPython, TestServer } from "../python/clients.ts";
 import { type Ended, runCommand } from "../run-command.ts";
 import { TestRegistry } from "./test-registry.ts";
 
+/** The suites know tunnels by these names, and where they are. Nobody connects. */
+const TUNNELS = ["--tunnel-domain", "*.modal.host", "--tunnel-public-port", "443"];
+
 const PULL = `
 import sys, modal
 app = modal.App.lookup("pulled", create_if_missing=True)
@@ -16,7 +19,7 @@ with modal.enable_output():
 /** To be called once, outside of tests; with a test of its own that the images were pulled. */
 export function seededServer(): TestServer {
   const registry = new TestRegistry();
-  const server = new TestServer(() => registry.flags);
+  const server = new TestServer(() => [...registry.flags, ...TUNNELS]);
   let pulled: Ended;
 
   beforeAll(async () => {

@@ -31,6 +31,7 @@ export {
   SerializationError,
   TimeoutError,
 } from "./errors.ts";
+export { type ForwardedTunnel, type ForwardOptions, forward } from "./forward.ts";
 export { type CallStatus, FunctionCall, type GetOptions } from "./function-call.ts";
 export type {
   AnyIterable,

@@ -31,6 +31,7 @@ export * from "./generated/modal/client/objects_pb.js";
 export * from "./generated/modal/client/sandboxes_pb.js";
 export * from "./generated/modal/client/secrets_pb.js";
 export * from "./generated/modal/client/service_pb.js";
+export * from "./generated/modal/client/tunnels_pb.js";
 export * from "./generated/modal/task_command_router/task_command_router_pb.js";
 export { errorFromWire, errorToWire, registerError, type WireError } from "./payload/errors.ts";
 export { type DecodeLimits, decodePayload, type EncodeOptions, encodePayload } from "./payload/payload.ts";

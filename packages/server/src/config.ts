@@ -1,6 +1,7 @@
 import { ISOLATIONS, registryName } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import { z } from "zod";
+import { tunnelsSchema } from "./tunnels/settings.ts";
 
 /** A login in it would be seen in the list of processes, and in messages. */
 const mirrorUrl = z
@@ -37,6 +38,8 @@ const schema = z.object({
   /** Sandboxes without a command of their own that were not used for so long, nor used the processor, are frozen until they are. 0: never. */
   freezeIdleMs: z.number().int().min(0).default(0),
   maxContainers: z.number().int().min(1).optional(),
+  /** How ports of containers are reached from outside. */
+  tunnels: tunnelsSchema.prefault({}),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   version: z.string().default("0.1.0"),
 });
@@ -44,10 +47,26 @@ const schema = z.object({
 export type ServerConfig = z.input<typeof schema>;
 export type ResolvedServerConfig = z.output<typeof schema>;
 
+/** Paths of unix sockets have 108 bytes; this is what stands after the data directory. */
+const SOCKET_PATH_TAIL = "/run/ta-0123456789012345678901/run/api.sock".length;
+const MAX_SOCKET_PATH = 107;
+
 /** Throws INVALID_ARGUMENT with each setting that is wrong and why. */
 export function resolveConfig(config: ServerConfig): ResolvedServerConfig {
   const result = schema.safeParse(config);
-  if (result.success) return result.data;
+  if (result.success) {
+    checkLength(result.data.dataDir);
+    return result.data;
+  }
   const problems = result.error.issues.map(({ path, message }) => `${path.join(".") || "configuration"}: ${message}`);
   throw new LydianError("invalid_argument", `The server cannot be started like this. ${problems.join("; ")}.`);
+}
+
+function checkLength(dataDir: string): void {
+  if (Buffer.byteLength(dataDir) + SOCKET_PATH_TAIL <= MAX_SOCKET_PATH) return;
+  throw new LydianError(
+    "invalid_argument",
+    `The data directory's path is too long (${dataDir}): the sockets in it may have ${MAX_SOCKET_PATH} bytes.`,
+    { hint: `Choose one of at most ${MAX_SOCKET_PATH - SOCKET_PATH_TAIL} bytes.` },
+  );
 }

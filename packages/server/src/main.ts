@@ -68,9 +68,11 @@ import { MountStore } from "./mounts/store.ts";
 import { BuildFunctions } from "./pools/build-functions.ts";
 import { ExecHomes } from "./pools/exec-homes.ts";
 import { Pools } from "./pools/pools.ts";
+import { functionOwner } from "./pools/ports.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
 import { functionEnvironment } from "./pools/runtimes/environment.ts";
 import { SandboxContainers } from "./sandboxes/containers.ts";
+import { openPorts } from "./sandboxes/ports.ts";
 import { createSandboxRouterRpc } from "./sandboxes/router-rpc.ts";
 import { createSandboxesRpc } from "./sandboxes/rpc.ts";
 import type { Sandbox } from "./sandboxes/sandbox.ts";
@@ -87,6 +89,8 @@ import { Seal } from "./secrets/seal.ts";
 import { Secrets } from "./secrets/secrets.ts";
 import { SecretStore } from "./secrets/store.ts";
 import { createServerLog, type ServerLog } from "./telemetry/server-log.ts";
+import { createTunnels } from "./tunnels/create-tunnels.ts";
+import { createTunnelsRpc } from "./tunnels/rpc.ts";
 import { unservedText } from "./unserved.ts";
 
 export interface RunningServer {
@@ -101,22 +105,10 @@ export interface RunningServer {
 }
 
 const DRAIN_MS = 5_000;
-/** Paths of unix sockets have 108 bytes; this is what stands after the data directory. */
-const SOCKET_PATH_TAIL = "/run/ta-0123456789012345678901/run/api.sock".length;
-const MAX_SOCKET_PATH = 107;
 
 /** Starts a server, or throws a LydianError that says why it cannot be. */
 export async function startServer(options: ServerConfig): Promise<RunningServer> {
   const config = resolveConfig(options);
-  if (Buffer.byteLength(config.dataDir) + SOCKET_PATH_TAIL > MAX_SOCKET_PATH) {
-    throw new LydianError(
-      "invalid_argument",
-      `The data directory's path is too long (${config.dataDir}): the sockets in it may have ${MAX_SOCKET_PATH} bytes.`,
-      {
-        hint: `Choose one of at most ${MAX_SOCKET_PATH - SOCKET_PATH_TAIL} bytes.`,
-      },
-    );
-  }
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const ends = new Ends();
   try {
@@ -228,6 +220,8 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     if (app?.state === "deployed") await schedules.sync(appId, scheduledOf(deployments.functions(appId)), app.deployedAt);
   };
 
+  const { tunnels, connectTokens, certificates } = await createTunnels(config.tunnels, dataDir, () => calls.clock.now());
+  ends.defer(() => tunnels.stop());
   const execs = new Execs({ deadlines: calls.deadlines, now: () => calls.clock.now() });
   const containers = new SandboxContainers({
     host,
@@ -245,6 +239,8 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     deadlines: calls.deadlines,
     now: () => calls.clock.now(),
     startContainer: (sandbox) => containers.start(sandbox),
+    openPorts: (sandbox) => openPorts(sandbox, tunnels),
+    closePorts: ({ taskId }) => tunnels.closeAll(taskId),
     dir: join(dataDir, "sb"),
     maxSandboxes: config.maxSandboxes ?? defaultMaxSandboxes(),
     freezeIdleMs: config.freezeIdleMs,
@@ -384,6 +380,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
           images,
           mounts,
           secrets,
+          tunnels,
           routerTokens,
           requireTask: (taskId, workspaceId) => {
             if (execHome(taskId).workspaceId !== workspaceId) throw new LydianError("not_found", `There is no container "${taskId}".`);
@@ -399,6 +396,12 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         ...createFilesRpc({
           commands: new FileCommands({ deadlines: calls.deadlines, now: () => calls.clock.now() }),
           home: execHome,
+        }),
+        ...createTunnelsRpc({
+          tunnels,
+          connectTokens,
+          sandboxes,
+          functionOwner: (taskId) => functionOwner(pools.container(taskId), execHomes.of(taskId), () => tunnels.closeAll(taskId)),
         }),
         ...createPoolsRpc({
           pools,
@@ -425,6 +428,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
           tokens,
           apps,
           pools,
+          tunnelAuthority: () => certificates.authority(),
         }),
       ),
       service<typeof Bulk, Caller>(Bulk, callsRpc.bulk),

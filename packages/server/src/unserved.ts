@@ -18,7 +18,6 @@ const FEATURES: readonly (readonly [prefix: string, what: string])[] = [
   ["TaskGetCommandRouterAccess", "commands in running containers"],
   ["ContainerExec", "commands in running containers"],
   ["Proxy", "proxies"],
-  ["Tunnel", "tunnels"],
   ["TokenFlow", "logging in with a browser (`lydian token create` makes a token for `modal token set`)"],
   ["Flash", "HTTP servers"],
   ["Workspace", "management of workspaces"],

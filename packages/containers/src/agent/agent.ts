@@ -97,7 +97,10 @@ export interface Agent {
    * started, whatever server there is; a later call counts instead.
    */
   live(seconds: number): void;
-  /** Connects to a port of 127.0.0.1, else of ::1, inside. Each direction has an end of its own. ECONNREFUSED where nobody listens. */
+  /**
+   * Connects to a port of 127.0.0.1, else of ::1, inside. Each direction has an end of its own. The stream is paused, so that nothing is
+   * lost before it is read. ECONNREFUSED where nobody listens.
+   */
   connect(port: number, options?: RequestOptions): Promise<Duplex>;
   readonly files: AgentFiles;
   /** Resolves when the control connection has ended, by whatever cause. All processes and streams have ended then. */

@@ -287,6 +287,22 @@ describe("a connection to a port inside", () => {
     await expect(test.agent.connect(port)).rejects.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
   });
 
+  it("keeps what a program says first until somebody reads", async () => {
+    const server = createServer((socket) => socket.end("who is there?"));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const sockets = await Promise.all(Array.from({ length: 50 }, () => test.agent.connect(port)));
+    // They have all been told by now.
+    await finish(await shell(test.agent, "true"));
+    for (const socket of sockets) {
+      const received: Buffer[] = [];
+      for await (const chunk of socket) received.push(chunk as Buffer);
+      expect(Buffer.concat(received).toString()).toBe("who is there?");
+    }
+    server.close();
+  });
+
   it("ends when either side goes", async () => {
     const connected: Promise<void>[] = [];
     const server = createServer((socket) => {
@@ -298,7 +314,9 @@ describe("a connection to a port inside", () => {
     const address = server.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     const socket = await test.agent.connect(port);
-    await once(socket, "data");
+    const greeted = once(socket, "data");
+    socket.resume();
+    await greeted;
     socket.destroy();
     await Promise.all(connected);
     await expect(test.agent.connect(70_000)).rejects.toThrow("must be a whole number from 1 to 65,535");

@@ -98,7 +98,11 @@ class StreamAgent implements Agent {
     const { socket, rest } = await this.#streams.open("connect", new BodyWriter().u16(port).finish(), options);
     const first = await new Promise<{ type: number; payload: Buffer; rest: Buffer }>((resolve, reject) => {
       let held: Buffer = Buffer.alloc(0);
-      const done = () => socket.off("data", onData).off("close", onClose).off("end", onClose);
+      let answered = false;
+      const done = () => {
+        answered = true;
+        socket.off("data", onData).off("close", onClose).off("end", onClose);
+      };
       const onClose = () => {
         done();
         socket.destroy();
@@ -116,7 +120,8 @@ class StreamAgent implements Agent {
       };
       socket.on("data", onData).on("close", onClose).on("end", onClose);
       if (rest.length > 0) onData(rest);
-      socket.resume();
+      // What follows the answer waits for its reader.
+      if (!answered) socket.resume();
     });
     if (first.type === FRAME.started) {
       if (first.rest.length > 0) socket.unshift(first.rest);

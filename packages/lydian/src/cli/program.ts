@@ -14,6 +14,7 @@ import { serveCommand } from "./commands/serve.ts";
 import { serverCommand, serverProcessCommand } from "./commands/server.ts";
 import { shellCommand } from "./commands/shell.ts";
 import { tokenCommand } from "./commands/token.ts";
+import { tunnelCommand } from "./commands/tunnel.ts";
 import { EXIT, ExitError } from "./exit.ts";
 
 const EXAMPLES = `
@@ -45,6 +46,7 @@ export function buildProgram(): Command {
     envCommand(),
     sandboxCommand(),
     shellCommand(),
+    tunnelCommand(),
     secretCommand(),
     doctorCommand(),
     appCommand(),

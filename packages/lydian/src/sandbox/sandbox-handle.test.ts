@@ -116,8 +116,13 @@ describe("what a running sandbox is asked", () => {
       url: "https://a.example",
       tlsSocket: ["a.example", 443],
       tcpSocket: undefined,
+      httpUrl: undefined,
     });
-    expect(tunnels[5432]).toMatchObject({ url: "https://b.example:4430", tcpSocket: ["b.example", 7000] });
+    expect(tunnels[5432]).toMatchObject({
+      url: "https://b.example:4430",
+      tcpSocket: ["b.example", 7000],
+      httpUrl: "http://b.example:7000",
+    });
   });
 
   it("is a token for requests", async () => {

@@ -15,6 +15,8 @@ export interface ControlRpcDependencies {
   readonly tokens: Tokens;
   readonly apps: Apps;
   readonly pools: Pools;
+  /** PEM. */
+  readonly tunnelAuthority: () => Promise<string>;
 }
 
 export function createControlRpc(d: ControlRpcDependencies): Handlers<typeof Lydian, Caller> {
@@ -49,5 +51,7 @@ export function createControlRpc(d: ControlRpcDependencies): Handlers<typeof Lyd
       d.apps.requireLive(appId, caller.workspaceId);
       return d.pools.watch(appId, signal, draining);
     },
+
+    tunnelAuthority: async () => ({ certificate: await d.tunnelAuthority() }),
   };
 }

@@ -19,6 +19,7 @@ const FOR_CONTAINERS: readonly (keyof typeof ModalClient.method)[] = [
   ...(["containerHello", "containerHeartbeat", "functionGetInputs", "functionPutOutputs", "taskResult", "containerStop"] as const),
   "functionGetDynamicConcurrency",
   ...(["functionCallPutDataOut", "functionCallGetDataOut", "blobCreate", "blobGet"] as const),
+  ...(["tunnelStart", "tunnelStop"] as const),
   ...(["functionMap", "functionPutInputs", "functionFinishInputs", "functionGetOutputs"] as const),
   ...([
     "functionCallCancel",

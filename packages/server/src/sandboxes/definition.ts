@@ -1,7 +1,7 @@
 // What a client asks for, checked once: bad values are refused with their rule, and what is not served by its name.
 import type { Limits, NetworkPolicy } from "@lydian/containers";
 import { LydianError, type Probe, type Sandbox as SandboxDefinition, TunnelType } from "@lydian/protocol";
-import { networkOf } from "./network.ts";
+import { inboundOf, networkOf } from "./network.ts";
 
 export interface OpenPort {
   readonly port: number;
@@ -27,6 +27,8 @@ export interface ResolvedSandbox {
   readonly network: NetworkPolicy;
   readonly pty: { readonly rows: number; readonly columns: number; readonly env: Readonly<Record<string, string>> } | undefined;
   readonly ports: readonly OpenPort[];
+  /** Address ranges from which its ports may be reached; undefined: all. */
+  readonly inbound: readonly string[] | undefined;
   readonly readiness: Readiness | undefined;
   readonly probe: Probe | undefined;
 }
@@ -56,7 +58,6 @@ const NOT_SERVED = {
   experimentalOptions: "experimental options",
   experimentalOptionsV2: "experimental options",
   experimentalOutboundPolicy: "replacement of headers",
-  inboundCidrAllowlist: "a list of addresses that may connect",
 } as const satisfies Partial<Record<keyof SandboxDefinition, string>>;
 
 const isSet = (value: unknown): boolean => {
@@ -89,6 +90,7 @@ export function resolveSandbox(definition: SandboxDefinition): ResolvedSandbox {
     network: networkOf(definition.networkAccess, definition.blockNetwork),
     pty: ptyOf(definition.ptyInfo),
     ports: portsOf(definition),
+    inbound: inboundOf(definition.inboundCidrAllowlist),
     readiness: readinessOf(definition.readinessProbe),
     probe: definition.readinessProbe,
   };

@@ -17,6 +17,15 @@ export function networkOf(access: NetworkAccess | undefined, blocked = false): N
   return entries === 0 ? "blocked" : { cidrs, domains };
 }
 
+/** From where its ports may be reached; undefined: from everywhere, which clients say by an empty list. */
+export function inboundOf(cidrs: readonly string[]): readonly string[] | undefined {
+  if (cidrs.length > MAX_ENTRIES) throw invalid(`A list of who may connect has ${cidrs.length} entries; it may have ${MAX_ENTRIES}.`);
+  for (const cidr of cidrs)
+    if (!isAddressRange(cidr))
+      throw invalid(`Invalid CIDR (inbound): ${cidr.slice(0, 100)}`, 'Write a range of addresses, for example "203.0.113.0/24".');
+  return cidrs.length === 0 ? undefined : cidrs;
+}
+
 function checkCidr(cidr: string): void {
   // The official clients' tests know this error by its first words.
   if (!isAddressRange(cidr))

@@ -16,6 +16,8 @@ import type { Environments } from "../identity/environments.ts";
 import type { Images } from "../images/images.ts";
 import type { Mounts } from "../mounts/mounts.ts";
 import type { Secrets, Variables } from "../secrets/secrets.ts";
+import { tunnelToWire } from "../tunnels/rpc.ts";
+import type { Tunnels } from "../tunnels/tunnels.ts";
 import { resolveSandbox } from "./definition.ts";
 import { baseEnvironment, variablesOf } from "./environment.ts";
 import { isolationOf } from "./isolation.ts";
@@ -35,6 +37,7 @@ export interface SandboxesRpcDependencies {
   readonly mounts: Mounts;
   readonly secrets: Secrets;
   readonly routerTokens: RouterTokens;
+  readonly tunnels: Tunnels;
   /** Throws unless the container runs and is the workspace's. */
   readonly requireTask: (taskId: string, workspaceId: string) => void;
 }
@@ -47,7 +50,7 @@ const DEFAULT_WORKDIR = "/";
 type Rpc = Handlers<typeof ModalClient, Caller>;
 
 export function createSandboxesRpc(dependencies: SandboxesRpcDependencies): Partial<Rpc> {
-  const { sandboxes, apps, environments, routerTokens, requireTask } = dependencies;
+  const { sandboxes, apps, environments, routerTokens, requireTask, tunnels } = dependencies;
 
   const access = (taskId: string, context: CallContext<Caller>) => ({
     jwt: routerTokens.issue(taskId, context.caller.workspaceId),
@@ -78,7 +81,7 @@ export function createSandboxesRpc(dependencies: SandboxesRpcDependencies): Part
     const environmentId = appId !== "" ? "" : environments.require(workspaceId, environmentName).id;
     const createdBefore = Math.round(beforeTimestamp * 1000);
     const found = sandboxes.list({ workspaceId, appId, environmentId, tags: tagsOf(tags), createdBefore }, PAGE);
-    return { sandboxes: found.map(infoOf) };
+    return { sandboxes: found.map((sandbox) => ({ ...infoOf(sandbox), tunnels: tunnels.list(sandbox.taskId).map(tunnelToWire) })) };
   };
 
   const fromName: Rpc["sandboxGetFromName"] = ({ sandboxName, environmentName, appName, includeTerminated }, { caller }) => {

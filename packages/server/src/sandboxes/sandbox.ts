@@ -45,6 +45,8 @@ export class Sandbox implements ExecHome {
   isolation = "";
   /** Settles when there is a container, or none will come. */
   started: Promise<StartedContainer>;
+  /** Settles when its ports can be reached, or will not be. */
+  portsOpened: Promise<void> = Promise.resolve();
   /** Its command; undefined when it has none, or before it runs. */
   command: Exec | undefined;
   /** Of clients of the first generation. */

@@ -27,6 +27,9 @@ export interface SandboxesOptions {
   readonly now: () => number;
   /** Resolves when the container runs and its agent answers. */
   readonly startContainer: (sandbox: Sandbox) => Promise<StartedContainer>;
+  /** Lets its ports be reached from outside. */
+  readonly openPorts: (sandbox: Sandbox) => Promise<void>;
+  readonly closePorts: (sandbox: Sandbox) => void;
   /** A directory for each sandbox below it. */
   readonly dir: string;
   /** At once. */
@@ -330,7 +333,7 @@ export class Sandboxes {
   }
 
   async #start(sandbox: Sandbox): Promise<StartedContainer> {
-    const { now, startContainer, deadlines, onStarted } = this.#options;
+    const { now, startContainer, openPorts, deadlines, onStarted } = this.#options;
     const begun = now();
     const stage = (name: string, from: number): number => {
       const at = performance.now();
@@ -340,8 +343,11 @@ export class Sandboxes {
     let at = performance.now();
     // Its time counts from here: waiting for a container is a part of it.
     sandbox.deadline = deadlines.add(begun + sandbox.resolved.timeoutMs, () => this.#end(sandbox, timedOut(sandbox.resolved.timeoutMs)));
+    sandbox.portsOpened = openPorts(sandbox);
+    sandbox.portsOpened.catch(() => {});
     try {
       await mkdir(sandbox.dir, { recursive: true, mode: 0o700 });
+      await sandbox.portsOpened;
       const started = await startContainer(sandbox);
       at = stage(sandbox.waited ? "waiting container" : "new container", at);
       if (!sandbox.live) {
@@ -434,6 +440,7 @@ export class Sandboxes {
     const { id, record } = sandbox;
     this.#options.deadlines.cancel(sandbox.deadline);
     this.#options.deadlines.cancel(sandbox.idleDeadline);
+    this.#options.closePorts(sandbox);
     const started = await sandbox.started.catch(() => undefined);
     sandbox.command?.kill();
     try {

@@ -24,6 +24,8 @@ export function sandboxCommand(): Command {
     .option("--tag <key=value>", "may be repeated", repeated)
     .option("--idle-timeout <duration>", "end it after so long without use")
     .option("--port <port>", "a port that is reachable from outside, with TLS; may be repeated", repeated)
+    .option("--h2-port <port>", "the same for a program that speaks HTTP/2; may be repeated", repeated)
+    .option("--tcp-port <port>", "the same without TLS too; may be repeated", repeated)
     .option("--network <policy>", 'what it can reach: "open" (the default) or "none"')
     .option("--allow-domain <name>", 'all that it can reach, e.g. "*.pypi.org"; may be repeated', repeated)
     .option("--allow-cidr <range>", "likewise a range of addresses; may be repeated", repeated);
@@ -43,6 +45,13 @@ export function sandboxCommand(): Command {
     .addOption(environmentOption())
     .passThroughOptions()
     .action(async (id: string, command: string[], flags: ExecFlags) => (await import("../sandboxes/exec.ts")).execIn(id, command, flags));
+  sandbox
+    .command("tunnels")
+    .description("where its ports are reached from outside")
+    .argument("<sandbox-id>")
+    .addOption(environmentOption())
+    .addOption(jsonOption())
+    .action(async (id: string, flags: CommonOptions) => (await import("../sandboxes/tunnels.ts")).listTunnels(id, flags));
   sandbox
     .command("logs")
     .description("what its command prints, from the start to its end")

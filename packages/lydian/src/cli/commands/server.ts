@@ -5,8 +5,9 @@ import { reportError } from "../display/report-error.ts";
 import { EXIT, ExitError } from "../exit.ts";
 import { parseDuration } from "../parse-duration.ts";
 import type { ContainerHostKind, ServeOptions } from "../serve/options.ts";
+import { parsePort, type TunnelFlags, tunnelOptions, tunnelsOf } from "./tunnel-options.ts";
 
-interface ServerFlags {
+interface ServerFlags extends TunnelFlags {
   readonly port?: number;
   readonly host: string;
   readonly data?: string;
@@ -18,12 +19,6 @@ interface ServerFlags {
   readonly logLevel: ServeOptions["logLevel"];
 }
 
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port <= 65_535) return port;
-  throw new InvalidArgumentError("a port is a number from 0 to 65535 (0: any free one).");
-}
-
 /** `docker.io=https://mirror.example`, several of them with commas between. */
 function parseMirrors(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
   const pairs = text.split(",").map((pair) => /^([^=]+)=(\S+)$/.exec(pair.trim()));
@@ -32,7 +27,7 @@ function parseMirrors(text: string, before: Readonly<Record<string, string>> = {
 }
 
 export function serverCommand(): Command {
-  return new Command("server")
+  const server = new Command("server")
     .description("run a server until it is stopped; one line on stdout says that it is ready")
     .addOption(
       new Option("--port <number>", "TCP port, 0 for any free one (default: none, only the unix socket in the data directory)").argParser(
@@ -64,18 +59,19 @@ export function serverCommand(): Command {
         .choices(["debug", "info", "warn", "error"])
         .default("info")
         .env("LYDIAN_LOG_LEVEL"),
-    )
-    .action(async (flags: ServerFlags) => {
-      const { supervise } = await import("../serve/supervisor.ts");
-      const options = resolveOptions(flags);
-      const code = await supervise(options, (url) => {
-        process.stdout.write(`lydian server ready at ${url} (data ${options.dataDir}, pid ${process.pid})\n`);
-        // The command that started this one waits for it.
-        process.send?.({ type: "ready" });
-        if (process.connected) process.disconnect();
-      });
-      throw new ExitError(code);
+    );
+  for (const option of tunnelOptions()) server.addOption(option);
+  return server.action(async (flags: ServerFlags) => {
+    const { supervise } = await import("../serve/supervisor.ts");
+    const options = resolveOptions(flags);
+    const code = await supervise(options, (url) => {
+      process.stdout.write(`lydian server ready at ${url} (data ${options.dataDir}, pid ${process.pid})\n`);
+      // The command that started this one waits for it.
+      process.send?.({ type: "ready" });
+      if (process.connected) process.disconnect();
     });
+    throw new ExitError(code);
+  });
 }
 
 /** What the supervisor starts. Not for people. */
@@ -103,6 +99,7 @@ function resolveOptions(flags: ServerFlags): ServeOptions {
     logLevel: flags.logLevel,
     registryMirrors: flags.registryMirror ?? {},
     ...(flags.freezeIdle === undefined ? {} : { freezeIdleMs: parseDuration(flags.freezeIdle, "--freeze-idle") }),
+    tunnels: tunnelsOf(flags),
     ...(flags.idleExit === undefined ? {} : { idleExitMs: parseDuration(flags.idleExit, "--idle-exit") }),
   };
 }

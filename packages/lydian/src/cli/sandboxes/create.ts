@@ -9,6 +9,7 @@ import { type CommonOptions, printJson } from "../commands/options.ts";
 import { withServer } from "../connect.ts";
 import { UsageError } from "../exit.ts";
 import { pairs } from "./pairs.ts";
+import { tunnelsToJson } from "./tunnels.ts";
 
 /** Flags that say what a sandbox is made of. */
 export interface ContainerFlags {
@@ -28,6 +29,8 @@ export interface CreateOptions extends CommonOptions, ContainerFlags {
   readonly tag?: readonly string[];
   readonly idleTimeout?: string;
   readonly port?: readonly string[];
+  readonly h2Port?: readonly string[];
+  readonly tcpPort?: readonly string[];
   readonly network?: string;
   readonly allowDomain?: readonly string[];
   readonly allowCidr?: readonly string[];
@@ -36,13 +39,18 @@ export interface CreateOptions extends CommonOptions, ContainerFlags {
 /** So long a command may take to start: its container has to be made. */
 const START_TIMEOUT = "2m";
 
-/** Prints the id when it runs. Throws when its command cannot be started. */
+/** Prints the id when it runs, and where its ports are reached. Throws when its command cannot be started. */
 export async function createSandbox(command: readonly string[], options: CreateOptions): Promise<void> {
+  const wantsPorts = [options.port, options.h2Port, options.tcpPort].some((ports) => ports !== undefined);
   const wanted: SandboxOptions = {
     ...fromFlags(options),
     command,
     tags: pairs(options.tag, "--tag"),
-    ports: { tls: (options.port ?? []).map((port) => number(port, "--port")) },
+    ports: {
+      tls: (options.port ?? []).map((port) => number(port, "--port")),
+      h2: (options.h2Port ?? []).map((port) => number(port, "--h2-port")),
+      tcp: (options.tcpPort ?? []).map((port) => number(port, "--tcp-port")),
+    },
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.idleTimeout === undefined ? {} : { idleTimeout: options.idleTimeout as Duration }),
     ...networkOf(options),
@@ -52,10 +60,15 @@ export async function createSandbox(command: readonly string[], options: CreateO
     const sandbox = await createSandboxIn({ client, environment, appId }, wanted);
     await sandbox.waitUntilReady({ timeout: START_TIMEOUT });
     const { id, name, execPlace } = sandbox;
-    return { sandbox_id: id, container_id: await execPlace.router.taskId(), app_id: appId, name: name ?? null };
+    const tunnels = wantsPorts ? await sandbox.tunnels() : {};
+    const container = await execPlace.router.taskId();
+    return { sandbox_id: id, container_id: container, app_id: appId, name: name ?? null, tunnels: tunnelsToJson(tunnels) };
   });
-  if (options.json) printJson(made);
-  else process.stdout.write(`${made.sandbox_id}\n`);
+  if (options.json) return printJson(made);
+  process.stdout.write(`${made.sandbox_id}\n`);
+  // Apart from the id, which programs read.
+  for (const { port, url, tcp } of made.tunnels)
+    process.stderr.write(`port ${port}: ${url}${tcp === null ? "" : `, without TLS ${tcp}`}\n`);
 }
 
 function networkOf({ network, allowDomain: domains = [], allowCidr: cidrs = [] }: CreateOptions): Pick<SandboxOptions, "network"> {

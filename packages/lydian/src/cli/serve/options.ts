@@ -1,4 +1,5 @@
 import type { Isolation } from "@lydian/containers";
+import type { ServerConfig } from "@lydian/server";
 
 export type ContainerHostKind = "auto" | "oci" | "process";
 
@@ -16,6 +17,8 @@ export interface ServeOptions {
   readonly registryMirrors: Readonly<Record<string, string>>;
   /** Freeze sandboxes that nobody has used for this long. Absent: never. */
   readonly freezeIdleMs?: number;
+  /** How ports of containers are reached from outside. */
+  readonly tunnels: NonNullable<ServerConfig["tunnels"]>;
   /** Stop after no app has lived for this long. Absent: never. */
   readonly idleExitMs?: number;
 }

@@ -293,6 +293,24 @@ export declare type AppWatchResponse = Message<"lydian.v1.AppWatchResponse"> & {
 export declare const AppWatchResponseSchema: GenMessage<AppWatchResponse>;
 
 /**
+ * @generated from message lydian.v1.TunnelAuthorityResponse
+ */
+export declare type TunnelAuthorityResponse = Message<"lydian.v1.TunnelAuthorityResponse"> & {
+  /**
+   * PEM, for clients to trust. Empty: the configured certificate, which some other authority vouches for.
+   *
+   * @generated from field: string certificate = 1;
+   */
+  certificate: string;
+};
+
+/**
+ * Describes the message lydian.v1.TunnelAuthorityResponse.
+ * Use `create(TunnelAuthorityResponseSchema)` to create a new message.
+ */
+export declare const TunnelAuthorityResponseSchema: GenMessage<TunnelAuthorityResponse>;
+
+/**
  * For clients: the CLI, the SDK and the dashboard.
  *
  * @generated from service lydian.v1.Lydian
@@ -339,6 +357,16 @@ export declare const Lydian: GenService<{
     methodKind: "server_streaming";
     input: typeof AppWatchRequestSchema;
     output: typeof AppWatchResponseSchema;
+  },
+  /**
+   * Who vouches for the certificates of tunnels.
+   *
+   * @generated from rpc lydian.v1.Lydian.TunnelAuthority
+   */
+  tunnelAuthority: {
+    methodKind: "unary";
+    input: typeof EmptySchema;
+    output: typeof TunnelAuthorityResponseSchema;
   },
 }>;
 

@@ -15,6 +15,7 @@ import type { DataChunkSchema, FunctionCallCancelRequestSchema, FunctionCallFrom
 import type { ContainerHeartbeatRequestSchema, ContainerHeartbeatResponseSchema, ContainerStopRequestSchema, ContainerStopResponseSchema, FunctionGetDynamicConcurrencyRequestSchema, FunctionGetDynamicConcurrencyResponseSchema, FunctionGetInputsRequestSchema, FunctionGetInputsResponseSchema, FunctionPutOutputsRequestSchema, TaskGetInfoRequestSchema, TaskGetInfoResponseSchema, TaskListRequestSchema, TaskListResponseSchema, TaskResultRequestSchema } from "./containers_pb.js";
 import type { ProxyGetRequestSchema, ProxyGetResponseSchema, SandboxContainerCreateV2RequestSchema, SandboxContainerCreateV2ResponseSchema, SandboxCreateConnectTokenRequestSchema, SandboxCreateConnectTokenResponseSchema, SandboxCreateRequestSchema, SandboxCreateResponseSchema, SandboxCreateV2RequestSchema, SandboxCreateV2ResponseSchema, SandboxGetCommandRouterAccessRequestSchema, SandboxGetCommandRouterAccessResponseSchema, SandboxGetExitSnapshotRequestSchema, SandboxGetExitSnapshotResponseSchema, SandboxGetFromNameRequestSchema, SandboxGetFromNameResponseSchema, SandboxGetLogsRequestSchema, SandboxGetTaskIdRequestSchema, SandboxGetTaskIdResponseSchema, SandboxGetTunnelsRequestSchema, SandboxGetTunnelsResponseSchema, SandboxListRequestSchema, SandboxListResponseSchema, SandboxSetNameRequestSchema, SandboxSetNameResponseSchema, SandboxStdinWriteRequestSchema, SandboxStdinWriteResponseSchema, SandboxTagsGetRequestSchema, SandboxTagsGetResponseSchema, SandboxTagsSetRequestSchema, SandboxTerminateRequestSchema, SandboxTerminateResponseSchema, SandboxWaitRequestSchema, SandboxWaitResponseSchema, SandboxWaitUntilReadyRequestSchema, SandboxWaitUntilReadyResponseSchema, TaskGetCommandRouterAccessRequestSchema, TaskGetCommandRouterAccessResponseSchema } from "./sandboxes_pb.js";
 import type { ContainerFilesystemExecGetOutputRequestSchema, ContainerFilesystemExecRequestSchema, ContainerFilesystemExecResponseSchema, FilesystemRuntimeOutputBatchSchema } from "./container_files_pb.js";
+import type { TunnelStartRequestSchema, TunnelStartResponseSchema, TunnelStopRequestSchema, TunnelStopResponseSchema } from "./tunnels_pb.js";
 import type { ImageDeleteRequestSchema, ImageFromIdRequestSchema, ImageFromIdResponseSchema, ImageGetOrCreateRequestSchema, ImageGetOrCreateResponseSchema, ImageJoinStreamingRequestSchema, ImageJoinStreamingResponseSchema } from "./images_pb.js";
 import type { MountBatchedCheckExistenceRequestSchema, MountBatchedCheckExistenceResponseSchema, MountGetOrCreateRequestSchema, MountGetOrCreateResponseSchema, MountPutFileRequestSchema, MountPutFileResponseSchema } from "./mounts_pb.js";
 import type { BlobCreateRequestSchema, BlobCreateResponseSchema, BlobGetRequestSchema, BlobGetResponseSchema } from "./blobs_pb.js";
@@ -793,6 +794,24 @@ export declare const ModalClient: GenService<{
     methodKind: "server_streaming";
     input: typeof ContainerFilesystemExecGetOutputRequestSchema;
     output: typeof FilesystemRuntimeOutputBatchSchema;
+  },
+  /**
+   * Ports of functions' containers, asked for by themselves.
+   *
+   * @generated from rpc modal.client.ModalClient.TunnelStart
+   */
+  tunnelStart: {
+    methodKind: "unary";
+    input: typeof TunnelStartRequestSchema;
+    output: typeof TunnelStartResponseSchema;
+  },
+  /**
+   * @generated from rpc modal.client.ModalClient.TunnelStop
+   */
+  tunnelStop: {
+    methodKind: "unary";
+    input: typeof TunnelStopRequestSchema;
+    output: typeof TunnelStopResponseSchema;
   },
   /**
    * Image recipes, builds and their logs.
