@@ -169,7 +169,8 @@ export class OciContainer implements Container {
   /** Starts a container in its network, given a process that is in there. */
   async admit(start: (pid: number) => Guest): Guest {
     this.#assertRuns();
-    const { slot } = this.#options;
+    const { slot, spec } = this.#options;
+    if (spec.networkOf !== undefined) throw new Error(`Container ${this.id} is in the network of ${spec.networkOf}: name that one.`);
     const guest = start(slot.process.pid);
     this.#guests.add(guest);
     try {
