@@ -119,7 +119,7 @@ class GroupCommitDatabase implements Database {
     if (group.length === 0) return;
     this.#queue = [];
     let outcomes: Outcome[];
-    const rowsBefore = this.#statements.writtenRows;
+    const rowsBefore = this.#writtenRows();
     try {
       this.#begin();
       outcomes = group.length === 1 ? group.map((queued) => this.#runAlone(queued)) : group.map((queued) => this.#runInSavepoint(queued));
@@ -131,13 +131,18 @@ class GroupCommitDatabase implements Database {
       return;
     }
     const log = this.#log;
-    const isSmall = this.#statements.writtenRows - rowsBefore <= FEW_ROWS;
-    if (log !== undefined && !(isSmall && log.idle)) {
+    const rows = this.#writtenRows() - rowsBefore;
+    if (log !== undefined && !(log.idle && rows <= FEW_ROWS)) {
       log.soon(() => settle(group, outcomes));
       return;
     }
-    log?.now();
+    if (rows > 0) log?.now();
     settle(group, outcomes);
+  }
+
+  /** By this connection so far. */
+  #writtenRows(): number {
+    return this.prepare("SELECT total_changes() AS rows").get<{ rows: number }>()?.rows ?? 0;
   }
 
   #begin(): void {

@@ -32,8 +32,6 @@ export interface NativeDatabase {
 }
 
 export class StatementCache {
-  /** By all statements so far. */
-  writtenRows = 0;
   readonly #native: NativeDatabase;
   readonly #bySql = new Map<string, Statement>();
 
@@ -44,7 +42,7 @@ export class StatementCache {
   get(sql: string): Statement {
     let statement = this.#bySql.get(sql);
     if (statement === undefined) {
-      statement = new PreparedStatement(this.#native, this, sql);
+      statement = new PreparedStatement(this.#native, sql);
       this.#bySql.set(sql, statement);
     }
     return statement;
@@ -53,22 +51,19 @@ export class StatementCache {
 
 class PreparedStatement implements Statement {
   readonly #native: NativeDatabase;
-  readonly #cache: StatementCache;
   readonly #sql: string;
   #forRun: NativeStatement | undefined;
   #forGet: NativeStatement | undefined;
   #forAll: NativeStatement | undefined;
 
-  constructor(native: NativeDatabase, cache: StatementCache, sql: string) {
+  constructor(native: NativeDatabase, sql: string) {
     this.#native = native;
-    this.#cache = cache;
     this.#sql = sql;
   }
 
   run(...values: readonly SqlValue[]): { changes: number; lastInsertRowid: number } {
     this.#forRun ??= this.#native.prepare(this.#sql);
     const { changes, lastInsertRowid } = this.#forRun.run(this.#checked(values));
-    this.#cache.writtenRows += changes;
     return { changes, lastInsertRowid: Number(lastInsertRowid) };
   }
 
