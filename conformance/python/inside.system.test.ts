@@ -14,8 +14,7 @@ const call = async (client: Client, name: string, ...args: string[]) => {
   return JSON.parse(stdout) as unknown;
 };
 
-// Clients before 1.5 insist on TLS.
-describeWithPython.each(clientsFor("rest").filter((version) => version !== "1.4.3"))("Python %s", (version) => {
+describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
   it("inside: commands run in a function's container, with its files, environment and rights", async () => {
     const client = await server.client(version);
     const run = async (expected: number, ...args: string[]) => {
@@ -74,5 +73,16 @@ describeWithPython.each(clientsFor("rest").filter((version) => version !== "1.4.
     await new Promise((resolve) => child.once("close", resolve));
     expect(seen).toContain("31 97\r\nswordfish\r\nbehind");
     await client.modal(["app", "stop", "--yes", "inside"]);
+  });
+});
+
+// It insists on TLS, which is served on the same port.
+describeWithPython.each(clientsFor("core").filter((version) => version === "1.4.3"))("Python %s", (version) => {
+  it("inside: processes are reached over TLS", async () => {
+    const client = await server.client(version);
+    const { code, stdout, output } = await client.modal(["shell", "--no-pty", "inside.py::leave", "--cmd", "echo $PASSWORD"]);
+    expect(code, output).toBe(0);
+    expect(stdout).toContain("swordfish\n");
+    expect(output).toContain("Using insecure TLS");
   });
 });

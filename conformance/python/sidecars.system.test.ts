@@ -4,7 +4,7 @@ import { clientsFor, describeWithPython, TestServer } from "./clients.ts";
 
 const server = new TestServer();
 
-// Clients before 1.5 reach processes by TLS alone.
+// Clients before 1.5 have none.
 describeWithPython.each(clientsFor("rest").filter((version) => version !== "1.4.3"))("Python %s", (version) => {
   it("sidecars: share the network of their sandbox, and nothing else; they are found, waited for and ended", async () => {
     const client = await server.client(version);

@@ -445,6 +445,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
       (authorization) => routerTokens.verify(authorization),
     ),
     unserved: unservedText,
+    pairFor: (host) => certificates.pairFor(host),
     http: (request, response) => void serveHttp(blobs, request, response),
     onError: (error, method) => log.error(`${method} failed`, error),
   });

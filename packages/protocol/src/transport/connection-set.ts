@@ -1,12 +1,14 @@
 // One listening socket and every connection that came through it.
 import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Headers, Peer } from "./context.ts";
 import { onProtocol } from "./first-bytes.ts";
 import { CONNECTION_WINDOW_BYTES, SESSION_OPTIONS } from "./http2-options.ts";
 import { LANE_PATH } from "./lane.ts";
 import { type Bound, bind, type ListenAt } from "./listening-socket.ts";
 import { ReadingSocket } from "./reading-socket.ts";
+import { type PairFor, TlsEntrance } from "./tls-entrance.ts";
 
 // How long the last bytes (answers, GOAWAY) may take to leave before a connection is cut.
 const FLUSH_MS = 500;
@@ -15,6 +17,8 @@ const TCP_KEEPALIVE_MS = 30_000;
 
 interface ConnectionSetOptions {
   readonly label: string | undefined;
+  /** Undefined: clients that want TLS are turned away. */
+  readonly pairFor: PairFor | undefined;
   readonly onHttp1: (socket: Socket, peer: Peer) => void;
   readonly onStream: (stream: ServerHttp2Stream, headers: Headers, peer: Peer) => void;
 }
@@ -24,12 +28,15 @@ function ignore(): void {}
 export class ConnectionSet {
   readonly #options: ConnectionSetOptions;
   readonly #server: Server;
+  readonly #tls: TlsEntrance | undefined;
   /** Each with its HTTP/2 session, if it speaks that. */
   readonly #sockets = new Map<Socket, ServerHttp2Session | undefined>();
 
   constructor(options: ConnectionSetOptions) {
     this.#options = options;
     this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    const { pairFor } = options;
+    this.#tls = pairFor && new TlsEntrance(pairFor, (socket) => this.#accept(socket));
   }
 
   listen(at: ListenAt): Promise<Bound> {
@@ -76,6 +83,8 @@ export class ConnectionSet {
     socket.on("error", ignore); // Always followed by "close".
     onProtocol(socket, (protocol) => {
       if (protocol === "http1") onHttp1(socket, peer);
+      // There is none inside of TLS.
+      else if (protocol === "tls") void (socket instanceof TLSSocket ? socket.destroy() : (this.#tls?.admit(socket) ?? socket.destroy()));
       else this.#serveHttp2(socket, peer);
     });
   }

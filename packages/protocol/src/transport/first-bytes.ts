@@ -1,16 +1,18 @@
-// One port for HTTP/2 with prior knowledge and HTTP/1.1: the first three bytes of a connection tell which.
+// One port for HTTP/2 with prior knowledge, HTTP/1.1 and TLS: the first three bytes of a connection tell which.
 import type { Socket } from "node:net";
 
 // How an HTTP/2 client begins. No HTTP/1.1 method does.
 const PREFACE = Buffer.from("PRI");
+// How a TLS client begins: a handshake record.
+const TLS_HANDSHAKE = 0x16;
 // A connection that says nothing for so long is closed.
 const SILENCE_MS = 60_000;
 
 /**
  * Calls back once the protocol is known, with nothing consumed from the socket. Reading through "readable" and unshift is what lets
- * both server classes find the bytes again; a socket that was ever in flowing mode loses them.
+ * all server classes find the bytes again; a socket that was ever in flowing mode loses them.
  */
-export function onProtocol(socket: Socket, then: (protocol: "h2" | "http1") => void): void {
+export function onProtocol(socket: Socket, then: (protocol: "h2" | "http1" | "tls") => void): void {
   let seen: Buffer | undefined;
   const onSilence = () => socket.destroy();
   const onReadable = () => {
@@ -24,7 +26,7 @@ export function onProtocol(socket: Socket, then: (protocol: "h2" | "http1") => v
     socket.off("timeout", onSilence);
     socket.setTimeout(0);
     socket.unshift(seen);
-    then(isPreface ? "h2" : "http1");
+    then(isPreface ? "h2" : begin[0] === TLS_HANDSHAKE ? "tls" : "http1");
   };
   socket.setTimeout(SILENCE_MS, onSilence);
   socket.on("readable", onReadable);

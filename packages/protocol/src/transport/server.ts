@@ -7,6 +7,7 @@ import { DEFAULT_MAX_MESSAGE_BYTES } from "./framing.ts";
 import type { ListenAt } from "./listening-socket.ts";
 import { Router } from "./router.ts";
 import type { ServiceDefinition } from "./service.ts";
+import type { PairFor } from "./tls-entrance.ts";
 
 export interface ServerOptions<C> {
   readonly services: readonly ServiceDefinition<C>[];
@@ -18,6 +19,8 @@ export interface ServerOptions<C> {
   readonly unserved?: (path: string) => string;
   /** Called with what a handler threw unexpectedly; the caller only sees INTERNAL. */
   readonly onError?: (error: unknown, method: string) => void;
+  /** Certificates for clients that want TLS on the same port. Default: those are turned away. */
+  readonly pairFor?: PairFor;
   /** Bound on each message in either direction. Default 128 MiB. */
   readonly maxMessageBytes?: number;
 }
@@ -50,6 +53,7 @@ export function createServer<C>(options: ServerOptions<C>): GrpcServer {
 
 class Server<C> implements GrpcServer {
   readonly #router: Router<C>;
+  readonly #pairFor: PairFor | undefined;
   #force: () => void = () => {};
   readonly #http: http.Server;
   readonly #httpPeers = new WeakMap<object, Peer>();
@@ -62,6 +66,7 @@ class Server<C> implements GrpcServer {
   #ended: Promise<void> | undefined;
 
   constructor(options: ServerOptions<C>) {
+    this.#pairFor = options.pairFor;
     this.#router = new Router(options, options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES);
     // It never listens: it is given connections. A request may take as long as a blob takes; its headers may not.
     this.#http = http.createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 60_000 });
@@ -79,6 +84,7 @@ class Server<C> implements GrpcServer {
     if (this.#ended !== undefined) throw new LydianError("failed_precondition", "the server is shutting down; it takes no new listener");
     const connections = new ConnectionSet({
       label,
+      pairFor: this.#pairFor,
       onHttp1: (socket, peer) => {
         this.#httpPeers.set(socket, peer);
         this.#http.emit("connection", socket);

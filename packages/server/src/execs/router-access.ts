@@ -44,6 +44,11 @@ export class RouterTokens {
   }
 }
 
+/** What the official Python client calls itself. Before 1.5 it takes no address but one of https, and means TLS. */
+const PYTHON = "1";
+/** Hosts to which the official Python client speaks without TLS. */
+const NEAR: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1", "[::1]", "172.21.0.1"]);
+
 /** Where the caller reaches the processes: the way it came, in the words that its client understands. Empty: on the same connection. */
 export function routerUrl({ headers, peer }: CallContext<Caller>): string {
   if (peer.transport === "unix") return "";
@@ -51,8 +56,14 @@ export function routerUrl({ headers, peer }: CallContext<Caller>): string {
   const port = /:(\d+)$/.exec(authority)?.[1] ?? "80";
   const named = headers["x-modal-host"];
   const host = named !== undefined && /^[\w.:[\]-]{1,253}$/.test(named) ? named.replace(/:\d+$/, "") : authority.replace(/:\d+$/, "");
-  const scheme = WANTS_HTTPS.has(headers["x-modal-client-type"] ?? "") ? "https" : "http";
-  return `${scheme}://${host}:${port}`;
+  return `${wantsHttps(headers, host) ? "https" : "http"}://${host}:${port}`;
+}
+
+function wantsHttps(headers: CallContext<Caller>["headers"], host: string): boolean {
+  const type = headers["x-modal-client-type"] ?? "";
+  if (type !== PYTHON) return WANTS_HTTPS.has(type);
+  const [, major = 0, minor = 0] = (/^(\d+)\.(\d+)/.exec(headers["x-modal-client-version"] ?? "") ?? []).map(Number);
+  return !NEAR.has(host) || (major > 0 && major * 100 + minor < 105);
 }
 
 function encoded(value: object): string {
