@@ -4,9 +4,9 @@ import { resultsOf } from "../run-command.ts";
 import { type Client, clientsFor, describeWithPython, TestServer } from "./clients.ts";
 
 const server = new TestServer();
-/** 1.4 reaches processes over TLS alone. */
-const versions = clientsFor("core").filter((version) => version !== "1.4.3");
-const newest = clientsFor("rest");
+const versions = clientsFor("core");
+/** 1.4 lacks some of what the other programs use. */
+const newest: readonly string[] = clientsFor("rest").filter((version) => version !== "1.4.3");
 
 /** The lines of a program of `programs/sandboxes`. */
 async function runProgram(client: Client, name: string) {
@@ -71,7 +71,7 @@ describeWithPython.each(versions)("Python %s", (version) => {
       "idle timeout": "None",
       "waited while it goes on": "None",
       ready: "None",
-      "never ready": "TimeoutError: Timeout expired",
+      "never ready": expect.stringMatching(/^TimeoutError: /),
       many: "3",
       "stop of the app": "[]",
       "none left": "[]",
