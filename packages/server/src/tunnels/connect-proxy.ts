@@ -33,12 +33,14 @@ export class ConnectProxy {
 
   constructor(tokens: ConnectTokens) {
     this.#tokens = tokens;
-    this.#server = createServer((request, response) => void this.#pass(request, response));
+    this.#server = createServer((request, response) => {
+      // Programs and clients may say what Node refuses to pass on.
+      this.#pass(request, response).catch(() => response.destroy());
+    });
     this.#server.setTimeout(STRANGER_MS);
-    this.#server.on(
-      "upgrade",
-      (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket as Socket, head),
-    );
+    this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#upgrade(request, socket as Socket, head).catch(() => socket.destroy());
+    });
     this.#server.on("clientError", (_error, socket) => socket.destroy());
   }
 
@@ -58,6 +60,7 @@ export class ConnectProxy {
     } catch {
       return answer(response, 502, NOBODY);
     }
+    response.on("close", () => inside.destroy());
     const passed = httpRequest({
       createConnection: () => inside,
       method: request.method,
@@ -67,19 +70,23 @@ export class ConnectProxy {
     });
     // It came paused.
     passed.on("socket", () => inside.resume());
-    response.on("close", () => inside.destroy());
     passed.on("response", (reply) => {
-      response.writeHead(reply.statusCode ?? 502, reply.statusMessage, [
-        ...headersOutside(reply.rawHeaders),
-        ...(found.from === "query" ? ["Set-Cookie", cookieOf(found.token)] : []),
-      ]);
-      // Pages that stream are seen at once.
-      response.flushHeaders();
+      const { statusCode = 0, rawHeaders } = reply;
+      if (statusCode < 200 || statusCode > 999) return void passed.destroy();
+      try {
+        const cookie = found.from === "query" ? ["Set-Cookie", cookieOf(found.token)] : [];
+        response.writeHead(statusCode, [...headersOutside(rawHeaders), ...cookie]);
+        // Pages that stream are seen at once.
+        response.flushHeaders();
+      } catch {
+        return void response.destroy();
+      }
       pipeline(reply, response).catch(() => response.destroy());
     });
-    passed.on("error", () => {
-      if (response.headersSent) response.destroy();
-      else answer(response, 502, BROKEN);
+    passed.on("error", () => {});
+    passed.on("close", () => {
+      if (!response.headersSent) answer(response, 502, BROKEN);
+      else if (!response.writableEnded) response.destroy();
     });
     // A program may answer before it has read everything.
     pipeline(request, passed).catch(() => {});

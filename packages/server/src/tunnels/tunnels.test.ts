@@ -315,3 +315,34 @@ it("passes requests with a token on, streams, and web sockets", async () => {
   await closed(socket);
   await expect.poll(box.uses).toBe(0);
 });
+
+it.each([
+  ["a status that there is not", "HTTP/1.1 001 Odd\r\nContent-Length: 0\r\n\r\n"],
+  ["another protocol that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"],
+  ["a reason of control characters", "HTTP/1.1 200 \u0001\u0002\r\nContent-Length: 0\r\n\r\n"],
+  ["headers of control characters", "HTTP/1.1 200 OK\r\nX: \u0001\r\nContent-Length: 0\r\n\r\n"],
+  ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"],
+  ["endless headers", `HTTP/1.1 200 OK\r\nX: ${"x".repeat(100_000)}`],
+  ["no HTTP", "\u0000\u0001garbage\r\n\r\n"],
+  ["nothing", ""],
+])("goes on when the program inside answers with %s", async (_what, said) => {
+  const { tunnels, connectTokens, ca } = await start();
+  let answers = said;
+  const port = await listening(
+    createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.end(answers));
+    }),
+  );
+  const url = await tunnels.openConnect(owner("ta-1"));
+  const authorization = `Bearer ${connectTokens.issue({ ownerId: "ta-1", port, metadata: "" })}`;
+  const ask = () =>
+    new Promise<number | undefined>((resolve) => {
+      httpsRequest(url, { ca, headers: { authorization } }, (answer) => resolve(answer.resume().statusCode))
+        .on("error", () => resolve(undefined))
+        .end();
+    });
+  expect([200, 502]).toContain(await ask());
+  answers = "HTTP/1.1 204 Fine\r\n\r\n";
+  expect(await ask()).toBe(204);
+});
