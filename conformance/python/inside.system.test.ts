@@ -34,12 +34,29 @@ describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
     // Another container's word does not count.
     const [code, output] = (await call(client, "intrude", taskId)) as [number, string];
     expect(code).toBe(1);
-    expect(output).toContain("A container may not call");
+    expect(output).toContain("There is no such sandbox in the environment of this container.");
     expect((await run(0, "container", "exec", taskId, "--", "ls", "/tmp")).stdout).toBe("left\n");
     await run(0, "container", "stop", "--yes", taskId);
     await expect.poll(async () => (await client.modal(["container", "exec", taskId, "--", "true"])).output).toContain("has ended");
     expect((await run(1, "container", "exec", "ta-0123456789012345678901", "--", "true")).output).toContain("There is no container");
     await run(0, "app", "stop", "--yes", "inside");
+  });
+
+  it("inside: a function uses sandboxes, within what it may do", async () => {
+    const client = await server.client(version);
+    for (const args of [
+      ["secret", "create", "not-its-own", "A=1"],
+      ["deploy", "inside.py"],
+    ])
+      expect((await client.modal(args)).code).toBe(0);
+    const refused = expect.stringContaining('The function does not have the secret "not-its-own" itself.');
+    expect(await call(client, "sandboxed")).toEqual(["swordfish blue\n", 0, "kept", [true], refused]);
+    for (const args of [
+      ["app", "stop", "--yes", "inside"],
+      ["app", "stop", "--yes", "inside-boxes"],
+      ["secret", "delete", "--yes", "not-its-own"],
+    ])
+      await client.modal(args);
   });
 
   it("inside: a shell is opened where a function would run, or in an image", async () => {

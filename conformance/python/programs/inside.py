@@ -19,6 +19,24 @@ def leave(text):
     return os.environ["MODAL_TASK_ID"]
 
 
+@app.function(secrets=[secret])
+def sandboxed():
+    """Uses a sandbox of its own, with its own secret, and then what it may not."""
+    sandbox = modal.Sandbox.create(app=modal.App.lookup("inside-boxes", create_if_missing=True), image=image, secrets=[secret], timeout=60)
+    process = sandbox.exec("sh", "-c", "echo $PASSWORD $COLOR")
+    said = process.stdout.read()
+    sandbox.filesystem.write_text("kept", "/srv/file")
+    found = [other.object_id == sandbox.object_id for other in modal.Sandbox.list()]
+    kept = sandbox.filesystem.read_text("/srv/file")
+    sandbox.terminate()
+    try:
+        modal.Sandbox.create(app=app, image=image, secrets=[modal.Secret.from_name("not-its-own")])
+        refused = "nothing"
+    except modal.exception.PermissionDeniedError as error:
+        refused = str(error)
+    return [said, process.wait(), kept, found, refused]
+
+
 @app.function()
 def intrude(task_id):
     """A container tries to run something in another one."""

@@ -72,6 +72,7 @@ import { functionOwner } from "./pools/ports.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
 import { functionEnvironment } from "./pools/runtimes/environment.ts";
 import { SandboxContainers } from "./sandboxes/containers.ts";
+import { InFunctions } from "./sandboxes/in-functions.ts";
 import { openPorts } from "./sandboxes/ports.ts";
 import { createSandboxRouterRpc } from "./sandboxes/router-rpc.ts";
 import { createSandboxesRpc } from "./sandboxes/rpc.ts";
@@ -323,6 +324,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     secrets.forgetApp(appId);
   });
 
+  const inFunctions = new InFunctions({ lookup, functions, secrets, sandboxes });
   const callsRpc = createCallsRpc({
     calls,
     functions,
@@ -347,12 +349,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
             await Promise.all(apps.live().flatMap((app) => (app.environmentId === environmentId ? apps.stop(app.id, reason) : [])));
           },
         }),
-        ...createAppsRpc({
-          apps,
-          environments,
-          functionIds: (appId) => deployments.functionIds(appId),
-          containersOf,
-        }),
+        ...createAppsRpc({ apps, environments, functionIds: (appId) => deployments.functionIds(appId), containersOf }),
         ...createDeploymentsRpc({ apps, environments, deployments, lookup }),
         ...createClassesRpc({ classes, deployments, lookup }),
         ...createFunctionsRpc({
@@ -364,34 +361,32 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         }),
         ...createLogsRpc({ logs, apps }),
         ...createBlobsRpc({ blobs }),
-        ...createMountsRpc({ mounts }),
-        ...createSecretsRpc({
-          secrets,
-          environments,
-          environmentOf: (appId, workspaceId) => apps.requireLive(appId, workspaceId).environmentId,
-        }),
-        ...createImagesRpc({ images, ownsApp: (appId, workspaceId) => apps.get(appId)?.workspaceId === workspaceId }),
+        ...inFunctions.restrictSecrets(
+          createSecretsRpc({
+            secrets,
+            environments,
+            environmentOf: (appId, workspaceId) => apps.requireLive(appId, workspaceId).environmentId,
+          }),
+        ),
         ...callsRpc.modal,
-        ...createSandboxesRpc({
-          host,
-          sandboxes,
-          apps,
-          environments,
-          images,
-          mounts,
-          secrets,
-          tunnels,
-          routerTokens,
-          requireTask: (taskId, workspaceId) => {
-            if (execHome(taskId).workspaceId !== workspaceId) throw new LydianError("not_found", `There is no container "${taskId}".`);
-          },
-        }),
-        ...createSidecarsRpc({
-          sidecars,
-          images,
-          mounts,
-          secrets,
-          live: (sandboxId, workspaceId) => sandboxes.live(sandboxId, workspaceId),
+        ...inFunctions.restrict({
+          ...createMountsRpc({ mounts }),
+          ...createImagesRpc({ images, ownsApp: (appId, workspaceId) => apps.get(appId)?.workspaceId === workspaceId }),
+          ...createSandboxesRpc({
+            host,
+            sandboxes,
+            apps,
+            environments,
+            images,
+            mounts,
+            secrets,
+            tunnels,
+            routerTokens,
+            requireTask: (taskId, workspaceId) => {
+              if (execHome(taskId).workspaceId !== workspaceId) throw new LydianError("not_found", `There is no container "${taskId}".`);
+            },
+          }),
+          ...createSidecarsRpc({ sidecars, images, mounts, secrets, live: (id, workspaceId) => sandboxes.live(id, workspaceId) }),
         }),
         ...createFilesRpc({
           commands: new FileCommands({ deadlines: calls.deadlines, now: () => calls.clock.now() }),
@@ -436,7 +431,9 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
       service<typeof Processes, Caller>(Processes, createProcessesRpc({ execs, home: execHome, pausable: sandboxOf })),
       service<typeof TaskCommandRouter, Caller>(
         TaskCommandRouter,
-        createSandboxRouterRpc({ execs, home: execHome, sandboxOf, sandboxes, sidecars, snapshots, images, mounts, secrets }),
+        inFunctions.restrictRouter(
+          createSandboxRouterRpc({ execs, home: execHome, sandboxOf, sandboxes, sidecars, snapshots, images, mounts, secrets }),
+        ),
       ),
     ],
     authenticate: createAuthenticate(

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect, ModalClient } from "@lydian/protocol";
 import { type RunningServer, startServer } from "@lydian/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { shareTestLayers } from "../../../containers/src/images/testing.ts";
@@ -24,6 +25,7 @@ describe.skipIf(reason !== undefined)("commands for sandboxes", () => {
   let dataDir: string;
   let server: RunningServer;
   let env: NodeJS.ProcessEnv;
+  let tokenHeaders: Record<string, string>;
   let id: string;
 
   beforeAll(async () => {
@@ -38,6 +40,7 @@ describe.skipIf(reason !== undefined)("commands for sandboxes", () => {
       logLevel: "error",
     });
     const { tokenId, tokenSecret } = JSON.parse(readFileSync(server.tokenFile, "utf8")) as { tokenId: string; tokenSecret: string };
+    tokenHeaders = { "x-modal-token-id": tokenId, "x-modal-token-secret": tokenSecret };
     env = {
       PATH: process.env.PATH,
       HOME: dataDir,
@@ -199,6 +202,31 @@ describe.skipIf(reason !== undefined)("commands for sandboxes", () => {
     });
     expect(await lydian("sandbox", "create", "--network", "open", "--allow-cidr", "10.0.0.0/8")).toMatchObject({ code: 2 });
     expect(await lydian("sandbox", "terminate", other)).toMatchObject({ code: 0 });
+  });
+
+  it("run functions that use sandboxes, within what the function may do", async () => {
+    for (const command of [
+      ["secret", "create", "own", "OWN=mine"],
+      ["secret", "create", "other", "OTHER=not mine"],
+    ])
+      expect((await lydian(...command)).code).toBe(0);
+    const connection = connect({ url: server.url, headers: tokenHeaders });
+    await connection.service(ModalClient).environmentCreate({ name: "staging" });
+    await connection.close();
+    const elsewhere = (await lydian("sandbox", "create", "-e", "staging")).stdout.trim();
+    env.ELSEWHERE = elsewhere;
+    const { stdout, stderr } = await lydian("run", join(import.meta.dirname, "../../test/fixtures/sandboxes.ts"));
+    const [told] = stdout.split("\n").filter((line) => line.startsWith("{"));
+    expect(JSON.parse(told ?? "null"), stderr).toEqual({
+      stdout: "yes mine\nwritten",
+      names: ["made-inside"],
+      secret: 'The function does not have the secret "other" itself.',
+      secretOfProcess: 'The function does not have the secret "other" itself.',
+      elsewhere: "There is no such sandbox in the environment of this container.",
+      environment: 'A container of the environment "main" sees no apps of "staging".',
+      blocked: expect.stringContaining('The network of the function "blocked" is blocked'),
+    });
+    expect((await lydian("sandbox", "terminate", elsewhere)).code).toBe(0);
   });
 
   it("end without a sandbox when its command cannot be started", async () => {

@@ -1,7 +1,7 @@
 // The right to one container's processes and files: a token that names the container, sealed with a key of this server, and the address
 // where it is of use. Clients cannot be told to throw a token away before its end, so the key outlives the server's process.
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { type CallContext, LydianError } from "@lydian/protocol";
+import { type CallContext, CONTAINER_HTTP_PORT, LydianError } from "@lydian/protocol";
 import type { Caller } from "../identity/caller.ts";
 
 const LIFE_SECONDS = 3_600;
@@ -51,8 +51,11 @@ const NEAR: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1", "[::
 
 /** Where the caller reaches the processes: the way it came, in the words that its client understands. Empty: on the same connection. */
 export function routerUrl({ headers, peer }: CallContext<Caller>): string {
-  if (peer.transport === "unix") return "";
   const authority = headers[":authority"] ?? headers.host ?? "";
+  if (peer.transport === "unix") {
+    // In a container the official client needs a URL: a port there leads to this socket. Ours stays on the connection it has.
+    return headers["x-modal-client-type"] === undefined ? "" : `http://127.0.0.1:${CONTAINER_HTTP_PORT}`;
+  }
   const port = /:(\d+)$/.exec(authority)?.[1] ?? "80";
   const named = headers["x-modal-host"];
   const host = named !== undefined && /^[\w.:[\]-]{1,253}$/.test(named) ? named.replace(/:\d+$/, "") : authority.replace(/:\d+$/, "");

@@ -14,7 +14,7 @@ import {
 import type { Caller, ContainerCaller, RouterCaller } from "./caller.ts";
 import type { Tokens } from "./tokens.ts";
 
-/** What user code in a container may ask for: its own work, and calls of functions of its environment. */
+/** What user code in a container may ask for: its own work, calls of functions of its environment, and sandboxes (see `InFunctions`). */
 const FOR_CONTAINERS: readonly (keyof typeof ModalClient.method)[] = [
   ...(["containerHello", "containerHeartbeat", "functionGetInputs", "functionPutOutputs", "taskResult", "containerStop"] as const),
   "functionGetDynamicConcurrency",
@@ -33,6 +33,13 @@ const FOR_CONTAINERS: readonly (keyof typeof ModalClient.method)[] = [
     "functionGetSchedulingParams",
     "classGet",
   ] as const),
+  ...(["sandboxCreate", "sandboxWait", "sandboxTerminate", "sandboxGetTaskId", "sandboxList", "sandboxGetFromName"] as const),
+  ...(["sandboxTagsGet", "sandboxTagsSet", "sandboxSetName", "sandboxGetLogs", "sandboxStdinWrite"] as const),
+  ...(["sandboxCreateV2", "sandboxWaitV2", "sandboxTerminateV2", "sandboxGetTaskIdV2", "sandboxListV2"] as const),
+  ...(["sandboxGetFromNameV2", "sandboxTagsGetV2", "sandboxTagsSetV2", "sandboxGetCommandRouterAccess"] as const),
+  ...(["taskGetCommandRouterAccess", "sandboxContainerCreateV2", "authTokenGet"] as const),
+  ...(["appGetOrCreate", "imageGetOrCreate", "imageJoinStreaming", "imageFromId", "secretGetOrCreate"] as const),
+  ...(["environmentGetOrCreate", "mountGetOrCreate", "mountPutFile", "mountBatchedCheckExistence"] as const),
 ];
 
 const ALLOWED = new Set([
@@ -56,8 +63,11 @@ export function createAuthenticate(
 ): (headers: Headers, peer: Peer, method: string) => Caller {
   return (headers, peer, method) => {
     checkProtocol(headers[PROTOCOL_VERSION_HEADER]);
-    if (peer.label !== undefined) return containerCaller(callerOf(peer.label), method);
-    if (ROUTERS.some((router) => method.startsWith(router))) return { kind: "router", ...routerCaller(headers.authorization) };
+    const container = peer.label === undefined ? undefined : callerOf(peer.label);
+    if (peer.label !== undefined && !container) throw new LydianError("unauthenticated", "This container has ended.");
+    if (ROUTERS.some((router) => method.startsWith(router)))
+      return { kind: "router", ...routerCaller(headers.authorization), ...(container && { container }) };
+    if (container) return allowed(container, method);
     const id = once(headers["x-modal-token-id"]);
     const secret = once(headers["x-modal-token-secret"]);
     if (id === undefined || secret === undefined) throw new LydianError("unauthenticated", "This call carries no token.", HOW);
@@ -88,8 +98,7 @@ function checkProtocol(version: string | undefined): void {
   );
 }
 
-function containerCaller(caller: ContainerCaller | undefined, method: string): ContainerCaller {
-  if (!caller) throw new LydianError("unauthenticated", "This container has ended.");
+function allowed(caller: ContainerCaller, method: string): ContainerCaller {
   if (!ALLOWED.has(method))
     throw new LydianError("permission_denied", `A container may not call ${method.slice(method.lastIndexOf("/") + 1)}.`);
   return caller;

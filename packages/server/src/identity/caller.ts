@@ -24,6 +24,8 @@ export interface RouterCaller {
   readonly kind: "router";
   readonly taskId: string;
   readonly workspaceId: string;
+  /** The container on whose socket it calls; undefined for a program elsewhere. */
+  readonly container?: ContainerCaller;
 }
 
 export type Caller = ClientCaller | ContainerCaller | RouterCaller;

@@ -163,6 +163,22 @@ describe("environments", () => {
   });
 });
 
+it("environments are seen by containers one at a time, and not made", async () => {
+  const made = await environments.create(workspace.id, "staging");
+  const rpc = createIdentityRpc({ workspace, environments, tokens, stopApps: async () => {} });
+  const caller = { kind: "container", workspaceId: workspace.id, environmentId: made.id };
+  const ask = (request: object) => rpc.environmentGetOrCreate?.(request as never, { caller, headers: {} } as never);
+  expect(await ask({ deploymentName: "", objectCreationType: 0 })).toMatchObject({ environmentId: made.id });
+  expect(await ask({ deploymentName: "staging", objectCreationType: 0 })).toMatchObject({ environmentId: made.id });
+  for (const request of [
+    { deploymentName: "main", objectCreationType: 0 },
+    { deploymentName: "new", objectCreationType: 1 },
+    { deploymentName: "staging", objectCreationType: 1 },
+  ])
+    await expect(async () => ask(request)).rejects.toMatchObject({ code: "permission_denied" });
+  expect(environments.find(workspace.id, "new")).toBeUndefined();
+});
+
 describe("callers", () => {
   const tcp: Peer = { transport: "tcp" };
   const socket: Peer = { transport: "unix", label: "ta-1" };
@@ -190,6 +206,14 @@ describe("callers", () => {
       expect(() => authenticate()({}, { transport: "tcp" }, method)).toThrow(/no token/);
     }
     expect(() => authenticate()(headers, { transport: "tcp" }, "/modal.client.ModalClient/SandboxList")).toThrow(/no token/);
+  });
+
+  it("are containers with such a right, for as long as they live", () => {
+    const headers = { authorization: `Bearer ${routerTokens.issue("ta-9", "ac-1")}` };
+    const method = "/modal.task_command_router.TaskCommandRouter/TaskExecStart";
+    expect(authenticate(container)(headers, socket, method)).toEqual({ kind: "router", taskId: "ta-9", workspaceId: "ac-1", container });
+    expect(() => authenticate(container)({}, socket, method)).toThrow(expect.objectContaining({ code: "unauthenticated" }));
+    expect(() => authenticate()(headers, socket, method)).toThrow("This container has ended.");
   });
 
   it("are clients with a token", async () => {

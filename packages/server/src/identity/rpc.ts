@@ -40,8 +40,12 @@ export function createIdentityRpc({
 
     authTokenGet: (_request, { caller }) => ({ token: authTokens.issue(caller) }),
 
-    async environmentGetOrCreate({ deploymentName: name, objectCreationType }, { caller, headers }) {
+    async environmentGetOrCreate({ deploymentName, objectCreationType }, { caller, headers }) {
       const { workspaceId } = caller;
+      const own = caller.kind === "container" ? environments.nameOf(caller.environmentId) : undefined;
+      const name = deploymentName || (own ?? "");
+      if (own !== undefined && (name !== own || objectCreationType !== ObjectCreationType.UNSPECIFIED))
+        throw new LydianError("permission_denied", `A container of the environment ${JSON.stringify(own)} sees no other, and makes none.`);
       const idempotencyKey = headers["x-idempotency-key"] ?? "";
       if (objectCreationType === ObjectCreationType.CREATE_FAIL_IF_EXISTS) await environments.create(workspaceId, name, { idempotencyKey });
       if (objectCreationType === ObjectCreationType.CREATE_IF_MISSING && !environments.find(workspaceId, name)) {
