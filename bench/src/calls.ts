@@ -28,7 +28,7 @@ export async function calls(bench: LydianBench): Promise<string[]> {
     `| Lydian \`.map\` of ${map.result.tasks}, one container with 100 slots, every result returned | ${mapRate.toFixed(0)} |`,
     `| ${bull.name}: \`addBulk\`, every result returned | ${bull.returned.toFixed(0)} |`,
     `| Lydian ${spawn.result.tasks} \`.spawn\`s, until the last has run | ${spawnRate.toFixed(0)} (acknowledged at ${rate(spawn.result.tasks, spawn.result.spawnedMs).toFixed(0)}) |`,
-    `| ${bull.name}: \`add\` with 100 in flight, until the last has run | ${bull.spawned.toFixed(0)} |`,
+    `| ${bull.name}: \`add\` with 1,000 in flight, until the last has run | ${bull.spawned.toFixed(0)} |`,
     `| ${graphile.name}: \`add_jobs\` in bulk, until the last has run | ${graphile.tasksPerSecond.toFixed(0)} |`,
     "",
     `map ÷ BullMQ: ${(mapRate / bull.returned).toFixed(1)}; spawn ÷ BullMQ: ${(spawnRate / bull.spawned).toFixed(1)}; map ÷ graphile-worker: ${(mapRate / graphile.tasksPerSecond).toFixed(1)}; spawn ÷ graphile-worker: ${(spawnRate / graphile.tasksPerSecond).toFixed(1)} (bar: 5).`,

@@ -13,7 +13,7 @@ export interface QueuePeer {
   readonly roundTripMs: readonly number[];
   /** Tasks per second, added in bulk, every result returned to the caller; a worker with 100 slots. */
   readonly returned: number;
-  /** Tasks per second, added one by one with 100 in flight, until the worker has finished the last. */
+  /** Tasks per second, added one by one with 1,000 in flight, until the worker has finished the last. */
   readonly spawned: number;
 }
 
@@ -45,14 +45,14 @@ export async function bullmq(calls: number, tasks: number): Promise<QueuePeer> {
     // Once unmeasured, as ours.
     await map();
     const returned = await rate(tasks, map);
-    // What `.spawn` does: one call at a time is made, 100 in flight; the results stay in the store.
+    // What `.spawn` does: one call at a time is made, 1,000 in flight; the results stay in the store.
     const done = worker.finished(tasks);
     const spawned = await rate(tasks, async () => {
       let next = 0;
       const lane = async () => {
         while (next < tasks) await queue.add("square", { x: next++ });
       };
-      await Promise.all(Array.from({ length: 100 }, lane));
+      await Promise.all(Array.from({ length: 1_000 }, lane));
       await done;
     });
     return { name: "BullMQ, Redis appendfsync always", roundTripMs, returned, spawned };
