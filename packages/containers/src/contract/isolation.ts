@@ -1,6 +1,6 @@
 // What every container host must do about levels of isolation.
 
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { chmodSync } from "node:fs";
 import { lstat, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -36,9 +36,15 @@ export function isolationContract(bench: Bench): void {
     );
     for (const container of containers) await readUntil(container, "up");
     for (const mark of ["98761", "98762"]) {
-      const pid = execFileSync("pgrep", ["-xf", `sleep ${mark}`])
-        .toString()
-        .trim();
+      let pid = "";
+      const found = () => {
+        pid = spawnSync("pgrep", ["-xf", `sleep ${mark}`])
+          .stdout.toString()
+          .trim();
+        return pid;
+      };
+      // It is a shell when it says that it is up.
+      await expect.poll(found).not.toBe("");
       const status = await readFile(`/proc/${pid}/status`, "utf8");
       const [real, effective] = /^Uid:\t(\d+)\t(\d+)/m.exec(status)?.slice(1).map(Number) ?? [];
       expect(effective).toBe(real);
