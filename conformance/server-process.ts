@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 const root = join(import.meta.dirname, "..");
 export const cli = join(root, "packages/lydian/dist/cli.js");
 
-/** A `lydian server` of the test's own. */
+/** A `lydian server` of the test's own. Its sandboxes end with it, unless the options say `--keep-sandboxes`. */
 export interface ServerProcess {
   readonly process: ChildProcess;
   /** Where it listens, when it was given a port. */
@@ -22,7 +22,9 @@ export interface ServerProcess {
 }
 
 export async function startServer(dataDir: string, options: readonly string[] = []): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [cli, "server", "--data", dataDir, ...options], { stdio: ["ignore", "pipe", "pipe"] });
+  const keeps = options.includes("--keep-sandboxes");
+  const args = [...options.filter((option) => option !== "--keep-sandboxes"), ...(keeps ? [] : ["--no-keep-sandboxes"])];
+  const child = spawn(process.execPath, [cli, "server", "--data", dataDir, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => {

@@ -36,7 +36,9 @@ export interface Client {
   modal(args: readonly string[], use?: Use): Promise<Ended>;
   /** `modal …`, while it runs. */
   start(args: readonly string[], use?: Use): RunningCommand;
-  /** `python …`, with the client. */
+  /** `python …`, with the client, while it runs. */
+  startPython(args: readonly string[], use?: Use): RunningCommand;
+  /** The same, until it ends. */
   python(args: readonly string[], use?: Use): Promise<Ended>;
 }
 
@@ -111,6 +113,7 @@ export class TestServer {
       // Not `bin/modal`, which names the directory in which it was installed.
       modal: (args, use = {}) => runCommand(python, ["-m", "modal", ...args], options(use)),
       start: (args, use = {}) => new RunningCommand(python, ["-m", "modal", ...args], options(use)),
+      startPython: (args, use = {}) => new RunningCommand(python, args, options(use)),
       python: (args, use = {}) => runCommand(python, args, options(use)),
     };
   }

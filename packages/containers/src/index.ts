@@ -1,6 +1,6 @@
 // Runs containers: image in, process out. Knows nothing of apps or functions.
 
-export type { Agent, AgentProcess, ExecSpec, InputState, KeptProcess, RequestOptions, Taken } from "./agent/agent.ts";
+export type { Agent, AgentProcess, ExecSpec, KeptProcess, ProcessState, RequestOptions, Taken } from "./agent/agent.ts";
 export { AgentError, type AgentStep } from "./agent/agent-error.ts";
 export type {
   AgentFiles,

@@ -37,6 +37,8 @@ const schema = z.object({
   maxSandboxes: z.number().int().min(1).optional(),
   /** Sandboxes without a command of their own that were not used for so long, nor used the processor, are frozen until they are. 0: never. */
   freezeIdleMs: z.number().int().min(0).default(0),
+  /** Sandboxes go on when the server ends, and are gone on with by the next one. Otherwise they end with it. */
+  sandboxesOutlive: z.boolean().default(false),
   maxContainers: z.number().int().min(1).optional(),
   /** How ports of containers are reached from outside. */
   tunnels: tunnelsSchema.prefault({}),

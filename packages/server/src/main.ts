@@ -73,11 +73,13 @@ import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
 import { functionEnvironment } from "./pools/runtimes/environment.ts";
 import { SandboxContainers } from "./sandboxes/containers.ts";
 import { InFunctions } from "./sandboxes/in-functions.ts";
+import { SandboxFiles } from "./sandboxes/kept-sandbox.ts";
+import { defaultMaxSandboxes } from "./sandboxes/options.ts";
 import { openPorts } from "./sandboxes/ports.ts";
 import { createSandboxRouterRpc } from "./sandboxes/router-rpc.ts";
 import { createSandboxesRpc } from "./sandboxes/rpc.ts";
 import type { Sandbox } from "./sandboxes/sandbox.ts";
-import { defaultMaxSandboxes, Sandboxes } from "./sandboxes/sandboxes.ts";
+import { Sandboxes } from "./sandboxes/sandboxes.ts";
 import { Sidecars } from "./sandboxes/sidecars.ts";
 import { createSidecarsRpc } from "./sandboxes/sidecars-rpc.ts";
 import { Snapshots } from "./sandboxes/snapshots.ts";
@@ -126,7 +128,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   const database = openDatabase({ path: join(dataDir, "lydian.db") });
   ends.defer(() => database.close());
 
-  // Opening the host removes what an earlier server left of its containers.
+  // Opening the host removes what an earlier server left of its containers, but for those that outlive it.
   const host = await createHost({
     kind: config.containerHost,
     stateDir: join(dataDir, "host"),
@@ -135,7 +137,6 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     onFallback: (reason) => log.warn(`functions run as plain processes, without isolation: ${reason}`),
   });
   ends.defer(() => host[Symbol.asyncDispose]());
-  for (const id of await host.sweep()) log.info(`removed what was left of the container ${id}`);
 
   const tokens = new Tokens(database);
   const environments = new Environments(database);
@@ -151,11 +152,12 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     "Remove it: a new one is made at the next start, and URLs given out stop working.",
   );
   const blobs = new Blobs({ store: blobStore, contents, urls: new SignedUrls(urlKey) });
+  const seal = new Seal(
+    await loadKey(join(dataDir, "secrets.key"), "Put back the one that belongs to this database: without it secrets cannot be read."),
+  );
   const secrets = new Secrets({
     store: new SecretStore(database),
-    seal: new Seal(
-      await loadKey(join(dataDir, "secrets.key"), "Put back the one that belongs to this database: without it secrets cannot be read."),
-    ),
+    seal,
     onError: (what, error) => log.error(what, error),
   });
   const mounts = new Mounts({ store: new MountStore(database), contents, rights: blobStore, blobs, layers });
@@ -223,45 +225,43 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
 
   const { tunnels, connectTokens, certificates } = await createTunnels(config.tunnels, dataDir, () => calls.clock.now());
   ends.defer(() => tunnels.stop());
-  const execs = new Execs({ deadlines: calls.deadlines, now: () => calls.clock.now() });
+  const given = { deadlines: calls.deadlines, now: () => calls.clock.now(), onError: log.error };
+  const execs = new Execs(given);
   const containers = new SandboxContainers({
+    ...given,
     host,
     images,
     mounts,
     dir: join(dataDir, "sb"),
-    deadlines: calls.deadlines,
-    now: () => calls.clock.now(),
-    onError: (what, error) => log.error(what, error),
   });
   const sandboxes = new Sandboxes({
+    ...given,
     store: new SandboxStore(database),
     execs,
     logs,
-    deadlines: calls.deadlines,
-    now: () => calls.clock.now(),
     startContainer: (sandbox) => containers.start(sandbox),
     openPorts: (sandbox) => openPorts(sandbox, tunnels),
     closePorts: ({ taskId }) => tunnels.closeAll(taskId),
+    findContainer: (key) => containers.find(key),
+    isAppLive: (appId) => apps.isLive(appId),
+    outlive: config.sandboxesOutlive,
+    files: new SandboxFiles(join(dataDir, "sb"), seal),
     dir: join(dataDir, "sb"),
     maxSandboxes: config.maxSandboxes ?? defaultMaxSandboxes(),
     freezeIdleMs: config.freezeIdleMs,
     onStarted: log.debug,
-    onError: (what, error) => log.error(what, error),
   });
   const sidecars = new Sidecars({
+    ...given,
     logs,
-    deadlines: calls.deadlines,
-    now: () => calls.clock.now(),
     startContainer: (sidecar) => containers.startBeside(sidecar),
-    onError: (what, error) => log.error(what, error),
   });
   const snapshots = new Snapshots({
+    ...given,
     host,
     layers,
     images,
-    now: () => calls.clock.now(),
     isUsed: (layer) => containers.uses(layer) || sandboxes.uses(layer) || sidecars.uses(layer),
-    onError: (what, error) => log.error(what, error),
   });
   ends.defer(() => snapshots.stop());
   const routerTokens = new RouterTokens(
@@ -451,6 +451,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
   // Calls of apps that were being stopped when the last server ended are ended; the others go on.
   calls.recover();
   await Promise.all([sandboxes.recover(), execHomes.recover()]);
+  for (const id of await host.sweep()) log.info(`removed what was left of the container ${id}`);
   schedules.recover();
   await Promise.all(apps.live().map(({ id }) => syncSchedules(id)));
   await pools.start();
@@ -483,6 +484,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
         .then(() => containers.close()),
     ]);
     await server?.drain(DRAIN_MS);
+    await sandboxes.detach();
     await ends.end();
     log.info("stopped");
   };

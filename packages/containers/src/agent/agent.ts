@@ -37,12 +37,13 @@ export interface Taken {
   readonly stderr: number | "none";
 }
 
-/** What is known of a process's input. */
-export interface InputState {
-  /** Bytes that have come, whether it has read them or not. */
-  readonly received: number;
-  /** It has been ended, or is read no more. */
-  readonly over: boolean;
+/** What there was to know of a process when it was attached to. */
+export interface ProcessState {
+  /** Bytes of input that have come, whether it has read them or not. */
+  readonly inputReceived: number;
+  /** Its input has been ended, or is read no more. */
+  readonly inputOver: boolean;
+  readonly ended: boolean;
 }
 
 /**
@@ -91,7 +92,7 @@ export interface Agent {
   /** Those that were started with `keep` and not closed, also by an earlier server. */
   kept(): Promise<readonly KeptProcess[]>;
   /** Goes on with one of them: its output begins behind what is `taken`. ESRCH when there is none. `isTerminal`: it was started with a `pty`. */
-  attach(key: Buffer, taken: Taken, isTerminal: boolean): Promise<{ readonly process: AgentProcess; readonly input: InputState }>;
+  attach(key: Buffer, taken: Taken, isTerminal: boolean): Promise<{ readonly process: AgentProcess; readonly state: ProcessState }>;
   /**
    * From now on the agent goes on when this server vanishes, and so does its container. After so many seconds it ends with all that it has
    * started, whatever server there is; a later call counts instead.

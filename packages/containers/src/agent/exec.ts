@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import { readProcessExit } from "../exit.ts";
 import type { Exit, OutputChunk } from "../host.ts";
 import { OutputQueue } from "../launcher/output-queue.ts";
-import type { AgentProcess, ExecSpec, InputState, KeptProcess, RequestOptions, Taken } from "./agent.ts";
+import type { AgentProcess, ExecSpec, KeptProcess, ProcessState, RequestOptions, Taken } from "./agent.ts";
 import { AgentError, type AgentStep, agentGone, errnoError, stepOf } from "./agent-error.ts";
 import { FileStream } from "./file-stream.ts";
 import type { OpenedStream, OpenOptions, Streams } from "./streams.ts";
@@ -92,14 +92,14 @@ export async function attachProcess(
   key: Buffer,
   taken: Taken,
   isTerminal: boolean,
-): Promise<{ readonly process: AgentProcess; readonly input: InputState }> {
+): Promise<{ readonly process: AgentProcess; readonly state: ProcessState }> {
   const offsets = [taken.stdout, taken.stderr].map((offset) => (offset === "none" ? NOT_WANTED : BigInt(offset)));
   const body = Buffer.concat([key, ...offsets.map((offset) => new BodyWriter().u64(offset).finish())]);
   const of = { name: "the process", isTerminal, isKept: true };
   const options = { exitToken: key };
   const attached = await openExec(streams, "attach", body, options, of, () => "The process cannot be attached to");
   await attached.ready;
-  return { process: attached, input: attached.input };
+  return { process: attached, state: attached.state };
 }
 
 export async function listKept(streams: Streams): Promise<readonly KeptProcess[]> {
@@ -150,7 +150,7 @@ class ExecStream implements AgentProcess {
   /** Resolves when the program runs; rejects with the reason when it does not. */
   readonly ready: Promise<void>;
   /** As it was when this stream began. */
-  input: InputState = { received: 0, over: false };
+  state: ProcessState = { inputReceived: 0, inputOver: false, ended: false };
   readonly #of: ExecNature;
   readonly #streams: Streams;
   readonly #stream: OpenedStream;
@@ -232,11 +232,11 @@ class ExecStream implements AgentProcess {
   #attached(payload: Buffer): void {
     this.pid = payload.readUInt32BE(0);
     const received = Number(payload.readBigUInt64BE(4));
-    this.input = { received, over: payload.readUInt8(16) === 1 };
+    this.state = { inputReceived: received, inputOver: payload.readUInt8(16) === 1, ended: payload.readUInt8(17) === 1 };
     this.#sent = received;
     this.inputTaken = received - payload.readUInt32BE(12);
-    if (this.input.over) this.#endInput("takes no more input");
-    if (payload.readUInt8(17) === 1) this.ended();
+    if (this.state.inputOver) this.#endInput("takes no more input");
+    if (this.state.ended) this.ended();
     this.#onReady();
   }
 

@@ -101,13 +101,13 @@ it("takes its input once, and tells how much of it came", async () => {
   const process = await rig.run(rig.agent, "read a; echo $a; read b; echo $b; cat");
   await process.write(Buffer.from("one\n"));
   const first = await attach(await rig.next());
-  expect(first.input).toEqual({ received: 4, over: false });
+  expect(first.state).toEqual({ inputReceived: 4, inputOver: false, ended: false });
   expect(first.process.pid).toBe(process.pid);
   await first.process.write(Buffer.from("two\n"));
   await first.process.write(Buffer.from("three"));
   await first.process.endInput();
   const second = await attach(await rig.next());
-  expect(second.input).toEqual({ received: 13, over: true });
+  expect(second.state).toMatchObject({ inputReceived: 13, inputOver: true });
   await expect(second.process.write(Buffer.from("x"))).rejects.toMatchObject({ code: "EPIPE" });
   expect(await finish(second.process)).toMatchObject({ stdout: "one\ntwo\nthree", code: 0 });
 });

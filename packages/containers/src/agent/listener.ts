@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { within } from "../within.ts";
-import type { Agent, AgentProcess, ExecSpec, InputState, KeptProcess, RequestOptions, Taken } from "./agent.ts";
+import type { Agent, AgentProcess, ExecSpec, KeptProcess, ProcessState, RequestOptions, Taken } from "./agent.ts";
 import { AgentError, errnoError, stepOf } from "./agent-error.ts";
 import type { AgentFiles } from "./agent-files.ts";
 import { attachProcess, listKept, startProcess } from "./exec.ts";
@@ -81,7 +81,7 @@ class StreamAgent implements Agent {
     return listKept(this.#streams);
   }
 
-  attach(key: Buffer, taken: Taken, isTerminal: boolean): Promise<{ readonly process: AgentProcess; readonly input: InputState }> {
+  attach(key: Buffer, taken: Taken, isTerminal: boolean): Promise<{ readonly process: AgentProcess; readonly state: ProcessState }> {
     return attachProcess(this.#streams, key, taken, isTerminal);
   }
 

@@ -11,6 +11,8 @@ export interface ExecHome {
   readonly workdir: string;
   /** Of processes without a timeout of their own. Absent: as long as the container. */
   readonly longestMs?: number;
+  /** Its processes live on without the server, and their files in `dir` are found by the next one. Absent: no. */
+  readonly outlives?: boolean;
   /** Resolves when processes can be started. Throws `failed_precondition` when the container has ended. */
   agent(): Promise<Agent>;
   /** Until it is disposed the container counts as used. */

@@ -1,11 +1,13 @@
 // The processes that clients have started in containers. Each has an id of the client's choice, so that a request that is sent again
 // starts nothing twice.
-import { AgentError, type AgentProcess } from "@lydian/containers";
+import { type Agent, AgentError, type AgentProcess, type KeptProcess } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import type { Deadlines } from "../calls/deadlines.ts";
-import { Exec, type ExecOptions, type Program } from "./exec.ts";
+import { Exec, type ExecOptions } from "./exec.ts";
 import type { ExecHome } from "./exec-home.ts";
 import { FILE_TOOL, startFileTool } from "./file-tool.ts";
+import { type ProcessNote, readEnds, readNote } from "./kept-process.ts";
+import { endedProcess, resumeProcess, startProcess } from "./programs.ts";
 
 export interface ExecRequest {
   readonly id: string;
@@ -32,6 +34,16 @@ const MAX_KNOWN = 2_000;
 /** Of one task. */
 const MAX_RUNNING = 1_000;
 
+/** Of the names of processes that clients start. */
+const PREFIX = "exec-";
+const NOTHING = { stdout: "none", stderr: "none" } as const;
+
+/** A process of a home that no client has started. */
+export interface FoundProcess {
+  readonly kept: KeptProcess;
+  readonly note: ProcessNote;
+}
+
 interface Known {
   readonly started: Promise<Exec>;
   exec: Exec | undefined;
@@ -42,6 +54,8 @@ export class Execs {
   readonly #options: ExecsOptions;
   /** By task, then by id, in the order of their start. Requests name the task, also for processes in its further containers. */
   readonly #byTask = new Map<string, Map<string, Known>>();
+  /** Of tasks whose processes are being gone on with. */
+  readonly #recovering = new Map<string, Promise<void>>();
 
   constructor(options: ExecsOptions) {
     this.#options = options;
@@ -52,6 +66,7 @@ export class Execs {
     if (!ID.test(request.id))
       throw invalid(`${JSON.stringify(request.id.slice(0, 150))} is not an id of a process: up to 128 letters, digits, or any of "_.-".`);
     if (request.argv.length === 0) throw invalid("A process needs a command: command_args is empty.");
+    await this.#recovering.get(home.taskId);
     const ofTask = this.#of(home.taskId);
     const before = ofTask.get(request.id);
     if (before !== undefined) return before.started;
@@ -77,6 +92,7 @@ export class Execs {
 
   /** Throws `not_found`. */
   async get({ taskId }: ExecHome, execId: string): Promise<Exec> {
+    await this.#recovering.get(taskId);
     const known = this.#byTask.get(taskId)?.get(execId);
     if (known === undefined)
       throw new LydianError("not_found", `There is no process ${JSON.stringify(execId.slice(0, 150))} in ${taskId}.`);
@@ -110,19 +126,83 @@ export class Execs {
   async #start(home: ExecHome, request: ExecRequest, process: Known["process"]): Promise<Exec> {
     const { id, keepsStdout, stderr } = request;
     const timeoutMs = request.timeoutMs || (home.longestMs ?? 0);
+    const { now } = this.#options;
+    const note = { name: `${PREFIX}${id}`, keepsStdout, stderr, deadlineAt: timeoutMs === 0 ? 0 : now() + timeoutMs };
     const agent = await home.agent().catch((error: unknown) => {
       throw request.argv[0] === FILE_TOOL ? notThere(error) : error;
     });
     const use = home.use();
     try {
-      const program = await startProgram(agent, home, request, process);
-      const exec = new Exec(program, { id: `exec-${id}`, dir: home.dir, keepsStdout, stderr, timeoutMs, ...this.#options });
+      const exec = await this.#run(agent, home, request, note, process);
       void exec.done.finally(() => use[Symbol.dispose]());
       return exec;
     } catch (error) {
       use[Symbol.dispose]();
       throw startError(error, request, home);
     }
+  }
+
+  async #run(
+    agent: Agent,
+    home: ExecHome,
+    { argv, env, workdir = home.workdir, pty }: ExecRequest,
+    note: Omit<ProcessNote, "isTerminal">,
+    process: Known["process"],
+  ): Promise<Exec> {
+    const { deadlines } = this.#options;
+    const { dir, outlives = false } = home;
+    if (argv[0] === FILE_TOOL) {
+      const { name: id, ...options } = note;
+      return new Exec(
+        startFileTool(agent.files, argv, () => home.use()),
+        { id, dir, deadlines, ...options },
+      );
+    }
+    const spec = { argv, env: { ...home.env, ...env }, workdir, pty };
+    const started = await startProcess(agent, spec, note, { dir, deadlines, outlives, onKill: () => home.use()[Symbol.dispose]() });
+    process.agent = started.process;
+    return started.exec;
+  }
+
+  /**
+   * Goes on with the processes of a home that an earlier server has started; requests for them wait for it. Resolves to what runs in the
+   * home and is none of them, by name.
+   */
+  recover(home: ExecHome, agent: Promise<Agent>): Promise<ReadonlyMap<string, FoundProcess>> {
+    const found = this.#recover(home, agent);
+    const recovered = found.then(
+      () => {},
+      () => {},
+    );
+    this.#recovering.set(home.taskId, recovered);
+    void recovered.then(() => this.#recovering.delete(home.taskId));
+    return found;
+  }
+
+  async #recover(home: ExecHome, connected: Promise<Agent>): Promise<ReadonlyMap<string, FoundProcess>> {
+    const agent = await connected;
+    const context = { dir: home.dir, deadlines: this.#options.deadlines, onKill: () => home.use()[Symbol.dispose]() };
+    const ofTask = this.#of(home.taskId);
+    const others = new Map<string, FoundProcess>();
+    const ends = await readEnds(home.dir);
+    for (const [name, end] of ends) {
+      if (!name.startsWith(PREFIX)) continue;
+      const exec = await endedProcess(name, end, context);
+      ofTask.set(name.slice(PREFIX.length), { started: Promise.resolve(exec), exec, process: { agent: undefined } });
+    }
+    for (const kept of await agent.kept()) {
+      const note = readNote(kept.note);
+      // Its end was written down, and not told any more.
+      if (note === undefined || ends.has(note.name)) (await agent.attach(kept.key, NOTHING, false)).process.close();
+      else if (!note.name.startsWith(PREFIX)) others.set(note.name, { kept, note });
+      else {
+        const { exec, process } = await resumeProcess(agent, kept, note, context);
+        const use = home.use();
+        void exec.done.finally(() => use[Symbol.dispose]());
+        ofTask.set(note.name.slice(PREFIX.length), { started: Promise.resolve(exec), exec, process: { agent: process } });
+      }
+    }
+    return others;
   }
 
   #of(taskId: string): Map<string, Known> {
@@ -145,39 +225,11 @@ export class Execs {
   }
 }
 
-async function startProgram(
-  agent: Awaited<ReturnType<ExecHome["agent"]>>,
-  home: ExecHome,
-  request: ExecRequest,
-  process: Known["process"],
-): Promise<Program> {
-  const { argv, env, workdir = home.workdir, pty } = request;
-  if (argv[0] === FILE_TOOL) return startFileTool(agent.files, argv, () => home.use());
-  process.agent = await agent.exec({ argv, env: { ...home.env, ...env }, workdir, ...(pty !== undefined && { pty }) });
-  const program = programOf(process.agent);
-  return {
-    ...program,
-    kill: () => {
-      // The frozen do not die.
-      home.use()[Symbol.dispose]();
-      program.kill();
-    },
-  };
-}
-
-/** A process of the agent's as what an exec runs. */
-export function programOf(process: AgentProcess): Program {
-  return {
-    output: process.output,
-    exited: process.exited,
-    write: (data) => process.write(data),
-    endInput: () => process.endInput(),
-    kill: () => process.signal("SIGKILL"),
-  };
-}
-
 function startError(error: unknown, { argv, workdir }: ExecRequest, home: ExecHome): unknown {
   if (!(error instanceof AgentError)) return error;
+  // Nothing is known of the process then: the container is ending, or this server. Who asks again will hear.
+  if (error.step === "agent")
+    return new LydianError("unavailable", `The container ${home.taskId} does not answer: ${error.message}`, { cause: error });
   const command = JSON.stringify((argv[0] ?? "").slice(0, 200));
   const directory = JSON.stringify((workdir ?? home.workdir).slice(0, 200));
   return invalid(`${command} could not be started in ${directory} of ${home.taskId}: ${error.message}`, error);

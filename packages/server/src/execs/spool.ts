@@ -1,9 +1,9 @@
 // What a process printed on one stream, by offset: readers may come late, come again, or stay behind.
 //
-// The newest part is in memory, the rest in files of a fixed size. Nobody who reads makes the process wait for long, and nobody who does
+// The newest part is in memory, the rest, and on request also that, in files of a fixed size, from which another server can go on. Nobody who reads makes the process wait for long, and nobody who does
 // not read makes it wait at all: without a reader the oldest files go when the bound is reached, and what a reader that is there has not
 // seen yet is kept until it has.
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { LydianError } from "@lydian/protocol";
 import { Wakeup } from "../calls/wakeup.ts";
@@ -43,6 +43,8 @@ export class Spool {
   /** Where the part in memory begins. */
   #inMemoryFrom = 0;
   #inMemory: Uint8Array[] = [];
+  /** The end of it, which is in no file yet. */
+  #unwritten: Uint8Array[] = [];
   #end = 0;
   #ended = false;
   #removed = false;
@@ -50,6 +52,26 @@ export class Spool {
 
   constructor(options: SpoolOptions) {
     this.#options = { segmentBytes: SEGMENT_BYTES, keptBytes: KEPT_BYTES, ...options };
+  }
+
+  /** One that an earlier server has left. `ended`: nothing more comes; then it holds nothing in memory. */
+  static async restore(options: SpoolOptions, { ended }: { readonly ended: boolean }): Promise<Spool> {
+    const spool = new Spool(options);
+    const { dir, name, segmentBytes } = spool.#options;
+    const starts = (await readdir(dir)).flatMap((file) => {
+      const start = file.startsWith(`${name}.`) ? file.slice(name.length + 1) : "";
+      return /^\d+$/.test(start) ? [Number(start)] : [];
+    });
+    if (starts.length > 0) {
+      const last = Math.max(...starts);
+      spool.#first = Math.min(...starts);
+      spool.#end = last + (await stat(spool.#path(last))).size;
+      const isFull = spool.#end - last === segmentBytes;
+      spool.#inMemoryFrom = ended || isFull ? spool.#end : last;
+      if (!ended && !isFull) spool.#inMemory = [await readFile(spool.#path(last))];
+    }
+    if (ended) spool.end();
+    return spool;
   }
 
   /** Bytes so far. */
@@ -69,10 +91,20 @@ export class Spool {
       const part = rest.subarray(0, segmentBytes - (this.#end - this.#inMemoryFrom));
       rest = rest.subarray(part.length);
       this.#inMemory.push(part);
+      this.#unwritten.push(part);
       this.#end += part.length;
       this.#changed.wake();
       if (this.#end - this.#inMemoryFrom === segmentBytes) await this.#writeSegment();
     }
+  }
+
+  /** Resolves when all of it is in files. Not while something is appended. */
+  async flush(): Promise<void> {
+    if (this.#unwritten.length === 0 || this.#removed) return;
+    const data = Buffer.concat(this.#unwritten);
+    this.#unwritten = [];
+    await appendFile(this.#path(this.#inMemoryFrom), data, { mode: 0o600 });
+    if (this.#removed) await this.remove();
   }
 
   /** Nothing more comes. */
@@ -125,7 +157,7 @@ export class Spool {
     this.#changed.wake();
     this.#read.wake();
     const { segmentBytes } = this.#options;
-    for (; this.#first < this.#inMemoryFrom; this.#first += segmentBytes) await rm(this.#path(this.#first), { force: true });
+    for (; this.#first <= this.#inMemoryFrom; this.#first += segmentBytes) await rm(this.#path(this.#first), { force: true });
   }
 
   async #chunkAt(offset: number): Promise<SpooledChunk | undefined> {
@@ -149,12 +181,10 @@ export class Spool {
 
   async #writeSegment(): Promise<void> {
     const { segmentBytes } = this.#options;
-    const data = Buffer.concat(this.#inMemory);
-    await writeFile(this.#path(this.#inMemoryFrom), data, { mode: 0o600 });
+    await this.flush();
     this.#inMemory = [];
     this.#inMemoryFrom += segmentBytes;
     await this.#makeRoom();
-    if (this.#removed) await this.remove();
   }
 
   async #makeRoom(): Promise<void> {

@@ -15,14 +15,17 @@ export interface InputTurn {
 
 export class Stdin {
   readonly #sink: InputSink;
-  #written = 0;
-  #closed = false;
+  #written: number;
+  #closed: boolean;
   /** Writes follow each other. */
   #last: Promise<void> = Promise.resolve();
   #stream: AbortController | undefined;
 
-  constructor(sink: InputSink) {
+  /** `before`: what an earlier server has passed on. */
+  constructor(sink: InputSink, before: { readonly written: number; readonly closed: boolean } = { written: 0, closed: false }) {
     this.#sink = sink;
+    this.#written = before.written;
+    this.#closed = before.closed;
   }
 
   /** Bytes accepted. */

@@ -5,10 +5,10 @@ import type { Deadlines } from "../calls/deadlines.ts";
 import type { Images, RootFilesystem } from "../images/images.ts";
 import type { Mounts } from "../mounts/mounts.ts";
 import { isolationOf } from "./isolation.ts";
-import type { Sandbox, StartedContainer } from "./sandbox.ts";
+import type { ContainerKey, Sandbox, StartedContainer } from "./sandbox.ts";
 import type { Sidecar } from "./sidecar.ts";
 import { Standbys } from "./standbys.ts";
-import { type ContainerPlan, startContainer } from "./start-container.ts";
+import { type ContainerPlan, type FoundContainer, findContainer, startContainer } from "./start-container.ts";
 
 export interface SandboxContainersOptions {
   readonly host: ContainerHost;
@@ -94,6 +94,31 @@ export class SandboxContainers {
       networkOf: container.id,
       isolation: isolationOf(runtime, host.features),
     });
+  }
+
+  /** One that an earlier server has started. Undefined: it is gone. */
+  async find(key: ContainerKey): Promise<FoundContainer | undefined> {
+    // Before anything is awaited: layers that nobody seems to use may be deleted.
+    const plan: ContainerPlan = { layers: key.layers, limits: {}, network: "outbound", isolation: undefined };
+    this.#plans.add(plan);
+    const forget = () => this.#plans.delete(plan);
+    const found = await findContainer(key, this.#options).catch((error: unknown) => {
+      forget();
+      throw error;
+    });
+    if (found === undefined) {
+      forget();
+      return undefined;
+    }
+    const started = found.started.then(
+      (container) => ({ ...container, remove: () => container.remove().finally(forget) }),
+      (error: unknown) => {
+        forget();
+        throw error;
+      },
+    );
+    started.catch(() => {});
+    return { started };
   }
 
   /** Whether a container stands on the layer in this directory. */

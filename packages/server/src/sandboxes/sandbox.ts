@@ -8,6 +8,7 @@ import type { Exec } from "../execs/exec.ts";
 import type { ExecHome } from "../execs/exec-home.ts";
 import type { ResolvedSandbox } from "./definition.ts";
 import { Freezer } from "./freezer.ts";
+import type { SandboxFiles } from "./kept-sandbox.ts";
 import type { SandboxResult } from "./results.ts";
 import { nextSandboxState, type SandboxEvent, type SandboxState } from "./sandbox-state.ts";
 import { commandOf, IndexedInput } from "./stdio.ts";
@@ -17,9 +18,28 @@ import type { SandboxRecord } from "./store.ts";
 export interface StartedContainer {
   readonly container: Container;
   readonly agent: Agent;
+  /**
+   * It and the processes in it live on when this server ends, and after so many seconds they end. Resolves to what the next server needs.
+   * Absent: it ends with this server.
+   */
+  readonly outlive?: (seconds: number) => Promise<ContainerKey>;
+  /** Lets go of it without ending it. */
+  detach(): Promise<void>;
   /** Every trace of it goes. Idempotent. */
   remove(): Promise<void>;
 }
+
+/** What it takes to go on with a container that has outlived its server. */
+export interface ContainerKey {
+  readonly containerId: string;
+  /** Of its agent, in hexadecimal digits. */
+  readonly secret: string;
+  /** Directories of its layers. */
+  readonly layers: readonly string[];
+}
+
+/** The server ends those whose time is up; only without one does the agent. */
+const GRACE_SECONDS = 10;
 
 export class Sandbox implements ExecHome {
   readonly resolved: ResolvedSandbox;
@@ -47,10 +67,20 @@ export class Sandbox implements ExecHome {
   started: Promise<StartedContainer>;
   /** Settles when its ports can be reached, or will not be. */
   portsOpened: Promise<void> = Promise.resolve();
+  /** Set when it outlives this server. */
+  key: ContainerKey | undefined;
+  /** This server has let go of it: nothing that happens to it is noticed any more. */
+  detached = false;
   /** Its command; undefined when it has none, or before it runs. */
   command: Exec | undefined;
   /** Of clients of the first generation. */
-  readonly indexedInput = new IndexedInput(() => commandOf(this));
+  readonly indexedInput: IndexedInput = new IndexedInput(
+    () => commandOf(this),
+    () => this.keep(),
+  );
+  /** Since when its time counts. */
+  begunAt: number;
+  readonly #files: SandboxFiles;
   /** Its time is up then. */
   deadline: Deadline | undefined;
   /** It ends for being idle then, unless it is used before. */
@@ -75,6 +105,7 @@ export class Sandbox implements ExecHome {
     readonly workdir: string;
     readonly dir: string;
     readonly now: () => number;
+    readonly files: SandboxFiles;
     /** Nobody uses it any more. */
     readonly onUnused: () => void;
   }) {
@@ -86,6 +117,8 @@ export class Sandbox implements ExecHome {
     this.#now = options.now;
     this.#onUnused = options.onUnused;
     this.lastUsedAt = options.now();
+    this.begunAt = options.now();
+    this.#files = options.files;
     this.started = new Promise(() => {});
   }
 
@@ -111,6 +144,35 @@ export class Sandbox implements ExecHome {
     return this.#uses === 0 ? this.lastUsedAt : undefined;
   }
 
+  /** Until its time is up, and its agent ends it because no server has. */
+  get restSeconds(): number {
+    return Math.max(0, Math.ceil((this.begunAt + this.resolved.timeoutMs - this.#now()) / 1000)) + GRACE_SECONDS;
+  }
+
+  get outlives(): boolean {
+    return this.key !== undefined;
+  }
+
+  /** Writes down what the next server has to know. No effect on one that ends with this server. */
+  async keep(): Promise<void> {
+    const { key, record, resolved, env, workdir, begunAt, startedAt, readyAt, mountedLayers, usedLayers, end, indexedInput } = this;
+    if (key === undefined) return;
+    const input = indexedInput.last;
+    await this.#files.write(record.taskId, {
+      resolved,
+      env,
+      workdir,
+      key,
+      begunAt,
+      startedAt,
+      readyAt,
+      mountedLayers,
+      usedLayers,
+      end,
+      input,
+    });
+  }
+
   apply(event: SandboxEvent): void {
     const next = nextSandboxState(this.state, event);
     if (next === undefined)
@@ -119,12 +181,20 @@ export class Sandbox implements ExecHome {
     this.changed.wake();
   }
 
+  /** The stages of its start, in a sentence. */
+  get startText(): string {
+    const stages = Object.entries(this.stages).map(([name, ms]) => `${name} ${ms.toFixed(1)} ms`);
+    return `the sandbox ${this.id} runs: ${stages.join(", ")}`;
+  }
+
   /** Its readiness probe has succeeded, or it has none. */
   get isReady(): boolean {
     return this.readyAt > 0;
   }
 
   async agent(): Promise<Agent> {
+    if (this.detached)
+      throw new LydianError("unavailable", "The server is stopping; the sandbox goes on and can be reached from the next one.");
     if (!this.live) throw this.over();
     this.touch();
     const { agent } = await this.started.catch(() => {

@@ -1,73 +1,23 @@
-// All sandboxes: creating, finding and ending them. Those of this process are in memory, also for a while after their end; of earlier ones
-// the database knows how they ended.
-import { mkdir, rm } from "node:fs/promises";
-import { totalmem } from "node:os";
+// All sandboxes: creating, finding and ending them. Those of this process are in memory, also for a while after their end, and those of
+// earlier ones that have gone on; of others the database knows how they ended.
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { NetworkPolicy } from "@lydian/containers";
 import { LydianError, GenericResult_GenericStatus as Status } from "@lydian/protocol";
-import type { Deadlines } from "../calls/deadlines.ts";
-import { Exec } from "../execs/exec.ts";
-import { type Execs, programOf } from "../execs/execs.ts";
+import type { Exec } from "../execs/exec.ts";
 import { newSandboxIds } from "../ids.ts";
-import type { Logs } from "../logs/logs.ts";
-import { OutputLines } from "../pools/output-lines.ts";
 import type { TaskRecord } from "../pools/tasks.ts";
+import { COMMAND, Commands } from "./commands.ts";
 import { checkSandboxName, type ResolvedSandbox } from "./definition.ts";
 import { IdleFreeze } from "./idle-freeze.ts";
+import type { KeptSandbox } from "./kept-sandbox.ts";
+import { SandboxNames } from "./names.ts";
+import type { NewSandbox, SandboxesOptions, SandboxFilter } from "./options.ts";
 import { waitUntilReady } from "./readiness.ts";
 import { exited, idledOut, notStarted, type SandboxResult, terminated, timedOut } from "./results.ts";
 import { Sandbox, type StartedContainer } from "./sandbox.ts";
-import type { SandboxRecord, SandboxStore } from "./store.ts";
-
-export interface SandboxesOptions {
-  readonly store: SandboxStore;
-  readonly execs: Execs;
-  readonly logs: Pick<Logs, "append" | "flush">;
-  readonly deadlines: Deadlines;
-  readonly now: () => number;
-  /** Resolves when the container runs and its agent answers. */
-  readonly startContainer: (sandbox: Sandbox) => Promise<StartedContainer>;
-  /** Lets its ports be reached from outside. */
-  readonly openPorts: (sandbox: Sandbox) => Promise<void>;
-  readonly closePorts: (sandbox: Sandbox) => void;
-  /** A directory for each sandbox below it. */
-  readonly dir: string;
-  /** At once. */
-  readonly maxSandboxes: number;
-  /** See `IdleFreeze`. */
-  readonly freezeIdleMs: number;
-  /** Told of each that runs, with the times of its stages. */
-  readonly onStarted: (what: string) => void;
-  readonly onError: (what: string, error: unknown) => void;
-}
-
-/** Three quarters of the memory at 16 MiB each. */
-export function defaultMaxSandboxes(): number {
-  return Math.max(16, Math.floor((totalmem() * 0.75) / (16 << 20)));
-}
-
-export interface NewSandbox {
-  readonly generation: 1 | 2;
-  readonly workspaceId: string;
-  readonly environmentId: string;
-  readonly appId: string;
-  readonly resolved: ResolvedSandbox;
-  readonly env: Readonly<Record<string, string>>;
-  readonly workdir: string;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly idempotencyKey: string;
-}
-
-export interface SandboxFilter {
-  readonly workspaceId: string;
-  /** Empty: of all apps. */
-  readonly appId: string;
-  /** Empty: of all environments. */
-  readonly environmentId: string;
-  readonly tags: Readonly<Record<string, string>>;
-  /** Milliseconds since the epoch; 0: no bound. */
-  readonly createdBefore: number;
-}
+import { ContainerEnded, type FoundContainer } from "./start-container.ts";
+import type { SandboxRecord } from "./store.ts";
 
 /** Ended ones whose output can still be read. */
 const MAX_ENDED = 500;
@@ -77,16 +27,18 @@ const LOOK_AGAIN_MS = 3_600_000;
 const KEPT_MS = 30 * 86_400_000;
 const MAX_KEPT = 100_000;
 const PRUNE_EVERY = 500;
-const RESTARTED = terminated("The server was restarted; its sandboxes ended with it.");
+/** How long the end of a container may be unknown when its agent has gone. */
+const GONE_MS = 10_000;
+const RESTARTED = terminated("The server was restarted, and it ended with that.");
 
 export class Sandboxes {
   readonly #options: SandboxesOptions;
+  readonly #commands: Commands;
   readonly #idleFreeze: IdleFreeze;
   /** By id, oldest first. */
   readonly #byId = new Map<string, Sandbox>();
   readonly #byTask = new Map<string, Sandbox>();
-  /** Of those that live: app and name → sandbox. */
-  readonly #names = new Map<string, string>();
+  readonly #names = new SandboxNames();
   #liveCount = 0;
   #endedCount = 0;
   #lastCreatedAt = 0;
@@ -94,20 +46,86 @@ export class Sandboxes {
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
+    this.#commands = new Commands(options);
     this.#idleFreeze = new IdleFreeze({ ...options, afterMs: options.freezeIdleMs });
   }
 
-  /** Ends in the database what an earlier process left behind, and removes its files. */
+  /** Goes on with those of an earlier server whose containers live, and ends the others in the database. Removes what is left of them. */
   async recover(): Promise<void> {
     const { store, dir, now } = this.#options;
-    store.finishAll(RESTARTED, now());
-    await rm(dir, { recursive: true, force: true });
     await mkdir(dir, { recursive: true, mode: 0o700 });
+    const used = new Set<string>();
+    await Promise.all(
+      store.unfinished().map(async (record) => {
+        const found = await this.#find(record);
+        if (found instanceof Sandbox) for (const name of [record.taskId, found.key?.containerId ?? ""]) used.add(name);
+        else await store.finish(record.id, found, now());
+      }),
+    );
+    for (const name of await readdir(dir)) if (!used.has(name)) await rm(join(dir, name), { recursive: true, force: true });
+  }
+
+  /** One that goes on, or how it has ended. */
+  async #find(record: SandboxRecord): Promise<Sandbox | SandboxResult> {
+    const { files, outlive, findContainer, openPorts, deadlines, isAppLive, onError } = this.#options;
+    const kept = outlive ? await files.read(record.taskId) : undefined;
+    if (kept === undefined) return RESTARTED;
+    const found = await findContainer(kept.key).catch((error: unknown) => {
+      onError(`the container of the sandbox ${record.id} could not be found again`, error);
+      return undefined;
+    });
+    if (found === undefined) return kept.end ?? RESTARTED;
+    const end = kept.end ?? (isAppLive(record.appId) ? undefined : terminated("Its app was stopped."));
+    if (end !== undefined) {
+      await found.started.then(({ remove }) => remove()).catch(() => {});
+      return end;
+    }
+    const { resolved, env, workdir, key, begunAt, startedAt, readyAt, mountedLayers, usedLayers, input } = kept;
+    const sandbox = this.#make(record, resolved, env, workdir);
+    Object.assign(sandbox, { key, begunAt, startedAt, readyAt, mountedLayers });
+    sandbox.usedLayers.push(...usedLayers);
+    sandbox.indexedInput.restore(input);
+    this.#names.reserve(record.appId, record.name, record.id);
+    this.#liveCount += 1;
+    this.#lastCreatedAt = Math.max(this.#lastCreatedAt, record.createdAt);
+    sandbox.deadline = deadlines.add(begunAt + resolved.timeoutMs, () => this.#end(sandbox, timedOut(resolved.timeoutMs)));
+    sandbox.portsOpened = openPorts(sandbox);
+    sandbox.portsOpened.catch((error: unknown) => onError(`the ports of the sandbox ${record.id} could not be opened again`, error));
+    sandbox.started = this.#resume(sandbox, kept, found);
+    sandbox.started.catch(() => {});
+    return sandbox;
+  }
+
+  async #resume(sandbox: Sandbox, { startedAt }: KeptSandbox, found: FoundContainer): Promise<StartedContainer> {
+    const { execs, now } = this.#options;
+    try {
+      const others = execs.recover(
+        sandbox,
+        found.started.then(({ agent }) => agent),
+      );
+      const started = await found.started;
+      sandbox.isolation = started.container.isolation;
+      started.agent.live(sandbox.restSeconds);
+      this.#hasCommand(sandbox, await this.#commands.resume(sandbox, started.agent, (await others).get(COMMAND)));
+      sandbox.startedAt = startedAt || now();
+      if (sandbox.state === "starting") sandbox.apply("started");
+      this.#watch(sandbox, started);
+      return started;
+    } catch (error) {
+      // An agent without a server ends its sandbox when the time is up.
+      const late = now() >= sandbox.begunAt + sandbox.resolved.timeoutMs;
+      const oomKilled = error instanceof ContainerEnded && error.exit.oomKilled;
+      const reason = error instanceof Error ? error.message : String(error);
+      if (late) this.#end(sandbox, timedOut(sandbox.resolved.timeoutMs));
+      else if (oomKilled) this.#end(sandbox, exited({ code: 137, oomKilled: true }));
+      else this.#end(sandbox, terminated(`It ended while no server was running, or could not be gone on with afterwards. ${reason}`));
+      throw error;
+    }
   }
 
   /** Resolves when it is stored; its container is under way then. */
   async create({ generation, resolved, env, workdir, idempotencyKey, ...place }: NewSandbox): Promise<SandboxRecord> {
-    const { store, now, maxSandboxes, dir } = this.#options;
+    const { store, now, maxSandboxes } = this.#options;
     if (this.#stopping) throw new LydianError("unavailable", "The server is stopping.");
     if (this.#liveCount >= maxSandboxes)
       throw new LydianError("resource_exhausted", `${this.#liveCount} sandboxes exist, the most this server runs at once.`, {
@@ -116,7 +134,7 @@ export class Sandboxes {
     const askedAt = performance.now();
     const { sandboxId, taskId } = newSandboxIds(generation, now());
     const { name, imageId } = resolved;
-    const free = this.#reserve(place.appId, name, sandboxId);
+    const free = this.#names.reserve(place.appId, name, sandboxId);
     // Lists are paged by the time of creation: no two have the same.
     this.#lastCreatedAt = Math.max(now(), this.#lastCreatedAt + 1);
     const record: SandboxRecord = {
@@ -142,21 +160,28 @@ export class Sandboxes {
       this.#liveCount -= 1;
       throw error;
     }
+    const sandbox = this.#make(record, resolved, env, workdir);
+    sandbox.stages.store = performance.now() - askedAt;
+    sandbox.started = this.#start(sandbox);
+    sandbox.started.catch(() => {});
+    return record;
+  }
+
+  #make(record: SandboxRecord, resolved: ResolvedSandbox, env: Readonly<Record<string, string>>, workdir: string): Sandbox {
+    const { now, files, dir } = this.#options;
     const sandbox: Sandbox = new Sandbox({
       record,
       resolved,
       env,
       workdir,
-      dir: join(dir, taskId),
+      dir: join(dir, record.taskId),
       now,
+      files,
       onUnused: () => this.#watchIdle(sandbox),
     });
-    sandbox.stages.store = performance.now() - askedAt;
-    this.#byId.set(sandboxId, sandbox);
-    this.#byTask.set(taskId, sandbox);
-    sandbox.started = this.#start(sandbox);
-    sandbox.started.catch(() => {});
-    return record;
+    this.#byId.set(record.id, sandbox);
+    this.#byTask.set(record.taskId, sandbox);
+    return sandbox;
   }
 
   /** Throws `not_found` unless it exists and is the workspace's. */
@@ -214,7 +239,7 @@ export class Sandboxes {
 
   /** The one that has the name, or else, if those count, the latest that had it. */
   byName(appId: string, name: string, includeEnded: boolean): SandboxRecord | undefined {
-    const id = this.#names.get(nameKey(appId, name));
+    const id = this.#names.get(appId, name);
     if (id !== undefined) return this.#byId.get(id)?.record;
     return includeEnded && name !== "" ? this.#options.store.byName(appId, name) : undefined;
   }
@@ -256,7 +281,7 @@ export class Sandboxes {
     if (!sandbox.live) throw sandbox.over();
     if (sandbox.record.name !== "")
       throw new LydianError("failed_precondition", `The sandbox ${record.id} has the name ${JSON.stringify(sandbox.record.name)} already.`);
-    const free = this.#reserve(record.appId, name, record.id);
+    const free = this.#names.reserve(record.appId, name, record.id);
     try {
       await this.#options.store.setName(record.id, name);
     } catch (error) {
@@ -305,36 +330,36 @@ export class Sandboxes {
     );
   }
 
-  /** Ends all of them. */
+  /** Ends those that end with this server, and takes no more. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    await this.#endAll([...this.#byId.values()], "The server is stopping.");
+    await this.#endAll(
+      [...this.#byId.values()].filter(({ outlives }) => !outlives),
+      "The server is stopping.",
+    );
+  }
+
+  /** Lets go of those that live on. What is asked of them afterwards is refused. */
+  async detach(): Promise<void> {
+    await Promise.all(
+      [...this.#byId.values()].map(async (sandbox) => {
+        if (!sandbox.live) return this.wait(sandbox.record, LOOK_AGAIN_MS);
+        // What is frozen would not end at its time.
+        await sandbox.freezer.thaw().catch(() => {});
+        sandbox.detached = true;
+        await (await sandbox.started.catch(() => undefined))?.detach();
+      }),
+    );
   }
 
   async #endAll(sandboxes: readonly Sandbox[], reason: string): Promise<void> {
     await Promise.all(sandboxes.map((sandbox) => this.terminate(sandbox.record, reason)));
   }
 
-  #reserve(appId: string, name: string, id: string): () => void {
-    if (name === "") return () => {};
-    const key = nameKey(appId, name);
-    if (this.#names.has(key))
-      throw new LydianError(
-        "already_exists",
-        `A sandbox of the name ${JSON.stringify(name)} already exists in this app: ${this.#names.get(key)}, which runs.`,
-        {
-          hint: "Terminate it first, or choose another name.",
-        },
-      );
-    this.#names.set(key, id);
-    return () => {
-      if (this.#names.get(key) === id) this.#names.delete(key);
-    };
-  }
-
   async #start(sandbox: Sandbox): Promise<StartedContainer> {
-    const { now, startContainer, openPorts, deadlines, onStarted } = this.#options;
+    const { now, startContainer, openPorts, deadlines, outlive, onStarted } = this.#options;
     const begun = now();
+    sandbox.begunAt = begun;
     const stage = (name: string, from: number): number => {
       const at = performance.now();
       sandbox.stages[name] = at - from;
@@ -354,11 +379,16 @@ export class Sandboxes {
         await started.remove();
         throw sandbox.over();
       }
-      await this.#run(sandbox, started);
+      if (outlive && started.outlive !== undefined) {
+        sandbox.key = await started.outlive(sandbox.restSeconds);
+        await sandbox.keep();
+      }
+      this.#hasCommand(sandbox, await this.#commands.start(sandbox, started.agent));
       sandbox.startedAt = now();
       stage("command", at);
-      onStarted(startedText(sandbox));
+      onStarted(sandbox.startText);
       if (sandbox.state === "starting") sandbox.apply("started");
+      this.#keep(sandbox);
       this.#watch(sandbox, started);
       return started;
     } catch (error) {
@@ -368,50 +398,35 @@ export class Sandboxes {
     }
   }
 
-  /** Starts its command. */
-  async #run(sandbox: Sandbox, { agent }: StartedContainer): Promise<void> {
-    const { command: argv, pty } = sandbox.resolved;
-    if (argv.length === 0) return;
-    const { logs, deadlines, now } = this.#options;
-    const env = { ...pty?.env, ...sandbox.env };
-    const process = await agent.exec({
-      argv,
-      env,
-      workdir: sandbox.workdir,
-      ...(pty !== undefined && { pty: { rows: pty.rows, columns: pty.columns } }),
-    });
-    const lines = new OutputLines();
-    const { appId, taskId } = sandbox.record;
-    const print = (printed: ReturnType<OutputLines["push"]>) => {
-      for (const { fd, text } of printed) logs.append({ appId, taskId, fd, text, at: now() });
-    };
-    const exec = new Exec(programOf(process), {
-      id: "command",
-      dir: sandbox.dir,
-      keepsStdout: true,
-      stderr: "keep",
-      timeoutMs: 0,
-      deadlines,
-      now,
-      onOutput: (chunk) => print(lines.push(chunk)),
-    });
+  #hasCommand(sandbox: Sandbox, exec: Exec | undefined): void {
     sandbox.command = exec;
-    void exec.done.then((exit) => {
-      print(lines.end());
-      this.#end(sandbox, exited(exit));
-    });
+    void exec?.done.then((exit) => this.#end(sandbox, exited(exit)));
   }
 
-  #watch(sandbox: Sandbox, { container }: StartedContainer): void {
-    const { now } = this.#options;
+  /** What cannot be written down is only missing to the next server. */
+  #keep(sandbox: Sandbox): void {
+    sandbox
+      .keep()
+      .catch((error: unknown) =>
+        this.#options.onError(`what the next server has to know of the sandbox ${sandbox.id} could not be written`, error),
+      );
+  }
+
+  #watch(sandbox: Sandbox, { container, agent }: StartedContainer): void {
+    const { now, deadlines } = this.#options;
     void container.exited.then((exit) => this.#end(sandbox, exited(exit)));
+    // Who waits for the end of a container can be killed too.
+    const lost = () => this.#end(sandbox, terminated("Its container does not answer any more."));
+    void agent.gone.then(() => deadlines.add(now() + GONE_MS, lost));
     this.#watchIdle(sandbox);
+    if (sandbox.readyAt > 0) return;
     if (sandbox.resolved.readiness === undefined) sandbox.readyAt = now();
     else
       void waitUntilReady(sandbox, sandbox.resolved.readiness).then((isReady) => {
         if (!isReady) return;
         sandbox.readyAt = now();
         sandbox.changed.wake();
+        this.#keep(sandbox);
       });
   }
 
@@ -429,7 +444,7 @@ export class Sandboxes {
 
   /** The first end counts. */
   #end(sandbox: Sandbox, result: SandboxResult): void {
-    if (!sandbox.live) return;
+    if (!sandbox.live || sandbox.detached) return;
     sandbox.end = result;
     sandbox.apply("end");
     void this.#takeAway(sandbox).catch((error: unknown) => this.#options.onError(`the end of the sandbox ${sandbox.id}`, error));
@@ -444,6 +459,8 @@ export class Sandboxes {
     const started = await sandbox.started.catch(() => undefined);
     sandbox.command?.kill();
     try {
+      // A server that is killed in between leaves less than a container, which says nothing of why.
+      await sandbox.keep();
       await started?.remove();
       // What it has printed is read to its end by now.
       await sandbox.command?.done;
@@ -459,7 +476,7 @@ export class Sandboxes {
     if (++this.#endedCount % PRUNE_EVERY === 0)
       await store.prune(at - KEPT_MS, MAX_KEPT).catch((error: unknown) => onError("records of old sandboxes could not be dropped", error));
     sandbox.record = { ...sandbox.record, finishedAt: at, result: sandbox.end };
-    this.#names.delete(nameKey(record.appId, sandbox.record.name));
+    this.#names.free(record.appId, sandbox.record.name, id);
     this.#liveCount -= 1;
     sandbox.apply("removed");
     this.#options.deadlines.add(at + ENDED_MS, () => this.#forget(sandbox));
@@ -476,11 +493,3 @@ export class Sandboxes {
 }
 
 const isKill = (end: SandboxResult | undefined): boolean => end?.status === Status.FAILURE && end.exitCode === 137;
-
-function startedText({ id, stages }: Sandbox): string {
-  return `the sandbox ${id} runs: ${Object.entries(stages)
-    .map(([name, ms]) => `${name} ${ms.toFixed(1)} ms`)
-    .join(", ")}`;
-}
-
-const nameKey = (appId: string, name: string): string => `${appId}/${name}`;

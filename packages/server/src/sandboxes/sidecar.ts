@@ -33,6 +33,8 @@ export class Sidecar implements ExecHome {
   /** As those of a sandbox. */
   mountedLayers: readonly string[] = [];
   readonly usedLayers: string[] = [];
+  /** As of a sandbox, which may outlive the server. This ends with it: there is nothing to write down. */
+  readonly keep = async (): Promise<void> => {};
   /** Settles when there is a container, or none will come. */
   started: Promise<StartedContainer> = new Promise(() => {});
   /** Undefined when it has none, or before it runs. */

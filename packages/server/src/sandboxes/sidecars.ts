@@ -3,11 +3,11 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LydianError } from "@lydian/protocol";
 import type { Deadlines } from "../calls/deadlines.ts";
-import { Exec } from "../execs/exec.ts";
-import { programOf } from "../execs/execs.ts";
+import { startProcess } from "../execs/programs.ts";
 import { newId } from "../ids.ts";
 import type { Logs } from "../logs/logs.ts";
 import { OutputLines } from "../pools/output-lines.ts";
+import { COMMAND } from "./commands.ts";
 import { checkSandboxName, type ResolvedSandbox } from "./definition.ts";
 import { exited, notStarted, type SandboxResult, terminated } from "./results.ts";
 import type { Sandbox, StartedContainer } from "./sandbox.ts";
@@ -187,22 +187,20 @@ export class Sidecars {
     const { logs, deadlines, now } = this.#options;
     const { command: argv, pty } = sidecar.resolved;
     if (argv.length === 0) return;
-    const spec = { argv, env: { ...sidecar.env, ...pty?.env }, workdir: sidecar.workdir };
-    const process = await started.agent
-      .exec({ ...spec, ...(pty !== undefined && { pty: { rows: pty.rows, columns: pty.columns } }) })
-      .catch(async (error: unknown) => {
-        await started.remove();
-        throw error;
-      });
     const lines = new OutputLines();
     const { appId, taskId } = sidecar.sandbox.record;
     const print = (printed: ReturnType<OutputLines["push"]>) => {
       for (const { fd, text } of printed) logs.append({ appId, taskId, fd, text, at: now() });
     };
     // Nobody can ask for what it prints but in the logs.
-    const exec = new Exec(programOf(process), {
-      ...{ id: "command", dir: sidecar.dir, keepsStdout: false, stderr: "drop", timeoutMs: 0, deadlines, now },
-      onOutput: (chunk) => print(lines.push(chunk)),
+    const { exec } = await startProcess(
+      started.agent,
+      { argv, env: { ...sidecar.env, ...pty?.env }, workdir: sidecar.workdir, pty: pty && { rows: pty.rows, columns: pty.columns } },
+      { name: COMMAND, keepsStdout: false, stderr: "drop", deadlineAt: 0 },
+      { dir: sidecar.dir, deadlines, onOutput: (chunk) => print(lines.push(chunk)), outlives: false },
+    ).catch(async (error: unknown) => {
+      await started.remove();
+      throw error;
     });
     sidecar.command = exec;
     void exec.done.then((exit) => {

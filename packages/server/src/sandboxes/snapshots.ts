@@ -87,6 +87,7 @@ export class Snapshots {
     const { container } = await sandbox.started;
     const directories = (image?.layers ?? []).map((layer) => layers.path(layer)).reverse();
     sandbox.usedLayers.push(...directories);
+    await sandbox.keep();
     await container.mount(checkPath(path), directories).catch(refuse(`${JSON.stringify(path)} could not be mounted`));
   }
 

@@ -1,10 +1,21 @@
-// Starts the container of a sandbox: its image's layers, the local files on top, and our agent as its first process.
+// Starts the container of a sandbox: its image's layers, the local files on top, and our agent as its first process. Or goes on with one
+// that an earlier server has started.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { agentProgram, type ContainerHost, type Isolation, type Limits, listenForAgent, type NetworkPolicy } from "@lydian/containers";
+import {
+  type AgentListener,
+  agentProgram,
+  type Container,
+  type ContainerHost,
+  type Exit,
+  type Isolation,
+  type Limits,
+  listenForAgent,
+  type NetworkPolicy,
+} from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import { newId } from "../ids.ts";
-import type { StartedContainer } from "./sandbox.ts";
+import type { ContainerKey, StartedContainer } from "./sandbox.ts";
 
 export interface ContainerPlan {
   /** Directories of read-only layers, topmost first. */
@@ -42,11 +53,7 @@ export async function startContainer(plan: ContainerPlan, { host, dir }: StartCo
   const socketDir = join(dir, id);
   await mkdir(socketDir, { mode: 0o755 });
   const listener = await listenForAgent({ path: join(socketDir, SOCKET) });
-  let removed: Promise<void> | undefined;
-  const free = async (): Promise<void> => {
-    await listener[Symbol.asyncDispose]();
-    await rm(socketDir, { recursive: true, force: true });
-  };
+  const free = freeing(listener, socketDir);
   try {
     const container = await host.start({
       id,
@@ -61,34 +68,92 @@ export async function startContainer(plan: ContainerPlan, { host, dir }: StartCo
         { source: agentProgram(), target: PROGRAM, readOnly: true },
         { source: socketDir, target: SOCKET_DIR, readOnly: true },
       ],
+      mayOutlive: host.features.adoption,
     });
-    const remove = (): Promise<void> => {
-      removed ??= container
-        .stop(STOP_MS)
-        .then(() => container.remove())
-        .finally(free);
-      return removed;
-    };
-    try {
-      const agent = await Promise.race([listener.connected(CONNECT_MS), died(container)]);
-      // The agent prints nothing by itself.
-      void drain(container.output);
-      return { container, agent, remove };
-    } catch (error) {
-      await remove();
-      throw error;
-    }
+    return await connected(container, listener, plan.layers, free, host.features.adoption);
   } catch (error) {
     await free();
     throw error;
   }
 }
 
-async function died({ output, exited }: Awaited<ReturnType<ContainerHost["start"]>>): Promise<never> {
+/** The container of an earlier server, before its agent has found this one. */
+export interface FoundContainer {
+  /** Its agent answers. Rejects with `ContainerEnded`, or the reason; nothing is left of it then. */
+  readonly started: Promise<StartedContainer>;
+}
+
+/** It ended while no server was there. */
+export class ContainerEnded extends Error {
+  readonly exit: Exit;
+
+  constructor(message: string, exit: Exit) {
+    super(message);
+    this.exit = exit;
+  }
+}
+
+/** Undefined: there is none any more. */
+export async function findContainer(key: ContainerKey, { host, dir }: StartContainerOptions): Promise<FoundContainer | undefined> {
+  const { containerId, secret, layers } = key;
+  const container = await host.adopt(containerId);
+  if (container === undefined) return undefined;
+  const socketDir = join(dir, containerId);
+  const go = async (): Promise<StartedContainer> => {
+    const listener = await listenForAgent({ path: join(socketDir, SOCKET), secret: Buffer.from(secret, "hex") });
+    return connected(container, listener, layers, freeing(listener, socketDir), true);
+  };
+  const started = go();
+  started.catch(() => {});
+  return { started };
+}
+
+function freeing(listener: AgentListener, socketDir: string): () => Promise<void> {
+  return async () => {
+    await listener[Symbol.asyncDispose]();
+    await rm(socketDir, { recursive: true, force: true });
+  };
+}
+
+/** Nothing is left of it when this rejects. */
+async function connected(
+  container: Container,
+  listener: AgentListener,
+  layers: readonly string[],
+  free: () => Promise<void>,
+  canOutlive: boolean,
+): Promise<StartedContainer> {
+  let removed: Promise<void> | undefined;
+  const remove = (): Promise<void> => {
+    removed ??= container
+      .stop(STOP_MS)
+      .then(() => container.remove())
+      .finally(free);
+    return removed;
+  };
+  try {
+    const agent = await Promise.race([listener.connected(CONNECT_MS), died(container)]);
+    // The agent prints nothing by itself.
+    void drain(container.output);
+    const key: ContainerKey = { containerId: container.id, secret: listener.secret.toString("hex"), layers };
+    const outlive = async (seconds: number): Promise<ContainerKey> => {
+      await container.outlive();
+      agent.live(seconds);
+      return key;
+    };
+    return { container, agent, remove, detach: () => listener.detach(), ...(canOutlive && { outlive }) };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function died({ output, exited }: Container): Promise<never> {
   const exit = await exited;
   let said = "";
   for await (const { data } of output) said += Buffer.from(data).toString().slice(0, 2_000);
-  throw new Error(`Its container ended (${exit.signal ?? `code ${exit.code}`}) before it was usable. ${said.trim()}`.trim());
+  const how = exit.signal ?? `code ${exit.code}`;
+  throw new ContainerEnded(`Its container ended (${how}) before it was usable. ${said.trim()}`.trim(), exit);
 }
 
 async function drain(output: AsyncIterable<unknown>): Promise<void> {

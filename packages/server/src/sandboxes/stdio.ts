@@ -44,14 +44,30 @@ export async function commandOf(sandbox: Sandbox): Promise<Exec | undefined> {
   return sandbox.command;
 }
 
+export interface IndexedWrite {
+  readonly index: number;
+  readonly offset: number;
+}
+
 /** Writes with numbers from 1: what comes again is skipped. */
 export class IndexedInput {
+  /** The number of the latest, and how much had been written before it. */
+  last: IndexedWrite = { index: 0, offset: 0 };
   readonly #command: () => Promise<Exec | undefined>;
+  readonly #keep: () => Promise<void>;
   #written = 0;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(command: () => Promise<Exec | undefined>) {
+  /** `keep`: writes `last` down, before anything is written. */
+  constructor(command: () => Promise<Exec | undefined>, keep: () => Promise<void>) {
     this.#command = command;
+    this.#keep = keep;
+  }
+
+  /** After a restart of the server. Whether the latest has come, its bytes say. */
+  restore(last: IndexedWrite): void {
+    this.last = last;
+    this.#written = Math.max(0, last.index - 1);
   }
 
   write(index: number, data: Uint8Array, end: boolean): Promise<void> {
@@ -65,7 +81,11 @@ export class IndexedInput {
     const command = await this.#command();
     if (command === undefined || command.exit !== undefined)
       throw new LydianError("failed_precondition", "The sandbox runs no command that could read this.");
-    await command.stdin.write(command.stdin.written, data, end);
+    if (index !== this.last.index) {
+      this.last = { index, offset: command.stdin.written };
+      await this.#keep();
+    }
+    await command.stdin.write(this.last.offset, data, end);
     this.#written = index;
   }
 }

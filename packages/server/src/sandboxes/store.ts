@@ -82,14 +82,12 @@ export class SandboxStore {
     );
   }
 
-  /** Those that an earlier process did not see end. */
-  finishAll({ status, exitCode, exception }: SandboxResult, at: number): number {
-    return this.#database.transaction(
-      () =>
-        this.#database
-          .prepare("UPDATE sandboxes SET finished_at = ?, status = ?, exit_code = ?, exception = ? WHERE finished_at IS NULL")
-          .run(at, status, exitCode, exception).changes,
-    );
+  /** Those that an earlier process did not see end, oldest first. */
+  unfinished(): SandboxRecord[] {
+    return this.#database
+      .prepare(`SELECT ${COLUMNS} FROM sandboxes WHERE finished_at IS NULL ORDER BY created_at`)
+      .all<SandboxRow>()
+      .map(recordOf);
   }
 
   /** Drops those that ended before this time, and all but the `most` that were created last. What lives stays. */

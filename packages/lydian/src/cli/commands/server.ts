@@ -16,6 +16,7 @@ interface ServerFlags extends TunnelFlags {
   readonly registryMirror?: Readonly<Record<string, string>>;
   readonly idleExit?: string;
   readonly freezeIdle?: string;
+  readonly keepSandboxes: boolean;
   readonly logLevel: ServeOptions["logLevel"];
 }
 
@@ -53,6 +54,7 @@ export function serverCommand(): Command {
         .env("LYDIAN_REGISTRY_MIRRORS"),
     )
     .option("--freeze-idle <duration>", "freeze sandboxes that nobody has used for so long, until somebody does (default: never)")
+    .option("--no-keep-sandboxes", "end sandboxes with the server (default: they go on, and the next server on the same data finds them)")
     .option("--idle-exit <duration>", "stop after no app has lived for this long, e.g. 60s (default: never)")
     .addOption(
       new Option("--log-level <level>", "what is written to stderr")
@@ -100,6 +102,8 @@ function resolveOptions(flags: ServerFlags): ServeOptions {
     registryMirrors: flags.registryMirror ?? {},
     ...(flags.freezeIdle === undefined ? {} : { freezeIdleMs: parseDuration(flags.freezeIdle, "--freeze-idle") }),
     tunnels: tunnelsOf(flags),
+    // One that goes when it is idle is nobody's to start again.
+    sandboxesOutlive: flags.keepSandboxes && flags.idleExit === undefined,
     ...(flags.idleExit === undefined ? {} : { idleExitMs: parseDuration(flags.idleExit, "--idle-exit") }),
   };
 }

@@ -19,6 +19,8 @@ export interface ServeOptions {
   readonly freezeIdleMs?: number;
   /** How ports of containers are reached from outside. */
   readonly tunnels: NonNullable<ServerConfig["tunnels"]>;
+  /** Sandboxes go on when the server ends. */
+  readonly sandboxesOutlive: boolean;
   /** Stop after no app has lived for this long. Absent: never. */
   readonly idleExitMs?: number;
 }
