@@ -47,6 +47,40 @@ describe("a spool", () => {
     await spool.remove();
   });
 
+  it("is gone on with from its files, by whoever has them", async () => {
+    const pieces = fc.array(fc.string({ minLength: 1, maxLength: 12 }), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(pieces, pieces, fc.nat(80), async (before, after, from) => {
+        const name = `restored${count++}`;
+        const first = aSpool({ name, keptBytes: 4_096 });
+        for (const part of before) {
+          await first.append(Buffer.from(part));
+          await first.flush();
+        }
+        // It was never confirmed: who has it sends it again.
+        await first.append(Buffer.from("lost"));
+        const kept = Buffer.byteLength(before.join(""));
+        const options = { dir, name, segmentBytes: 8, keptBytes: 4_096 };
+        const second = await Spool.restore(options, { ended: false });
+        // A segment that "lost" has filled is in a file.
+        const length = second.length;
+        expect(length).toBeGreaterThanOrEqual(kept);
+        expect(length).toBeLessThanOrEqual(kept + 4);
+        const whole = Buffer.from(`${before.join("")}lost`).subarray(0, length);
+        for (const part of after) await second.append(Buffer.from(part));
+        await second.flush();
+        second.end();
+        const everything = Buffer.concat([whole, Buffer.from(after.join(""))]);
+        const offset = Math.min(from, everything.length);
+        expect(await all(second.from(offset))).toBe(everything.subarray(offset).toString());
+        const third = await Spool.restore(options, { ended: true });
+        expect(await all(third.from(offset))).toBe(everything.subarray(offset).toString());
+        await third.remove();
+      }),
+    );
+    expect(await readdir(dir)).toEqual([]);
+  });
+
   it("lets a reader set the pace: nothing is dropped before it has seen it", async () => {
     const spool = aSpool();
     const reader = spool.from(0);
