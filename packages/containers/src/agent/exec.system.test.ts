@@ -234,7 +234,7 @@ describe("a terminal", () => {
   const pty = { rows: 24, columns: 80 };
 
   it("is one: size, echo, one stream, Ctrl-C", async () => {
-    const process = await shell(test.agent, "stty size; tty; echo err >&2; read x; echo got $x; sleep 1000", { pty });
+    const process = await shell(test.agent, "stty size; tty; echo err >&2; read x; echo got $x; exec sleep 1000", { pty });
     const talk = conversation(process);
     expect(await talk.until("err\r\n")).toMatch(/^24 80\r\n\/dev\/pts\/\d+\r\nerr\r\n$/);
     await talk.type("hello\r");
