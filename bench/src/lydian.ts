@@ -39,7 +39,10 @@ export async function lydian(dataDir: string): Promise<LydianBench> {
       },
     },
   );
-  await accepting({ path: join(dataDir, "api.sock") });
+  await accepting({ path: join(dataDir, "api.sock") }, 60_000).catch(async (error: unknown) => {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  });
   const token = JSON.parse(await readFile(join(dataDir, "local-token.json"), "utf8")) as { tokenId: string; tokenSecret: string };
   const env = {
     ...process.env,

@@ -32,6 +32,9 @@ export async function sandboxes(bench: LydianBench): Promise<string[]> {
       dockerRun: await sequential(TIMES, 2, () => docker.run(COMMAND)),
       runc: await sequential(TIMES, 2, () => runc.run()),
     };
+    // Before the bursts: a Docker Engine takes a while to get over them.
+    const execs = await measureExecs(lydian, docker);
+    const freezes = await measureFreezes(lydian, docker);
     bench.said();
     const spread = { lydian: await staggered(lydian, TIMES, STAGGER_MS), docker: await staggered(docker, TIMES, STAGGER_MS) };
     const burst = {
@@ -40,8 +43,6 @@ export async function sandboxes(bench: LydianBench): Promise<string[]> {
       docker: await staggered(docker, BURST, 0),
       runc: await Promise.all(Array.from({ length: BURST }, () => timed(() => runc.run()))),
     };
-    const execs = await measureExecs(lydian, docker);
-    const freezes = await measureFreezes(lydian, docker);
     const ratio = (a: readonly number[], b: readonly number[], p: number) => (percentile(a, p) / percentile(b, p)).toFixed(2);
     return [
       "### Sandboxes: from asking for one to the first output of a command in it\n",

@@ -72,6 +72,7 @@ import { functionOwner } from "./pools/ports.ts";
 import { createPoolsRpc, createRuntimeRpc } from "./pools/rpc.ts";
 import { functionEnvironment } from "./pools/runtimes/environment.ts";
 import { SandboxContainers } from "./sandboxes/containers.ts";
+import { createExitSnapshotRpc } from "./sandboxes/exit-snapshot-rpc.ts";
 import { InFunctions } from "./sandboxes/in-functions.ts";
 import { SandboxFiles } from "./sandboxes/kept-sandbox.ts";
 import { defaultMaxSandboxes } from "./sandboxes/options.ts";
@@ -250,6 +251,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
     maxSandboxes: config.maxSandboxes ?? defaultMaxSandboxes(),
     freezeIdleMs: config.freezeIdleMs,
     onStarted: log.debug,
+    keepFiles: (sandbox, started) => snapshots.atExit(sandbox, started),
   });
   const sidecars = new Sidecars({
     ...given,
@@ -369,6 +371,7 @@ async function start(config: ResolvedServerConfig, log: ServerLog, ends: Ends): 
           }),
         ),
         ...callsRpc.modal,
+        ...createExitSnapshotRpc(sandboxes, snapshots),
         ...inFunctions.restrict({
           ...createMountsRpc({ mounts }),
           ...createImagesRpc({ images, ownsApp: (appId, workspaceId) => apps.get(appId)?.workspaceId === workspaceId }),

@@ -6,7 +6,7 @@ describe("what is said of an operation that is not there", () => {
     ["VolumeGetOrCreate", "This server does not offer volumes yet (VolumeGetOrCreate)."],
     ["SharedVolumeList", "This server does not offer network file systems yet (SharedVolumeList)."],
     ["SandboxSomething", "This server does not offer this operation of sandboxes yet (SandboxSomething)."],
-    ...["SandboxSnapshot", "SandboxSnapshotGet", "SandboxRestoreV2", "TaskSnapshotMemory"].map((operation) => [
+    ...["SandboxSnapshot", "SandboxSnapshotGet", "SandboxSnapshotWait", "SandboxRestoreV2", "TaskSnapshotMemory"].map((operation) => [
       operation,
       `This server does not offer memory snapshots of sandboxes (those of files keep what is on disk) yet (${operation}).`,
     ]),

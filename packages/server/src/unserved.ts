@@ -12,7 +12,6 @@ const FEATURES: readonly (readonly [prefix: string, what: string])[] = [
   ["SandboxSnapshot", MEMORY_SNAPSHOTS],
   ["SandboxRestore", MEMORY_SNAPSHOTS],
   ["TaskSnapshotMemory", MEMORY_SNAPSHOTS],
-  ["SandboxGetExitSnapshot", "snapshots at the end of a sandbox"],
   ["PersistentSandbox", "persistent sandboxes"],
   ["Sandbox", "this operation of sandboxes"],
   ["TaskGetCommandRouterAccess", "commands in running containers"],

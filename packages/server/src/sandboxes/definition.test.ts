@@ -65,9 +65,16 @@ describe("the definition of a sandbox", () => {
     ["volumes", { volumeMounts: [{ volumeId: "vo-1", mountPath: "/x" }] }],
     ["proxies", { proxyId: "pr-1" }],
     ["choice of a cloud", { cloudProviderStr: "aws" }],
-    ["experimental options", { experimentalOptionsV2: { enable_docker: "true" } }],
+    ['the experimental option "enable_docker"', { experimentalOptionsV2: { enable_docker: "True" } }],
   ])("says that %s are not offered", (what, definition) => {
     expect(() => resolve(definition)).toThrow(new RegExp(`asks for ${what}, which this server does not offer yet`));
+  });
+
+  it("keeps the files at the end when that is asked for", () => {
+    for (const value of ["true", "True"])
+      expect(resolve({ experimentalOptionsV2: { enable_exit_snapshot: value, enable_docker: "False" } }).exitSnapshot).toBe(true);
+    for (const experimentalOptionsV2 of [{}, { enable_exit_snapshot: "False" }])
+      expect(resolve({ experimentalOptionsV2 }).exitSnapshot).toBe(false);
   });
 
   it("takes the empty GPU that the JavaScript client sends for none", () => {

@@ -31,6 +31,8 @@ export interface ResolvedSandbox {
   readonly inbound: readonly string[] | undefined;
   readonly readiness: Readiness | undefined;
   readonly probe: Probe | undefined;
+  /** Its files are kept as an image when it ends. */
+  readonly exitSnapshot: boolean;
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -42,6 +44,8 @@ const MIN_MIB = 16;
 const MAX_ARGUMENTS_BYTES = 1 << 20;
 const MAX_PORTS = 64;
 const DEFAULT_INTERVAL_MS = 100;
+
+const EXIT_SNAPSHOT = "enable_exit_snapshot";
 
 /** Field of the definition → what it is called by those who create sandboxes. */
 const NOT_SERVED = {
@@ -55,8 +59,6 @@ const NOT_SERVED = {
   cloudProviderStr: "choice of a cloud",
   customDomain: "domains of its own",
   includeOidcIdentityToken: "identity tokens",
-  experimentalOptions: "experimental options",
-  experimentalOptionsV2: "experimental options",
   experimentalOutboundPolicy: "replacement of headers",
 } as const satisfies Partial<Record<keyof SandboxDefinition, string>>;
 
@@ -93,6 +95,7 @@ export function resolveSandbox(definition: SandboxDefinition): ResolvedSandbox {
     inbound: inboundOf(definition.inboundCidrAllowlist),
     readiness: readinessOf(definition.readinessProbe),
     probe: definition.readinessProbe,
+    exitSnapshot: optionsOf(definition).includes(EXIT_SNAPSHOT),
   };
 }
 
@@ -135,6 +138,15 @@ function refuseUnserved(definition: SandboxDefinition): void {
   for (const [field, what] of Object.entries(NOT_SERVED)) {
     if (isSet(definition[field as keyof typeof NOT_SERVED])) throw notServed(what);
   }
+  const other = optionsOf(definition).find((name) => name !== EXIT_SNAPSHOT);
+  if (other !== undefined) throw notServed(`the experimental option ${JSON.stringify(other.slice(0, 100))}`);
+}
+
+/** Names of the experimental options that are set. Python writes "True", others "true". */
+function optionsOf({ experimentalOptions, experimentalOptionsV2 }: SandboxDefinition): string[] {
+  return Object.entries({ ...experimentalOptions, ...experimentalOptionsV2 }).flatMap(([name, value]) =>
+    /^(false|)$/i.test(String(value)) ? [] : [name],
+  );
 }
 
 function limitsOf({ resources }: SandboxDefinition): Limits {

@@ -24,6 +24,8 @@ export interface SandboxesOptions {
   readonly findContainer: (key: ContainerKey) => Promise<FoundContainer | undefined>;
   /** They go on when the server is stopped or killed, where that can be, and are found at the next start. */
   readonly outlive: boolean;
+  /** Keeps the files of one that ends. Never rejects. */
+  readonly keepFiles: (sandbox: Sandbox, started: StartedContainer) => Promise<void>;
   /** A directory for each sandbox below it. */
   readonly dir: string;
   /** What is kept there for the next server. */

@@ -85,6 +85,8 @@ export class Sandbox implements ExecHome {
   deadline: Deadline | undefined;
   /** It ends for being idle then, unless it is used before. */
   idleDeadline: Deadline | undefined;
+  /** What became of the snapshot at its end, if it has one: an image, or why there is none. */
+  exitSnapshot: { readonly imageId: string } | { readonly error: string } | undefined;
   /** Why it ends; set once. */
   end: SandboxResult | undefined;
   /** Woken by everything that happens to it. */

@@ -96,6 +96,13 @@ describe.skipIf(reason !== undefined)("sandboxes of the server", () => {
     };
   }
 
+  async function printedBy(sandboxId: string, router: Client<typeof TaskCommandRouter>, taskId: string): Promise<string> {
+    await modal.sandboxWaitV2({ sandboxId, timeout: 30 });
+    let text = "";
+    for await (const { data } of router.sandboxStdioReadV2({ taskId })) text += Buffer.from(data).toString();
+    return text;
+  }
+
   const end = (sandboxId: string) => modal.sandboxTerminateV2({ sandboxId });
 
   it("run a command, which reads, prints and ends", async () => {
@@ -116,6 +123,32 @@ describe.skipIf(reason !== undefined)("sandboxes of the server", () => {
     expect(printed).toEqual(["got a word\n", "s3\n"]);
     const { batches } = await modal.appFetchLogs({ appId, taskId });
     expect(batches.flatMap(({ items }) => items.map((item) => item.data))).toContain("got a word\n");
+  });
+
+  it("leave their files as an image when they end, if that was asked for", async () => {
+    const experimentalOptionsV2 = { enable_exit_snapshot: "True" };
+    const command = (line: string) => ({ entrypointArgs: ["sh", "-c", line], experimentalOptionsV2 });
+    const one = await create(command("echo left >/left; read x"));
+    const asked = { sandboxId: one.sandboxId, timeout: 0 };
+    expect((await modal.sandboxGetExitSnapshotV2(asked)).outcome.case).toBe("pending");
+    await one.router.sandboxStdinWriteV2({ taskId: one.taskId, offset: 0n, data: Buffer.from("\n") });
+    const { outcome } = await modal.sandboxGetExitSnapshotV2({ ...asked, timeout: 30 });
+    expect(outcome.case).toBe("success");
+    const image = outcome.case === "success" ? outcome.value.imageId : "";
+    expect((await modal.sandboxGetExitSnapshot(asked)).outcome).toEqual(outcome);
+    // One that is ended by somebody leaves its files, too.
+    const two = await create({ ...command("cat /left; echo more >>/left; exec sleep 1000"), imageId: image });
+    for await (const { data } of two.router.sandboxStdioReadV2({ taskId: two.taskId })) {
+      expect(Buffer.from(data).toString()).toBe("left\n");
+      break;
+    }
+    await exec(two, "sh", "-c", "until grep more /left; do :; done").then((process) => process.exit());
+    await end(two.sandboxId);
+    const second = (await modal.sandboxGetExitSnapshotV2({ sandboxId: two.sandboxId })).outcome;
+    const three = await create({ entrypointArgs: ["cat", "/left"], imageId: second.case === "success" ? second.value.imageId : "" });
+    expect(await printedBy(three.sandboxId, three.router, three.taskId)).toBe("left\nmore\n");
+    await expect(modal.sandboxGetExitSnapshotV2({ sandboxId: three.sandboxId })).rejects.toMatchObject({ code: "invalid_argument" });
+    await expect(modal.sandboxGetExitSnapshotV2({ sandboxId: "sb-none" })).rejects.toMatchObject({ code: "not_found" });
   });
 
   it("run further processes, whose output waits for its readers", async () => {

@@ -461,6 +461,7 @@ export class Sandboxes {
     try {
       // A server that is killed in between leaves less than a container, which says nothing of why.
       await sandbox.keep();
+      if (sandbox.resolved.exitSnapshot && started !== undefined) await this.#options.keepFiles(sandbox, started);
       await started?.remove();
       // What it has printed is read to its end by now.
       await sandbox.command?.done;

@@ -1,11 +1,12 @@
 // Snapshots: what a sandbox has changed, or one of its directories, as an image. Only the difference is stored.
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { type BuiltImage, type ContainerHost, DEFAULT_PATH, type LayerStore } from "@lydian/containers";
+import { type BuiltImage, type Container, type ContainerHost, DEFAULT_PATH, type LayerStore } from "@lydian/containers";
 import { LydianError } from "@lydian/protocol";
 import type { Images } from "../images/images.ts";
-import type { Sandbox } from "./sandbox.ts";
+import type { Sandbox, StartedContainer } from "./sandbox.ts";
 import type { Sidecar } from "./sidecar.ts";
+import type { SandboxRecord } from "./store.ts";
 
 export interface SnapshotsOptions {
   readonly host: ContainerHost;
@@ -64,18 +65,35 @@ export class Snapshots {
 
   /** All that differs from its image. Processes are frozen while it is copied. */
   filesystem(sandbox: Snapshotted, request: SnapshotRequest): Promise<string> {
-    return this.#make(sandbox, request, undefined, (layer) => {
-      const { images } = this.#options;
-      const { imageId } = sandbox.resolved;
-      const base = images.built(imageId, sandbox.workspaceId);
-      // Local files lie on top of the image, in layers of their own.
-      return { layers: [...base.layers, ...sandbox.mountedLayers.map((path) => basename(path)), layer], config: base.config };
-    });
+    return this.#make(sandbox, request, undefined, (layer) => this.#wholeImage(sandbox, layer));
+  }
+
+  #wholeImage({ resolved, workspaceId, mountedLayers }: Snapshotted, layer: string): BuiltImage {
+    const base = this.#options.images.built(resolved.imageId, workspaceId);
+    // Local files lie on top of the image, in layers of their own.
+    return { layers: [...base.layers, ...mountedLayers.map((path) => basename(path)), layer], config: base.config };
   }
 
   /** The content of a directory, as the root of an image. */
   async directory(sandbox: Snapshotted, path: string, request: SnapshotRequest): Promise<string> {
     return this.#make(sandbox, request, checkPath(path), (layer) => ({ layers: [layer], config: { env: { PATH: DEFAULT_PATH } } }));
+  }
+
+  /** When it ends, while its container is still there. What comes of it is noted in the sandbox. */
+  async atExit(sandbox: Sandbox, { container }: StartedContainer): Promise<void> {
+    try {
+      const imageId = await this.#keep(container, exitKey(sandbox), undefined, this.#expiry(undefined), sandbox, (layer) =>
+        this.#wholeImage(sandbox, layer),
+      );
+      sandbox.exitSnapshot = { imageId };
+    } catch (error) {
+      sandbox.exitSnapshot = { error: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** The image that was made when a sandbox ended, also before the server was restarted. */
+  exitImage(record: Pick<SandboxRecord, "taskId" | "workspaceId">): string | undefined {
+    return this.#options.images.adopted(record.workspaceId, exitKey(record));
   }
 
   /** Mounts an image, or an empty directory when there is none, writable, over what is at the path. */
@@ -125,10 +143,22 @@ export class Snapshots {
     imageOf: (layer: string) => BuiltImage,
     expiresAt: number,
   ): Promise<string> {
-    const { host, layers, images } = this.#options;
     await sandbox.agent();
     const { container } = await sandbox.started;
     using _use = sandbox.use();
+    return this.#keep(container, key, directory, expiresAt, sandbox, imageOf);
+  }
+
+  async #keep(
+    container: Container,
+    key: string,
+    directory: string | undefined,
+    expiresAt: number,
+    { workspaceId }: Snapshotted,
+    imageOf: (layer: string) => BuiltImage,
+  ): Promise<string> {
+    const { host, layers, images } = this.#options;
+    if (!host.features.snapshots) throw notHere("Snapshots of a sandbox");
     const layer = createHash("sha256").update(key).digest("hex").slice(0, 32);
     const options = directory === undefined ? {} : { directory };
     await layers
@@ -140,7 +170,7 @@ export class Snapshots {
             : `The directory ${JSON.stringify(directory)} could not be kept`,
         ),
       );
-    return images.adopt({ workspaceId: sandbox.workspaceId, key, result: imageOf(layer), expiresAt });
+    return images.adopt({ workspaceId, key, result: imageOf(layer), expiresAt });
   }
 
   #expiry(ttlSeconds: number | undefined): number {
@@ -151,6 +181,8 @@ export class Snapshots {
     return this.#options.now() + seconds * 1000;
   }
 }
+
+const exitKey = ({ taskId }: { readonly taskId: string }): string => `exit of ${taskId}`;
 
 function checkPath(path: string): string {
   if (path.startsWith("/") && !path.includes("\0") && Buffer.byteLength(path) < MAX_PATH_BYTES) return path;
