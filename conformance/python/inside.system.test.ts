@@ -14,6 +14,9 @@ const call = async (client: Client, name: string, ...args: string[]) => {
   return JSON.parse(stdout) as unknown;
 };
 
+// Without a terminal the client prints what comes until it hears of the end, and drops what it has not printed by then.
+const PRINTED = { timeout: 60_000 };
+
 describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
   it("inside: commands run in a function's container, with its files, environment and rights", async () => {
     const client = await server.client(version);
@@ -29,13 +32,13 @@ describeWithPython.each(clientsFor("rest"))("Python %s", (version) => {
     const { stdout } = await run(0, "container", "exec", taskId, "--", "sh", "-c", look);
     expect(stdout).toBe(`behind\nswordfish blue ${taskId}\n/srv\n${version}\nerr\n`);
 
-    expect((await run(0, "shell", "--no-pty", taskId, "--cmd", "cat /tmp/left")).stdout).toBe("behind");
+    await expect.poll(async () => (await run(0, "shell", "--no-pty", taskId, "--cmd", "cat /tmp/left")).stdout, PRINTED).toBe("behind");
     expect((await run(1, "container", "exec", taskId, "--", "no-such-program")).output).toContain('"no-such-program" could not be started');
     // Another container's word does not count.
     const [code, output] = (await call(client, "intrude", taskId)) as [number, string];
     expect(code).toBe(1);
     expect(output).toContain("There is no such sandbox in the environment of this container.");
-    expect((await run(0, "container", "exec", taskId, "--", "ls", "/tmp")).stdout).toBe("left\n");
+    await expect.poll(async () => (await run(0, "container", "exec", taskId, "--", "ls", "/tmp")).stdout, PRINTED).toBe("left\n");
     await run(0, "container", "stop", "--yes", taskId);
     await expect.poll(async () => (await client.modal(["container", "exec", taskId, "--", "true"])).output).toContain("has ended");
     expect((await run(1, "container", "exec", "ta-0123456789012345678901", "--", "true")).output).toContain("There is no container");

@@ -4,6 +4,7 @@ import { LydianError } from "@lydian/protocol";
 import type { Deadline, Deadlines } from "../calls/deadlines.ts";
 import { Wakeup } from "../calls/wakeup.ts";
 import { removeEnd, writeEnd } from "./kept-process.ts";
+import { Readers } from "./readers.ts";
 import { Spool, type SpooledChunk } from "./spool.ts";
 import { Stdin } from "./stdin.ts";
 
@@ -72,6 +73,7 @@ export class Exec {
   readonly stdout: OutputSource;
   readonly stderr: OutputSource;
   readonly stdin: Stdin;
+  readonly readers = new Readers();
   /** Resolves when it has ended and all that it printed is in the spools. Never rejects. */
   readonly done: Promise<Exit>;
   readonly #program: Program;
@@ -113,6 +115,11 @@ export class Exec {
   /** It was killed because its time was up. */
   get timedOut(): boolean {
     return this.#timedOut;
+  }
+
+  /** Something that is kept for readers. */
+  get hasPrinted(): boolean {
+    return this.#out.length > 0 || this.#err.length > 0;
   }
 
   kill(): void {

@@ -45,6 +45,8 @@ export interface RouterRpcDependencies {
 
 const STDERR = 1;
 const DAY_SECONDS = 86_400;
+/** How long whoever waits for the end of a process may be told later than those who read what it printed. */
+const OUTPUT_FIRST_MS = 1_000;
 
 type Rpc = Handlers<typeof TaskCommandRouter, Caller>;
 
@@ -77,12 +79,14 @@ export function createRouterRpc(dependencies: RouterRpcDependencies): Partial<Rp
       const exit = await exec.wait(context.signal, context.draining);
       // Clients ask again.
       if (exit === undefined) throw new LydianError("unavailable", "The server is stopping.");
+      if (exec.hasPrinted) await exec.readers.served(OUTPUT_FIRST_MS, context.signal, context.draining);
       return { exitStatus: statusOf(exit) };
     },
 
     async *taskExecStdioRead(request, context) {
       const exec = await execOf(context, request);
       const spool = request.fileDescriptor === STDERR ? exec.stderr : exec.stdout;
+      using _reading = exec.readers.enter();
       let expected = Number(request.offset);
       for await (const { offset, data } of read(spool, expected, context)) {
         if (offset !== expected)
