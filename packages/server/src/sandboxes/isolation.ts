@@ -9,7 +9,7 @@ export function isolationOf(runtime: string, { isolations }: Pick<HostFeatures, 
     throw new LydianError(
       "failed_precondition",
       `The sandbox asks for the runtime "gvisor", which this server does not have. It has: ${isolations.join(", ") || "no isolation"}.`,
-      { hint: "Leave the runtime out, or install runsc on the server's machine; `lydian doctor` there says what it has." },
+      { hint: "Leave the runtime out: gVisor is not served yet." },
     );
   }
   return isolations.filter((each) => each !== "gvisor").at(-1) ?? isolations[0];
